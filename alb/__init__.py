@@ -1,0 +1,1 @@
+"""The load balancer: which target answers this request."""

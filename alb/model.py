@@ -1,0 +1,282 @@
+"""What a load balancer is made of, in AWS's words. Floor 0: values only.
+
+    listener -> rules by priority -> actions -> target groups -> targets
+
+Everything here is desired state, immutable, and travels whole to the workers.
+What is observed (health, requests in flight) has types of its own below.
+Absent: anything about containers, files or sockets.
+
+Source of names, defaults and ranges: ELBv2 API reference and ALB user guide.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NewType
+
+TargetId = NewType("TargetId", str)
+"""A registration, not an address: pools, health and telemetry key on it."""
+
+PRIORITY_MAX = 50_000
+PRIORITY_DEFAULT_RULE = 0
+"""How the default rule, which has no priority, stands in logs."""
+
+# --- conditions ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HostHeader:
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PathPattern:
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpHeader:
+    name: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequestMethod:
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPair:
+    """`key` None matches any key."""
+
+    value: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryString:
+    values: tuple[QueryPair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIp:
+    """CIDR blocks, v4 or v6, of the TCP peer."""
+
+    values: tuple[str, ...]
+
+
+Condition = (
+    HostHeader | PathPattern | HttpHeader | HttpRequestMethod | QueryString | SourceIp
+)
+
+# --- actions ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedGroup:
+    """`weight` 0-999; 0 takes no new requests."""
+
+    target_group: str
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    groups: tuple[WeightedGroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Each part may hold ``#{protocol} #{host} #{port} #{path} #{query}``."""
+
+    status_code: int
+    protocol: str = "#{protocol}"
+    host: str = "#{host}"
+    port: str = "#{port}"
+    path: str = "/#{path}"
+    query: str = "#{query}"
+
+
+@dataclass(frozen=True, slots=True)
+class FixedResponse:
+    status_code: int
+    content_type: str = "text/plain"
+    message_body: str = ""
+
+
+Action = Forward | Redirect | FixedResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """All conditions must hold; within one, any value. Lowest priority wins."""
+
+    priority: int
+    conditions: tuple[Condition, ...]
+    action: Action
+    name: str = ""
+
+
+# --- listeners, groups, targets -----------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancerAttributes:
+    """Attributes that reach the request path. Seconds; AWS's defaults."""
+
+    idle_timeout_s: float = 60.0
+    client_keep_alive_s: float = 3600.0
+    head_timeout_s: float = 60.0
+    """Ours: an absolute deadline from a request's first byte to its last head byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """`addresses` are what the sockets bind to, one socket set per address."""
+
+    port: int
+    default_action: Action
+    rules: tuple[Rule, ...] = ()
+    protocol: str = "HTTP"
+    addresses: tuple[str, ...] = ("127.0.0.1",)
+    attributes: LoadBalancerAttributes = LoadBalancerAttributes()
+
+    @property
+    def name(self) -> str:
+        return f"{self.protocol.lower()}-{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """ALB's health check of one group. Seconds and counts; AWS's defaults."""
+
+    path: str = "/"
+    port: int | None = None
+    """None is AWS's ``traffic-port``."""
+    interval_s: float = 30.0
+    timeout_s: float = 5.0
+    healthy_threshold: int = 5
+    unhealthy_threshold: int = 2
+    matcher: tuple[tuple[int, int], ...] = ((200, 200),)
+    """Inclusive ranges of status codes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGroup:
+    name: str
+    health_check: HealthCheck = HealthCheck()
+    deregistration_delay_s: float = 300.0
+    port: int | None = None
+    """Default port of fixed targets that name none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One registration in one group. A draining target gets no new requests."""
+
+    id: TargetId
+    host: str
+    port: int
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTargets:
+    """A group with the targets registered in it: one section of a snapshot."""
+
+    group: TargetGroup
+    targets: tuple[Target, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Orders snapshots: a later control has a higher epoch. (0, 0) is nothing."""
+
+    epoch: int = 0
+    number: int = 0
+
+    def __lt__(self, other: Version) -> bool:
+        return (self.epoch, self.number) < (other.epoch, other.number)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All that the node needs to serve, whole in meaning."""
+
+    version: Version = Version()
+    listeners: tuple[Listener, ...] = ()
+    groups: tuple[GroupTargets, ...] = ()
+
+
+# --- observed -------------------------------------------------------------------
+
+
+class HealthState(enum.Enum):
+    """TargetHealth.State of the ELBv2 API."""
+
+    INITIAL = "initial"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    UNUSED = "unused"
+    DRAINING = "draining"
+    UNAVAILABLE = "unavailable"
+
+
+class HealthReason(enum.Enum):
+    """TargetHealth.Reason of the ELBv2 API."""
+
+    NONE = ""
+    REGISTRATION_IN_PROGRESS = "Elb.RegistrationInProgress"
+    INITIAL_HEALTH_CHECKING = "Elb.InitialHealthChecking"
+    INTERNAL_ERROR = "Elb.InternalError"
+    RESPONSE_CODE_MISMATCH = "Target.ResponseCodeMismatch"
+    TIMEOUT = "Target.Timeout"
+    FAILED_HEALTH_CHECKS = "Target.FailedHealthChecks"
+    NOT_REGISTERED = "Target.NotRegistered"
+    NOT_IN_USE = "Target.NotInUse"
+    DEREGISTRATION_IN_PROGRESS = "Target.DeregistrationInProgress"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetHealth:
+    """What the prober knows about one target."""
+
+    state: HealthState = HealthState.INITIAL
+    reason: HealthReason = HealthReason.REGISTRATION_IN_PROGRESS
+    description: str = ""
+
+
+Overlay = Mapping[TargetId, TargetHealth]
+"""Health of every target that is probed; what is not in it is INITIAL."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetObservation:
+    """What the load balancer knows about one registration, over all workers."""
+
+    group: str
+    health: TargetHealth
+    eligible_everywhere: bool
+    """Every worker may pick it (acknowledged, and healthy or failing open)."""
+    removed_everywhere: bool
+    """No worker will ever pick it again: acknowledged by all."""
+    in_flight: int
+    drained: bool
+    """Removed everywhere and nothing of it is in flight anywhere."""
+    cut: int = 0
+    """Requests that outlived the deregistration delay and were cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBalancer:
+    """What the cluster file says about the front door, as `alb` needs it."""
+
+    name: str
+    internet_facing: bool = False
+    attributes: LoadBalancerAttributes = LoadBalancerAttributes()
+    listeners: tuple[Listener, ...] = ()
+    groups: tuple[TargetGroup, ...] = ()
+    fixed_targets: Mapping[str, tuple[Target, ...]] = field(default_factory=dict)
+    """Targets that the file itself names, by group."""

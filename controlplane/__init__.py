@@ -1,0 +1,1 @@
+"""Introduces load balancer, scheduler and autoscaler to each other."""

@@ -1,0 +1,274 @@
+"""What runs where, in ECS's words. Floor 0: values only.
+
+    cluster -> container instances
+            -> services -> deployments -> tasks -> containers
+
+Desired: TaskDefinition, Service. Recorded (durable, ours): Task, Deployment.
+Observed (the runtime's): ContainerStatus, InstanceStatus. Absent: Docker, time.
+
+CPU is in ECS units (1024 = one core), memory in MiB, durations in seconds.
+Source: ECS API reference.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NewType
+
+TaskId = NewType("TaskId", str)
+"""32 hex digits as ECS makes them; never used twice."""
+
+ContainerName = NewType("ContainerName", str)
+"""``alb-CLUSTERUID-TASKID-CONTAINER``: what the runtime knows a container by."""
+
+CPU_UNITS_PER_CORE = 1024
+STOP_TIMEOUT_S = 30.0
+ZONE_ATTRIBUTE = "ecs.availability-zone"
+
+# --- desired --------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PortMapping:
+    """`host_port` 0 is dynamic: the scheduler leases one."""
+
+    container_port: int
+    host_port: int = 0
+    protocol: str = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerDefinition:
+    """One container of a task definition (containerDefinitions of ECS)."""
+
+    name: str
+    image: str = ""
+    cpu: int = 0
+    memory_mib: int | None = None
+    memory_reservation_mib: int | None = None
+    essential: bool = True
+    entry_point: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    working_directory: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    port_mappings: tuple[PortMapping, ...] = ()
+    docker_labels: tuple[tuple[str, str], ...] = ()
+    user: str = ""
+    stop_timeout_s: float = STOP_TIMEOUT_S
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDefinition:
+    """A family's revision. `cpu` and `memory_mib` of the task are hard quotas."""
+
+    family: str
+    containers: tuple[ContainerDefinition, ...]
+    revision: int = 0
+    """0 until registered."""
+    cpu: int | None = None
+    memory_mib: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.family}:{self.revision}"
+
+    @property
+    def reserved_cpu(self) -> int:
+        return self.cpu or sum(container.cpu for container in self.containers)
+
+    @property
+    def reserved_memory_mib(self) -> int:
+        return self.memory_mib or sum(
+            container.memory_reservation_mib or container.memory_mib or 0
+            for container in self.containers
+        )
+
+
+class RuntimeKind(enum.Enum):
+    DOCKER = "docker"
+    PROCESS = "process"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerInstance:
+    """A host that runs tasks, as the cluster file names it.
+
+    `address` is where its tasks are published and reached; empty: the driver
+    finds it (the bridge gateway's of a local Linux engine, else 127.0.0.1).
+    """
+
+    name: str
+    runtime: RuntimeKind
+    endpoint: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
+    cpu: int | None = None
+    """CPU units to hand out; None: all the host has."""
+    memory_mib: int | None = None
+    dynamic_port_range: tuple[int, int] = (20_000, 29_999)
+    """First and last port, inclusive."""
+
+    @property
+    def zone(self) -> str:
+        return self.attributes.get(ZONE_ATTRIBUTE, "")
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementStrategy:
+    """`field` is ``attribute:NAME`` or ``instanceId``; only spread is built."""
+
+    type: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLoadBalancer:
+    """Which container port of a task is a target of which group."""
+
+    target_group: str
+    container_name: str
+    container_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentConfiguration:
+    minimum_healthy_percent: int = 100
+    maximum_percent: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service as the file (or a command) wants it."""
+
+    name: str
+    task_definition: TaskDefinition
+    desired_count: int
+    load_balancers: tuple[ServiceLoadBalancer, ...] = ()
+    deployment: DeploymentConfiguration = DeploymentConfiguration()
+    placement_strategy: tuple[PlacementStrategy, ...] = ()
+    health_check_grace_period_s: float = 0.0
+
+
+# --- recorded -------------------------------------------------------------------
+
+
+class TaskStatus(enum.Enum):
+    """lastStatus of ECS, without the states that need AWS's network."""
+
+    PENDING = "PENDING"
+    ACTIVATING = "ACTIVATING"
+    RUNNING = "RUNNING"
+    DEACTIVATING = "DEACTIVATING"
+    STOPPING = "STOPPING"
+    STOPPED = "STOPPED"
+
+
+class StopCode(enum.Enum):
+    TASK_FAILED_TO_START = "TaskFailedToStart"
+    ESSENTIAL_CONTAINER_EXITED = "EssentialContainerExited"
+    USER_INITIATED = "UserInitiated"
+    SERVICE_SCHEDULER_INITIATED = "ServiceSchedulerInitiated"
+
+
+@dataclass(frozen=True, slots=True)
+class PortLease:
+    """A host port of one instance, held by a task until its container is gone."""
+
+    instance: str
+    host_port: int
+    container_name: str
+    container_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Our record of one task; committed before anything is done about it."""
+
+    id: TaskId
+    service: str
+    deployment_id: str
+    task_definition: TaskDefinition
+    instance: str
+    status: TaskStatus
+    created_at_unix_s: float
+    leases: tuple[PortLease, ...] = ()
+    started_at_unix_s: float | None = None
+    stopping_at_unix_s: float | None = None
+    stopped_at_unix_s: float | None = None
+    stop_code: StopCode | None = None
+    stopped_reason: str = ""
+
+    @property
+    def is_live(self) -> bool:
+        """PENDING, ACTIVATING or RUNNING: counts against maximumPercent."""
+        return self.status in LIVE
+
+
+LIVE = frozenset({TaskStatus.PENDING, TaskStatus.ACTIVATING, TaskStatus.RUNNING})
+
+
+class RolloutState(enum.Enum):
+    IN_PROGRESS = "IN_PROGRESS"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One roll-out of one task definition revision; the newest is PRIMARY."""
+
+    id: str
+    """``ecs-svc/<19 digits>``."""
+    service: str
+    task_definition: TaskDefinition
+    created_at_unix_s: float
+    rollout_state: RolloutState = RolloutState.IN_PROGRESS
+    rollout_state_reason: str = ""
+    failed_tasks: int = 0
+    """Consecutive tasks that failed to reach RUNNING."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceEvent:
+    """A line of a service's events, in ECS's words."""
+
+    unix_s: float
+    service: str
+    message: str
+
+
+# --- observed -------------------------------------------------------------------
+
+
+class ContainerState(enum.Enum):
+    CREATED = "created"
+    RUNNING = "running"
+    EXITED = "exited"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStatus:
+    """One of our containers, as its runtime sees it."""
+
+    name: ContainerName
+    task_id: TaskId
+    state: ContainerState
+    exit_code: int | None = None
+    oom_killed: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStatus:
+    """What a runtime last said of its host."""
+
+    connected: bool
+    cpu: int
+    memory_mib: int
+    address: str
+    containers: tuple[ContainerStatus, ...] = ()
+    observed_at_s: float = 0.0
+    detail: str = ""
+    """Why it is not connected, for a person."""

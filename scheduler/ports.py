@@ -1,0 +1,127 @@
+"""What the scheduler needs of the world. Floor 0.
+
+Two worlds: the runtimes that run containers, and the load balancer in front of
+them. Both have in-memory implementations in `drivers/memory.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from scheduler.model import (
+    ContainerDefinition,
+    ContainerName,
+    ContainerStatus,
+    InstanceStatus,
+    PortLease,
+    TaskId,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """All a runtime needs to create one container; equal specs are equal bytes."""
+
+    name: ContainerName
+    task_id: TaskId
+    service: str
+    cluster_uid: str
+    definition: ContainerDefinition
+    environment: tuple[tuple[str, str], ...]
+    """The definition's, and PORT, ALB_URL and the like."""
+    leases: tuple[PortLease, ...]
+    cpu_quota: int | None = None
+    """CPU units of the task's hard quota; None: shares only."""
+    spec_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StopOutcome:
+    """How a container ended. `killed` when SIGTERM was not enough."""
+
+    exit_code: int | None
+    killed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CpuSample:
+    """CPU nanoseconds used since the container started, and when it was read."""
+
+    cpu_ns: int
+    at_s: float
+    memory_bytes: int = 0
+
+
+class Runtime(Protocol):
+    """One container instance. Every call has a deadline and may be repeated.
+
+    Raises the leaves of `scheduler.errors.ContainerError`: HostNotReached
+    (nothing was sent), OutcomeUnknown (sent, not answered), ImageNotFound, …
+    """
+
+    async def start(self, spec: ContainerSpec) -> None:
+        """Create and start; a container of that name with our labels is adopted."""
+        ...
+
+    async def stop(self, name: ContainerName, timeout_s: float) -> StopOutcome:
+        """SIGTERM, wait `timeout_s`, SIGKILL; returns when it has ended. Gone is ended."""
+        ...
+
+    async def remove(self, name: ContainerName) -> None:
+        """Remove an ended container; one that is not there is removed."""
+        ...
+
+    async def status(self) -> InstanceStatus:
+        """Return the host's resources and all containers of this cluster."""
+        ...
+
+    def changes(self) -> AsyncIterator[ContainerStatus]:
+        """Yield state changes as they happen; ends or raises when the stream is lost."""
+        ...
+
+    async def cpu(self) -> Mapping[ContainerName, CpuSample]:
+        """Return the newest sample of each running container; waits for nothing."""
+        ...
+
+    def logs(
+        self, name: ContainerName, *, follow: bool, tail: int | None
+    ) -> AsyncIterator[bytes]:
+        """Yield the container's output, stdout and stderr, oldest first."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections. Containers go on running."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TargetView:
+    """What the scheduler sees of one registration in one group."""
+
+    healthy: bool
+    unhealthy: bool
+    """Probed and found unhealthy (neither initial nor healthy)."""
+    reason: str
+    """Text for events, such as ``Health checks failed with these codes: [502]``."""
+    eligible_everywhere: bool
+    removed_everywhere: bool
+    in_flight: int
+    drained: bool
+
+
+class LoadBalancer(Protocol):
+    """The port to the load balancer. All calls are idempotent and return at once."""
+
+    def register(self, target_id: str, group: str, host: str, port: int) -> None: ...
+
+    def deregister(self, target_id: str) -> None: ...
+
+    def forget(self, target_id: str) -> None:
+        """Drop a deregistered target from the configuration (after `drained`)."""
+        ...
+
+    def observe(self) -> Mapping[str, TargetView]:
+        """Every registration by id; one that was forgotten is absent."""
+        ...
