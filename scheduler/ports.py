@@ -66,7 +66,7 @@ class Runtime(Protocol):
         ...
 
     async def stop(self, name: ContainerName, timeout_s: float) -> StopOutcome:
-        """SIGTERM, wait `timeout_s`, SIGKILL; returns when it has ended. Gone is ended."""
+        """SIGTERM, wait `timeout_s`, SIGKILL; returns when ended. Gone is ended."""
         ...
 
     async def remove(self, name: ContainerName) -> None:
@@ -78,7 +78,7 @@ class Runtime(Protocol):
         ...
 
     def changes(self) -> AsyncIterator[ContainerStatus]:
-        """Yield state changes as they happen; ends or raises when the stream is lost."""
+        """Yield state changes as they happen; raises when the stream is lost."""
         ...
 
     async def cpu(self) -> Mapping[ContainerName, CpuSample]:
