@@ -1,0 +1,403 @@
+"""Read the head of a request: strict, bounded, one message at a time. Floor 1.
+
+    bytes -> scan_request -> RequestHead | None (more is needed) | Refused
+
+What leaves here has one meaning for every parser on the way: one Host, one
+framing, no bare CR or LF, no folded lines. Whatever has two is refused with
+AWS's classification reason, and its connection ends. Only lines that may be
+passed on are kept, unchanged and in order; what speaks of this connection
+alone (Connection, Transfer-Encoding, Keep-Alive …) is taken out here, so that
+the framing sent on is ours.
+
+Absent: normalising the path (`decide.rules`), cookies, and any waiting.
+
+Sources: RFC 9110, RFC 9112; ALB user guide (limits, desync mitigation); the
+reason names of aws/http-desync-guardian.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from alb.errors import Refused
+
+REQUEST_LINE_MAX: Final = 16 * 1024
+HEADER_MAX: Final = 16 * 1024
+HEAD_MAX: Final = 64 * 1024
+HEADERS_MAX: Final = 256
+"""Ours; ALB bounds bytes only."""
+CONTENT_LENGTH_DIGITS_MAX: Final = 18
+HOSTS_REMEMBERED: Final = 1024
+
+_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_HEAD = re.compile(
+    rb"(" + _TOKEN + rb") ([!-~\x80-\xff]+) HTTP/1\.([01])\r\n"
+    rb"((?:[-0-9A-Za-z_]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
+)
+_HEADER_LINE = re.compile(rb"(" + _TOKEN + rb"):[\t -~\x80-\xff]*")
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([!-~\x80-\xff]+) (HTTP/\d\.\d)")
+_BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+_ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
+_HOST = re.compile(rb"(?:[-0-9A-Za-z._]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_NOT_ALNUM = re.compile(rb"[^0-9a-z]")
+
+# What a header means to us. Names that are not here are passed on as they came.
+_HOST_NAME, _LENGTH, _CODING, _CONNECTION, _EXPECT, _UPGRADE = range(6)
+_XFF, _TRACE, _DROP, _CONTROL = range(6, 10)
+_MEANING: Final = {
+    b"host": _HOST_NAME,
+    b"content-length": _LENGTH,
+    b"transfer-encoding": _CODING,
+    b"connection": _CONNECTION,
+    b"expect": _EXPECT,
+    b"upgrade": _UPGRADE,
+    b"x-forwarded-for": _XFF,
+    b"x-amzn-trace-id": _TRACE,
+    b"x-forwarded-proto": _DROP,
+    b"x-forwarded-port": _DROP,
+    b"keep-alive": _DROP,
+    b"proxy-connection": _DROP,
+    b"proxy-authenticate": _DROP,
+    b"proxy-authorization": _DROP,
+    b"te": _DROP,
+    b"trailer": _DROP,
+    b"http2-settings": _DROP,
+}
+_SUSPICIOUS: Final = frozenset({b"transferencoding", b"contentlength"})
+_PROTECTED: Final = frozenset(
+    {b"host", b"content-length", b"content-type", b"authorization", b"cookie"}
+    | {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-port"}
+    | {b"x-amzn-trace-id", b"close", b"keep-alive", b"upgrade"}
+)
+"""A client may not have these taken out by naming them in Connection."""
+
+_hosts: dict[bytes, bytes] = {}
+"""Host values seen and found valid -> the name rules match on. Bounded."""
+
+
+class RequestHead:
+    """One request's head. `lines` are passed on as they are, without line ends."""
+
+    __slots__ = (
+        "block",
+        "chunked",
+        "close_after",
+        "content_length",
+        "expects_continue",
+        "forwarded_for",
+        "host",
+        "host_field",
+        "keep_alive",
+        "lines",
+        "method",
+        "path",
+        "query",
+        "size",
+        "target",
+        "trace_id",
+        "upgrade",
+        "version",
+    )
+
+    def __init__(self, method: bytes, target: bytes, version: int) -> None:
+        self.method = method
+        self.target = target
+        """In origin form, raw: what is sent on."""
+        self.version = version
+        """0 or 1: the minor version of HTTP/1."""
+        self.path = target
+        self.query = b""
+        self.host = b""
+        """Lower-case name without port: what rules match on."""
+        self.host_field = b""
+        """The Host value as sent (or the absolute target's authority)."""
+        self.content_length = 0
+        self.chunked = False
+        self.keep_alive = version == 1
+        self.close_after = False
+        """Served, and then both connections end (AWS's Ambiguous tier)."""
+        self.expects_continue = False
+        self.upgrade = b""
+        """The protocol asked for; the connection becomes a tunnel if granted."""
+        self.forwarded_for: bytes | None = None
+        self.trace_id: bytes | None = None
+        self.lines: list[bytes] = []
+        self.block = b""
+        """All header lines as received."""
+        self.size = 0
+
+    @property
+    def has_body(self) -> bool:
+        return self.chunked or self.content_length > 0
+
+    def pairs(self) -> list[tuple[bytes, bytes]]:
+        """Return (lower-case name, value) of every header, as it was received."""
+        split = (line.partition(b":") for line in self.block.split(b"\r\n") if line)
+        return [(name.lower(), value.strip(b" \t")) for name, _, value in split]
+
+
+def scan_request(buffer: bytes, start: int = 0) -> tuple[RequestHead, int] | None:
+    """Return the head that begins at `start` and where it ends, or None: not whole.
+
+    Raises Refused for what is not passed on. Nothing past the head is looked
+    at. Never looks further than HEAD_MAX bytes.
+    """
+    while buffer.startswith(b"\r\n", start):  # RFC 9112 2.2: skip empty lines
+        start += 2
+    found = _HEAD.match(buffer, start)
+    if found is None:
+        return _scan_unusual(buffer, start)
+    method, target, minor, block = found.groups()
+    end = found.end()
+    if end - start > REQUEST_LINE_MAX:
+        _check_sizes(buffer[start:end])
+    head = RequestHead(method, target, 1 if minor == b"1" else 0)
+    head.size = end - start
+    head.block = block
+    _read_target(head)
+    _read_headers(head, block[:-2].split(b"\r\n") if block else [])
+    return head, end
+
+
+def _scan_unusual(buffer: bytes, start: int) -> tuple[RequestHead, int] | None:
+    """What the usual grammar does not cover: not whole, odd names, or wrong."""
+    end = buffer.find(b"\r\n\r\n", start, start + HEAD_MAX + 4)
+    head = buffer[start : end + 4] if end >= 0 else buffer[start : start + HEAD_MAX + 1]
+    _check_sizes(head)
+    if b"\0" in head:
+        raise Refused(400, "BadHeader")
+    if _BARE_LINE_END.search(head):
+        raise Refused(400, "NonCrLfLineTermination")
+    if end < 0:
+        _check_partial(head)
+        return None
+    line, _, block = head[:-4].partition(b"\r\n")
+    found = _check_request_line(line)
+    lines = block.split(b"\r\n") if block else []
+    for header in lines:
+        _check_header_line(header)
+    request = RequestHead(found.group(1), found.group(2), int(found.group(3)[-1:]))
+    request.size = end + 4 - start
+    request.block = block
+    _read_target(request)
+    _read_headers(request, lines)
+    return request, end + 4
+
+
+def _check_sizes(head: bytes) -> None:
+    if len(head) > HEAD_MAX:
+        raise Refused(400, "HeadTooLarge")
+    line, _, block = head.partition(b"\r\n")
+    if len(line) > REQUEST_LINE_MAX:
+        raise Refused(414, "RequestLineTooLong")
+    if any(len(header) > HEADER_MAX for header in block.split(b"\r\n")):
+        raise Refused(400, "HeaderTooLarge")
+
+
+def _check_partial(head: bytes) -> None:
+    """Refuse early what can only become wrong: nobody waits for the rest of it."""
+    line, ended, _ = head.partition(b"\r\n")
+    if ended:
+        _check_request_line(line)
+    elif b" " not in line[:64] and len(line) > 64:  # noqa: PLR2004 - no such method
+        raise Refused(400, "BadMethod")
+
+
+def _check_request_line(line: bytes) -> re.Match[bytes]:
+    found = _REQUEST_LINE.fullmatch(line)
+    if found is None:
+        raise Refused(400, _what_is_wrong_with(line))
+    if found.group(3) not in (b"HTTP/1.1", b"HTTP/1.0"):
+        raise Refused(505, "BadVersion")
+    return found
+
+
+def _what_is_wrong_with(line: bytes) -> str:
+    method, _, rest = line.partition(b" ")
+    target, _, version = rest.rpartition(b" ")
+    if re.fullmatch(_TOKEN, method) is None:
+        return "BadMethod"
+    if not target:
+        return "MissingUri" if version.startswith(b"HTTP/") else "NonCompliantVersion"
+    if not version.startswith(b"HTTP/"):
+        return "BadVersion"
+    if b" " in target:
+        return "SpaceInUri"
+    return "AmbiguousUri" if target.isascii() else "BadUri"
+
+
+def _check_header_line(line: bytes) -> None:
+    found = _HEADER_LINE.fullmatch(line)
+    if found is not None:
+        return
+    if line[:1] in (b" ", b"\t"):
+        raise Refused(400, "MultilineHeader")
+    name, colon, _ = line.partition(b":")
+    if not colon:
+        raise Refused(400, "MissingHeaderColon")
+    if not name.strip():
+        raise Refused(400, "EmptyHeader")
+    if _looks_like_framing(name.lower()):
+        raise Refused(400, "SuspiciousHeader")
+    raise Refused(400, "NonCompliantHeader")
+
+
+def _looks_like_framing(name: bytes) -> bool:
+    return _NOT_ALNUM.sub(b"", name) in _SUSPICIOUS
+
+
+def _read_target(head: RequestHead) -> None:
+    """Bring the target into origin form; refuse the forms a proxy must not take."""
+    target = head.target
+    if head.method == b"TRACE":
+        raise Refused(405, "MethodNotAllowed")
+    if head.method == b"CONNECT":
+        raise Refused(405, "MethodNotAllowed")
+    if target[0] != 47:  # noqa: PLR2004 - "/"
+        if target == b"*" and head.method == b"OPTIONS":
+            return
+        absolute = _ABSOLUTE.match(target)
+        if absolute is None:
+            raise Refused(400, "BadUri")
+        head.host_field = absolute.group(1)
+        target = target[absolute.end() :]
+        if target[:1] != b"/":
+            target = b"/" + target
+        head.target = target
+    head.path, _, head.query = target.partition(b"?")
+
+
+def _read_headers(head: RequestHead, lines: list[bytes]) -> None:
+    if len(lines) > HEADERS_MAX:
+        raise Refused(400, "TooManyHeaders")
+    keep = head.lines.append
+    ours: dict[int, bytes] = {}
+    for line in lines:
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        meaning = _MEANING.get(name)
+        if meaning is None:
+            # Only c… and t… (or odd names) can be taken for framing by anybody.
+            if name[0] in b"ct_!#$%&'*+-.^`|~" and _looks_like_framing(name):
+                raise Refused(400, "SuspiciousHeader")
+            keep(line)
+        elif meaning in ours:
+            ours[meaning] = _repeated(meaning, ours[meaning], value.strip(b" \t"))
+        else:
+            ours[meaning] = value.strip(b" \t")
+    _read_ours(head, ours)
+
+
+def _repeated(meaning: int, first: bytes, second: bytes) -> bytes:
+    """Join what may be repeated; refuse what has one value or two meanings."""
+    if meaning == _HOST_NAME:
+        raise Refused(400, "MultipleHost")
+    if meaning == _LENGTH:
+        same = first == second
+        raise Refused(
+            400, "DuplicateContentLength" if same else "MultipleContentLength"
+        )
+    if meaning == _CODING:
+        raise Refused(400, "MultipleTransferEncodingChunked")
+    return first + b", " + second
+
+
+def _read_ours(head: RequestHead, ours: dict[int, bytes]) -> None:
+    host = ours.get(_HOST_NAME)
+    if host is None and head.version:
+        raise Refused(400, "MissingHost")
+    head.host_field = head.host_field or host or b""
+    head.host = _hosts.get(head.host_field) or _name_of(head.host_field)
+    if _LENGTH in ours or _CODING in ours:
+        _read_framing(head, ours.get(_LENGTH), ours.get(_CODING))
+    if _CONNECTION in ours:
+        _read_connection(head, ours[_CONNECTION])
+    if _EXPECT in ours:
+        _read_expect(head, ours[_EXPECT])
+    if _UPGRADE in ours:
+        _read_upgrade(head, ours[_UPGRADE], ours.get(_CONNECTION, b""))
+    head.forwarded_for = ours.get(_XFF)
+    head.trace_id = ours.get(_TRACE)
+
+
+def _name_of(host_field: bytes) -> bytes:
+    """Return the name in `host_field`, remembered while it is asked for often.
+
+    HTTP/1.0 may leave Host out, and then it is empty.
+    """
+    if not host_field:
+        return b""
+    if _HOST.fullmatch(host_field) is None:
+        raise Refused(400, "BadHost")
+    name = host_field.lower()
+    name = name if name.endswith(b"]") else re.sub(rb":[0-9]+\Z", b"", name)
+    if len(_hosts) >= HOSTS_REMEMBERED:
+        _hosts.clear()
+    _hosts[host_field] = name
+    return name
+
+
+def _read_framing(
+    head: RequestHead, length: bytes | None, coding: bytes | None
+) -> None:
+    """One length or chunked, never both (RFC 9112 6.3)."""
+    if coding is not None:
+        if length is not None:
+            raise Refused(400, "BothTeClPresent")
+        _read_coding(head, coding.lower())
+    elif length is not None:
+        if not length.isdigit() or len(length) > CONTENT_LENGTH_DIGITS_MAX:
+            raise Refused(400, "BadContentLength")
+        head.content_length = int(length)
+    if head.has_body and head.method in (b"GET", b"HEAD"):
+        head.close_after = True  # UndefinedContentLengthSemantics and its like
+
+
+def _read_coding(head: RequestHead, coding: bytes) -> None:
+    if coding in (b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"):
+        raise Refused(501, "UnsupportedTransferEncoding")
+    if coding != b"chunked":
+        raise Refused(400, "BadTransferEncoding")
+    if head.version == 0:
+        raise Refused(400, "UndefinedTransferEncodingSemantics")
+    head.chunked = True
+
+
+def _read_connection(head: RequestHead, value: bytes) -> None:
+    value = value.lower()
+    if value == b"keep-alive":
+        head.keep_alive = True
+        return
+    tokens = {token.strip(b" \t") for token in value.split(b",")}
+    if b"close" in tokens:
+        head.keep_alive = False
+    elif b"keep-alive" in tokens:
+        head.keep_alive = True
+    named = tokens - _PROTECTED
+    if named:
+        head.lines = [
+            line for line in head.lines if line.partition(b":")[0].lower() not in named
+        ]
+
+
+def _read_expect(head: RequestHead, value: bytes) -> None:
+    if value.lower() != b"100-continue":
+        raise Refused(417, "BadExpect")
+    head.expects_continue = head.version == 1 and head.has_body
+
+
+def _read_upgrade(head: RequestHead, wanted: bytes, connection: bytes) -> None:
+    """Honour an upgrade that every parser reads alike; drop the others.
+
+    With a body, one parser would pass the body on and another switch first.
+    h2c would hide further requests from our rules.
+    """
+    tokens = {token.strip(b" \t") for token in connection.lower().split(b",")}
+    if b"upgrade" not in tokens:
+        return
+    if head.has_body:
+        raise Refused(400, "UpgradeWithBody")
+    plain = b"h2c" not in wanted.lower() and b"http/" not in wanted.lower()
+    if plain and head.version == 1 and head.method == b"GET":
+        head.upgrade = wanted
