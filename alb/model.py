@@ -201,11 +201,14 @@ class Version:
         return (self.epoch, self.number) < (other.epoch, other.number)
 
 
+NO_VERSION = Version()
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that the node needs to serve, whole in meaning."""
 
-    version: Version = Version()
+    version: Version = NO_VERSION
     listeners: tuple[Listener, ...] = ()
     groups: tuple[GroupTargets, ...] = ()
 

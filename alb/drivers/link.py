@@ -1,0 +1,128 @@
+"""Messages over a byte stream, and sockets over a Unix one. Floor 3.
+
+A frame is four bytes of length (big-endian) and that many bytes of JSON. The
+stream may be a socket pair, a Unix socket, or TCP with TLS between machines.
+Listening sockets go from the keeper to its children over a second pair, since
+they cannot pass through a stream reader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import socket
+from collections.abc import Iterable
+from typing import Final
+
+from cattrs.preconf.json import make_converter
+from cattrs.strategies import configure_tagged_union
+
+from alb.model import Action, Condition, GroupTargets, Listener
+from alb.ports import Acknowledged, Drained, Message, Section, Telemetry
+
+FRAME_MAX: Final = 64 * 1024 * 1024
+BACKLOG_MAX: Final = 256 * 1024 * 1024
+"""Unsent bytes after which the other side is taken for dead."""
+SOCKETS_MAX: Final = 64
+_LENGTH_SIZE: Final = 4
+_NAME_MAX: Final = 4096
+
+Content = Listener | GroupTargets
+
+_converter = make_converter(omit_if_default=True)
+for _union in (Condition, Action, Content, Telemetry | Acknowledged | Drained, Message):
+    configure_tagged_union(_union, _converter, tag_name="is")
+
+
+def encode(message: Message) -> bytes:
+    """Return `message` as one frame."""
+    body = _converter.dumps(message, unstructure_as=Message).encode()
+    assert len(body) <= FRAME_MAX, "a message larger than any frame"
+    return len(body).to_bytes(_LENGTH_SIZE, "big") + body
+
+
+def decode(body: bytes) -> Message:
+    """Return the message in a frame's body. Raises ConnectionError for no message."""
+    try:
+        message: Message = _converter.loads(body, Message)  # type: ignore[arg-type]  # a union is no type to mypy
+    except Exception as problem:  # cattrs raises groups of anything
+        raise ConnectionError(f"not a message: {problem}") from problem
+    return message
+
+
+def section_of(content: Content) -> Section:
+    """Return `content` with the digest by which the node knows it."""
+    text = json.dumps(
+        _converter.unstructure(content, unstructure_as=Content), sort_keys=True
+    )
+    return Section(hashlib.sha256(text.encode()).hexdigest()[:32], content)
+
+
+class Link:
+    """One side of a message stream. Sending never waits."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def over(cls, sock: socket.socket) -> Link:
+        """Return a link over a connected socket."""
+        return cls(*await asyncio.open_connection(sock=sock))
+
+    @classmethod
+    async def to(cls, path: str) -> Link:
+        """Return a link to a Unix socket. Raises OSError when nobody listens."""
+        return cls(*await asyncio.open_unix_connection(path))
+
+    def send(self, message: Message) -> None:
+        self.send_frame(encode(message))
+
+    def send_frame(self, frame: bytes) -> None:
+        """Queue a frame that `encode` made: one encoding serves many links."""
+        transport = self._writer.transport
+        if transport.is_closing():
+            return
+        if transport.get_write_buffer_size() > BACKLOG_MAX:
+            transport.abort()
+            return
+        self._writer.write(frame)
+
+    async def receive(self) -> Message:
+        """Return the next message. Raises ConnectionError when there is no more."""
+        try:
+            length = int.from_bytes(await self._reader.readexactly(_LENGTH_SIZE), "big")
+            if length > FRAME_MAX:
+                raise ConnectionError(f"a frame of {length} bytes")
+            return decode(await self._reader.readexactly(length))
+        except asyncio.IncompleteReadError as ended:
+            raise ConnectionError("the other side ended") from ended
+
+    def close(self) -> None:
+        self._writer.close()
+
+    async def flush(self) -> None:
+        """Wait until what was sent has left. Raises ConnectionError."""
+        await self._writer.drain()
+
+
+def send_sockets(
+    over: socket.socket, names: Iterable[str], sockets: Iterable[socket.socket]
+) -> None:
+    """Send listening sockets with their names, one message each.
+
+    Blocks while the other side's buffer is full: a few dozen small messages fit.
+    """
+    for name, sock in zip(names, sockets, strict=True):
+        socket.send_fds(over, [name.encode()], [sock.fileno()])
+
+
+def receive_socket(over: socket.socket) -> tuple[str, socket.socket] | None:
+    """Return one received name and socket, or None when the sender has ended."""
+    name, descriptors, _, _ = socket.recv_fds(over, _NAME_MAX, 1)
+    if not name:
+        return None
+    return name.decode(), socket.socket(fileno=descriptors[0])

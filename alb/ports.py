@@ -1,0 +1,200 @@
+"""What the processes of a node and control say to each other. Floor 0.
+
+    control --- Hello, Section, Manifest, Stop ---> keeper ---> workers, prober
+    control <-- Welcome, FromWorker, HealthReport -- keeper <-- workers, prober
+
+A snapshot travels as sections by digest: one for each listener and each group,
+so that only what changed is sent and compiled. A Manifest names the sections
+that make a version whole. Everything may be sent twice; nothing here is a
+command that must arrive exactly once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from alb.model import NO_VERSION, GroupTargets, Listener, TargetHealth, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A listener or a group with its targets; `digest` is of the content."""
+
+    digest: str
+    content: Listener | GroupTargets
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The sections that together are one version of the snapshot."""
+
+    version: Version
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """The prober's whole knowledge; a target that is not in it is INITIAL."""
+
+    targets: Mapping[str, TargetHealth]
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Totals since the worker started, of a listener, a group or a target.
+
+    `latency` is a sparse histogram: (bucket, count), see state.histogram.
+    """
+
+    totals: Mapping[str, int] = field(default_factory=dict)
+    latency: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """One worker's counters, once a second. A lost report loses nothing."""
+
+    listeners: Mapping[str, Counters]
+    groups: Mapping[str, Counters]
+    targets: Mapping[str, Counters]
+    in_flight: Mapping[str, int]
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """This worker serves `version` and will never pick a target it lacks."""
+
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """Nothing of this draining target is in flight here; `cut` were cut off."""
+
+    target: str
+    cut: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The sender's loop turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """To a worker: accept nothing more, finish within `within_s`, and exit."""
+
+    within_s: float
+
+
+WorkerMessage = Telemetry | Acknowledged | Drained | Alive
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """A worker as the keeper knows it. `incarnation` is never used twice."""
+
+    slot: int
+    incarnation: int
+    pid: int
+    acknowledged: Version = NO_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class FromWorker:
+    slot: int
+    incarnation: int
+    message: Telemetry | Acknowledged | Drained
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStarted:
+    worker: WorkerState
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerExited:
+    """Also the acknowledgement of everything that worker owed one for."""
+
+    slot: int
+    incarnation: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A listener's sockets are open, or why not."""
+
+    address: str
+    port: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """From a control that wants to decide for this node."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """To an accepted control: what the node has, to be adopted."""
+
+    manifest: Manifest
+    sections: tuple[Section, ...]
+    workers: tuple[WorkerState, ...]
+    health: HealthReport
+    bound: tuple[Bound, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """To a control whose epoch is not the highest: it decides no more."""
+
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """To the keeper: drain the workers within `within_s`, then end the node."""
+
+    within_s: float
+
+
+Message = (
+    Section
+    | Manifest
+    | HealthReport
+    | Telemetry
+    | Acknowledged
+    | Drained
+    | Alive
+    | Drain
+    | FromWorker
+    | WorkerStarted
+    | WorkerExited
+    | Bound
+    | Hello
+    | Welcome
+    | Superseded
+    | Stop
+)
+
+
+class NodeLink(Protocol):
+    """Control's connection to a keeper, already greeted."""
+
+    def send(self, message: Message) -> None:
+        """Queue a message; returns at once."""
+        ...
+
+    async def receive(self) -> Message:
+        """Return the next message. Raises ConnectionError when the link is lost."""
+        ...
+
+
+OnChange = Callable[[], None]
