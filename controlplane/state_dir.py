@@ -1,0 +1,43 @@
+"""Where a cluster keeps its files: names only, nothing is opened here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StateDir:
+    """The directory that one cluster lives in; `alb` makes it 0700."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        return self.path / "cluster.db"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "control.lock"
+
+    @property
+    def token(self) -> Path:
+        return self.path / "token"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.path / "control.sock"
+
+    @property
+    def node_socket(self) -> Path:
+        return self.path / "node.sock"
+
+    @property
+    def control_address(self) -> Path:
+        """Where control tells its TCP address and its pid, as JSON."""
+        return self.path / "control.json"
+
+    @property
+    def tasks(self) -> Path:
+        """Where the process runtime keeps one directory per container."""
+        return self.path / "tasks"

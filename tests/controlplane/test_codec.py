@@ -1,0 +1,84 @@
+"""A record read back is the record that was written, by this version or another."""
+
+import dataclasses
+import inspect
+from types import ModuleType
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import alb.model
+import autoscaler.model
+import scheduler.model
+from alb.model import FixedResponse, Forward, Rule, WeightedGroup
+from controlplane.codec import Codec, RecordUnreadable
+from scheduler.model import PortMapping
+
+
+def dataclasses_of(module: ModuleType) -> list[type]:
+    return [
+        cls
+        for _, cls in inspect.getmembers(module, inspect.isclass)
+        if dataclasses.is_dataclass(cls) and cls.__module__ == module.__name__
+    ]
+
+
+RECORDS = [
+    cls
+    for module in (alb.model, scheduler.model, autoscaler.model)
+    for cls in dataclasses_of(module)
+]
+
+
+@pytest.mark.parametrize("cls", RECORDS, ids=lambda cls: cls.__qualname__)
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.filter_too_much,
+    ],
+)
+@given(data=st.data())
+def test_every_type_of_the_three_models_survives_a_round_trip(
+    cls: type, data: st.DataObject
+) -> None:
+    codec = Codec({"thing": cls})
+    value = data.draw(st.from_type(cls))
+
+    text = codec.encode("thing", value)
+    read = codec.decode("thing", "key", text)
+
+    assert value == read or "NaN" in text
+    assert codec.encode("thing", read) == text
+
+
+def test_alternatives_that_look_alike_stay_apart() -> None:
+    codec = Codec({"rule": Rule})
+    forward = Rule(1, (), Forward((WeightedGroup("web"),)))
+    fixed = Rule(1, (), FixedResponse(200))
+
+    texts = [codec.encode("rule", rule) for rule in (forward, fixed)]
+
+    assert [forward, fixed] == [codec.decode("rule", "k", text) for text in texts]
+
+
+def test_a_field_of_a_later_version_is_ignored() -> None:
+    codec = Codec({"port": PortMapping})
+
+    read = codec.decode("port", "k", '{"container_port": 80, "colour": "red"}')
+
+    assert read == PortMapping(80)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["not json", "[]", "{}", '{"container_port": "eighty"}', "null", "7"],
+)
+def test_what_cannot_be_read_names_the_record(text: str) -> None:
+    codec = Codec({"port": PortMapping})
+
+    with pytest.raises(RecordUnreadable, match='record port "a:80" cannot be read'):
+        codec.decode("port", "a:80", text)
