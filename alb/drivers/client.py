@@ -51,6 +51,287 @@ class Exchange(Protocol):
     def on_client_ready(self) -> None: ...
 
     def check(self, now_s: float) -> None:
+        """Look whether time is up; called by the sweep."""
+
+
+class FrontDoor(Protocol):
+    """What every connection of a listener shares."""
+
+    now_s: float
+    """A coarse clock: as of the last sweep."""
+    idle_timeout_s: float
+    head_timeout_s: float
+    keep_alive_s: float
+    draining: bool
+
+    def opened(self, client: ClientConnection) -> None: ...
+
+    def closed(self, client: ClientConnection) -> None: ...
+
+    def begin(self, client: ClientConnection, head: RequestHead) -> Exchange | None:
+        """Start on a request; None when it was answered at once."""
+
+    def refuse(self, client: ClientConnection, status: int, reason: str) -> bytes:
+        """Count a refusal; return the response that says so."""
+
+
+class _State(enum.IntEnum):
+    HEAD = 0
+    BODY = 1
+    WAIT = 2
+    TUNNEL = 3
+    LINGER = 4
+    CLOSED = 5
+
+
+class ClientConnection(asyncio.Protocol):
+    """One client's connection.
+
+    The bookkeeping of aiohttp's server reads the last three names and
+    `_task_handler`.
+    """
+
+    __slots__ = (
+        "_body_left",
+        "_buffer",
+        "_decoder",
+        "_door",
+        "_head_since",
+        "_lingered",
+        "_reading",
+        "_reading_paused",
+        "_stalled_at",
+        "_state",
+        "_task_handler",
+        "active_at",
+        "born_at",
+        "exchange",
+        "peer",
+        "transport",
+        "writing_paused",
+    )
+
+    def __init__(self, door: FrontDoor) -> None:
+        self._door = door
+        self._task_handler: None = None
+        self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.peer = b""
+        self.exchange: Exchange | None = None
+        self.born_at = self.active_at = door.now_s
+        self.writing_paused = False
+        self._state = _State.HEAD
+        self._buffer = b""
+        self._head_since = 0.0
+        self._body_left = 0
+        self._decoder: ChunkDecoder | None = None
+        self._reading = False
+        self._reading_paused = False
+        self._lingered = 0
+        self._stalled_at = -1
+
+    # --- asyncio.Protocol -----------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=WRITE_BUFFER_HIGH)
+        peer = transport.get_extra_info("peername")
+        self.peer = peer[0].encode() if peer else b"0.0.0.0"
+        self._door.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        self.active_at = self._door.now_s
+        state = self._state
+        if state == _State.HEAD:
+            seen, self._buffer = self._buffer, self._buffer + data
+            if not seen or b"\n" in data or len(self._buffer) > READ_AHEAD_MAX:
+                self._read_requests()  # else no line has ended: it is not whole
+        elif state == _State.BODY:
+            self._read_body(data)
+        elif state == _State.TUNNEL and self.exchange is not None:
+            self.exchange.send_tunnel(data)
+        elif state == _State.WAIT:
+            self._buffer += data
+            if len(self._buffer) > READ_AHEAD_MAX:
+                self.pause_reading()
+        elif state == _State.LINGER:
+            self._drop(data)
+
+    def _drop(self, data: bytes) -> None:
+        self._lingered += len(data)
+        if self._lingered > LINGER_MAX:
+            self.transport.abort()
+
+    def eof_received(self) -> bool:
+        if self._state == _State.TUNNEL and self.exchange is not None:
+            self.exchange.end_tunnel()
+            return True
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._state = _State.CLOSED
+        self._buffer = b""
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.fail(Failure.CLIENT_GONE)
+        self._door.closed(self)
+
+    def pause_writing(self) -> None:
+        self.writing_paused = True
+        if self.exchange is not None:
+            self.exchange.on_client_full()
+
+    def resume_writing(self) -> None:
+        self.writing_paused = False
+        self.active_at = self._door.now_s
+        if self.exchange is not None:
+            self.exchange.on_client_ready()
+
+    # --- reading requests -----------------------------------------------------------
+
+    def _read_requests(self) -> None:
+        """Take the requests in the buffer, as far as they can be taken now."""
+        if self._reading:
+            return  # an answer made at once: the loop below goes on by itself
+        self._reading = True
+        while self._state == _State.HEAD and self._buffer:
+            try:
+                found = scan_request(self._buffer)
+            except Refused as refused:
+                self._refuse(refused.status, refused.reason)
+                break
+            if found is None:
+                self._head_since = self._head_since or self._door.now_s
+                break
+            self._begin(*found)
+        self._reading = False
+
+    def _begin(self, head: RequestHead, end: int) -> None:
+        self._head_since = 0.0
+        rest = self._buffer[end:]
+        self._buffer = b""
+        if not head.has_body:
+            self._state = _State.WAIT
+            self._buffer = rest
+            exchange = self._door.begin(self, head)
+            if exchange is not None and self._state == _State.WAIT:
+                self.exchange = exchange
+            return
+        self._state = _State.BODY
+        self._body_left = head.content_length
+        self._decoder = ChunkDecoder() if head.chunked else None
+        if head.expects_continue:
+            self.transport.write(CONTINUE)
+        exchange = self._door.begin(self, head)
+        if self._state == _State.BODY:
+            self.exchange = exchange
+            self._read_body(rest)
+
+    def _read_body(self, data: bytes) -> None:
+        exchange = self.exchange
+        if self._decoder is not None:
+            self._read_chunks(exchange, self._decoder, data)
+            return
+        left = self._body_left - len(data)
+        if left > 0:
+            self._body_left = left
+            if data and exchange is not None:
+                exchange.send_body(data)
+            return
+        rest = data[self._body_left :]
+        if exchange is not None:
+            exchange.send_body(data[: self._body_left] if rest else data)
+        self._end_body(exchange, rest)
+
+    def _read_chunks(
+        self, exchange: Exchange | None, decoder: ChunkDecoder, data: bytes
+    ) -> None:
+        try:
+            body = decoder.feed(data)
+        except ChunksMalformed:
+            if exchange is not None:
+                exchange.fail(Failure.CLIENT_MALFORMED)
+            return
+        if body and exchange is not None:
+            exchange.send_body(body)
+        if decoder.ended:
+            self._decoder = None
+            self._end_body(exchange, decoder.rest)
+
+    def _end_body(self, exchange: Exchange | None, rest: bytes) -> None:
+        if self._state != _State.BODY:
+            return
+        self._state = _State.WAIT
+        self._buffer = rest
+        if exchange is not None:
+            exchange.end_body()
+
+    def pause_reading(self) -> None:
+        if not self._reading_paused and not self.transport.is_closing():
+            self._reading_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._reading_paused and not self.transport.is_closing():
+            self._reading_paused = False
+            self.transport.resume_reading()
+
+    # --- answering --------------------------------------------------------------------
+
+    @property
+    def body_is_whole(self) -> bool:
+        return self._state != _State.BODY
+
+    def may_keep_alive(self, head: RequestHead) -> bool:
+        """Whether another request may follow this one on the connection."""
+        door = self._door
+        return (
+            head.keep_alive
+            and not head.close_after
+            and not door.draining
+            and self._state == _State.WAIT
+            and door.now_s - self.born_at < door.keep_alive_s
+        )
+
+    def end_exchange(self, *, keep_alive: bool) -> None:
+        """The response is written whole: read the next request, or end."""
+        self.exchange = None
+        if self._state == _State.WAIT and keep_alive:
+            self._state = _State.HEAD
+            self.resume_reading()
+            if self._buffer:
+                self._read_requests()
+        elif self._state == _State.WAIT and not self._buffer:
+            self._state = _State.LINGER
+            self.transport.close()
+        else:
+            self.linger()
+
+    def linger(self) -> None:
+        """Send what is written, drop what still comes, and end."""
+        self.exchange = None
+        if self._state == _State.CLOSED:
+            return
+        self._state = _State.LINGER
+        self._buffer = b""
+        self.active_at = self._door.now_s
+        self.resume_reading()
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def switch(self) -> bytes:
+        """Become a tunnel; return what the client sent ahead."""
+        self._state = _State.TUNNEL
+        ahead, self._buffer = self._buffer, b""
+        self.resume_reading()
+        return ahead
+
+    def _refuse(self, status: int, reason: str) -> None:
+        self.transport.write(self._door.refuse(self, status, reason))
+        self.linger()
+
+    # --- time and hang-ups ------------------------------------------------------------
+
+    def check(self, now_s: float) -> None:
         """Called by the sweep: end what has had its time."""
         if self._state == _State.HEAD:
             self._check_head(now_s)
@@ -84,13 +365,12 @@ class Exchange(Protocol):
         """The loop tells neither FIN nor reset while reading is paused: ask."""
         poll = select.poll()
         poll.register(self.transport.get_extra_info("socket").fileno(), _HANGUP)
-        events = poll.poll(0)
         gone = select.POLLHUP | select.POLLERR
         if self._state == _State.WAIT:
             gone = _HANGUP
-        return any(event & gone for _, event in events)
+        return any(event & gone for _, event in poll.poll(0))
 
-    # --- what aiohttp's server runtime calls ---------------------------------------
+    # --- what aiohttp's server runtime calls ------------------------------------------
 
     def close(self) -> None:
         """Accept no further request on this connection."""
