@@ -130,6 +130,8 @@ class ServiceLoadBalancer:
     target_group: str
     container_name: str
     container_port: int
+    deregistration_delay_s: float = 300.0
+    """The group's; how long a stopping task waits for its last requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,7 @@ class PortLease:
     host_port: int
     container_name: str
     container_port: int
+    protocol: str = "tcp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +196,11 @@ class Task:
     instance: str
     status: TaskStatus
     created_at_unix_s: float
+    address: str = ""
+    """Where its ports are published: the instance's address when it was placed."""
     leases: tuple[PortLease, ...] = ()
+    load_balancers: tuple[ServiceLoadBalancer, ...] = ()
+    """The service's when the task was made: what its targets are."""
     started_at_unix_s: float | None = None
     stopping_at_unix_s: float | None = None
     stopped_at_unix_s: float | None = None
@@ -228,6 +235,42 @@ class Deployment:
     rollout_state_reason: str = ""
     failed_tasks: int = 0
     """Consecutive tasks that failed to reach RUNNING."""
+    failed_rounds: int = 0
+    """Rounds of tasks, one after the other, that failed; see `decide.backoff`."""
+    failed_at_unix_s: float = 0.0
+    """When the latest of them failed."""
+
+
+class ServiceStatus(enum.Enum):
+    ACTIVE = "ACTIVE"
+    DRAINING = "DRAINING"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRecord:
+    """A service as it is kept: its desired count may be a command's, not the file's."""
+
+    service: Service
+    deployment_id: str
+    """Of the PRIMARY deployment."""
+    created_at_unix_s: float
+    version: int = 1
+    """Grows with each change of the desired count."""
+    status: ServiceStatus = ServiceStatus.ACTIVE
+    activity_ids: tuple[str, ...] = ()
+    """Scaling activities that took effect, newest last, bounded."""
+    steady: bool = False
+    """The steady state was reached and reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortRecord:
+    """A dynamic port that was used: leased again least recently released first."""
+
+    instance: str
+    host_port: int
+    released_at_unix_s: float
+    free_at_unix_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +280,9 @@ class ServiceEvent:
     unix_s: float
     service: str
     message: str
+
+
+Record = ServiceRecord | TaskDefinition | Task | Deployment | PortRecord | ServiceEvent
 
 
 # --- observed -------------------------------------------------------------------
@@ -272,3 +318,38 @@ class InstanceStatus:
     observed_at_s: float = 0.0
     detail: str = ""
     """Why it is not connected, for a person."""
+
+
+# --- told -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentView:
+    """One deployment with the tasks it has now."""
+
+    deployment: Deployment
+    status: str
+    """PRIMARY, or ACTIVE while an older one still has tasks."""
+    desired: int
+    running: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """One service as it stands: what was asked, and what there is."""
+
+    service: Service
+    status: ServiceStatus
+    desired: int
+    running: int
+    pending: int
+    healthy: int
+    deploying: bool
+    reached: bool
+    """Desired tasks are healthy and nothing else is left over."""
+    version: int
+    deployments: tuple[DeploymentView, ...]
+    """PRIMARY first."""
+    events: tuple[ServiceEvent, ...]
+    """Newest last."""

@@ -1,0 +1,56 @@
+"""The task state machine: one table, and the one function that reads it. Floor 1.
+
+    PENDING -> ACTIVATING -> RUNNING -> DEACTIVATING -> STOPPING -> STOPPED
+               registering   serving    draining        SIGTERM
+
+A target is deregistered and drained (DEACTIVATING) before SIGTERM (STOPPING).
+Only forward: no task comes back from anywhere.
+
+Source: ECS developer guide, "Amazon ECS task lifecycle".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from scheduler.errors import IllegalMove
+from scheduler.model import StopCode, Task, TaskStatus
+from scheduler.model import TaskStatus as S
+
+MOVES: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
+    S.PENDING: frozenset({S.ACTIVATING, S.STOPPING, S.STOPPED}),
+    S.ACTIVATING: frozenset({S.RUNNING, S.DEACTIVATING}),
+    S.RUNNING: frozenset({S.DEACTIVATING}),
+    S.DEACTIVATING: frozenset({S.STOPPING}),
+    S.STOPPING: frozenset({S.STOPPED}),
+    S.STOPPED: frozenset(),
+}
+
+
+def move(task: Task, wanted: TaskStatus, now_unix_s: float) -> Task:
+    """Return the task in status `wanted`, with the time written down.
+
+    Raises IllegalMove when the table does not have that move.
+    """
+    if wanted not in MOVES[task.status]:
+        raise IllegalMove(task.id, task.status, wanted)
+    task = replace(task, status=wanted)
+    if wanted is S.RUNNING:
+        task = replace(task, started_at_unix_s=now_unix_s)
+    if not task.is_live and task.stopping_at_unix_s is None:
+        task = replace(task, stopping_at_unix_s=now_unix_s)
+    if wanted is S.STOPPED:
+        task = replace(task, stopped_at_unix_s=now_unix_s)
+    return task
+
+
+def stop(task: Task, code: StopCode, reason: str, now_unix_s: float) -> Task:
+    """Return the live task on its way to STOPPED, with the reason it keeps.
+
+    What may be registered is drained first; a PENDING task never was.
+    """
+    first = S.STOPPING if task.status is S.PENDING else S.DEACTIVATING
+    moved = move(task, first, now_unix_s)
+    return replace(moved, stop_code=code, stopped_reason=reason)

@@ -1,0 +1,154 @@
+"""Events and reasons in ECS's words, which people and tools search for. Floor 1.
+
+Sources: ECS developer guide, "Amazon ECS service event messages" and "Amazon
+ECS stopped task error messages"; ECS API reference, Deployment and Task.
+What ECS does not say (a container was killed) is said in the same form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from scheduler.errors import (
+    ContainerError,
+    ImageNotFound,
+    NameTaken,
+)
+
+ESSENTIAL_EXITED = "Essential container in task exited"
+OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
+GUIDE = (
+    "For more information, see the Troubleshooting section of the "
+    "Amazon ECS Developer Guide."
+)
+NO_INSTANCES = "No Container Instances were found in your cluster."
+NO_CPU = "has insufficient CPU units available."
+NO_MEMORY = "has insufficient memory available."
+PORT_IN_USE = "is already using a port required by your task."
+AGENT = 'encountered error "AGENT".'
+
+
+def started(service: str, tasks: Iterable[str]) -> str:
+    names = tuple(tasks)
+    return f"(service {service}) has started {len(names)} tasks: {_tasks(names)}."
+
+
+def stopped(service: str, tasks: Iterable[str]) -> str:
+    names = tuple(tasks)
+    return (
+        f"(service {service}) has stopped {len(names)} running tasks: {_tasks(names)}."
+    )
+
+
+def registered(service: str, targets: int, group: str) -> str:
+    return f"(service {service}) registered {targets} targets in (target-group {group})"
+
+
+def deregistered(service: str, targets: int, group: str) -> str:
+    return (
+        f"(service {service}) deregistered {targets} targets in (target-group {group})"
+    )
+
+
+def draining(service: str, deployment_id: str, tasks: int) -> str:
+    return (
+        f"(service {service}, taskSet {deployment_id}) has begun draining "
+        f"connections on {tasks} tasks."
+    )
+
+
+def steady(service: str) -> str:
+    return f"(service {service}) has reached a steady state."
+
+
+def completed(service: str, deployment_id: str) -> str:
+    return f"(service {service}) (deployment {deployment_id}) deployment completed."
+
+
+def unhealthy(service: str, port: int, group: str, reason: str) -> str:
+    return (
+        f"(service {service}) (port {port}) is unhealthy in (target-group {group}) "
+        f"due to (reason {reason})."
+    )
+
+
+def unplaceable(service: str, why: str) -> str:
+    """`why` is NO_INSTANCES, or what `closest` returns."""
+    reason = f"Reason: {why}" if why == NO_INSTANCES else why
+    return (
+        f"(service {service}) was unable to place a task because no container "
+        f"instance met all of its requirements. {reason} {GUIDE}"
+    )
+
+
+def closest(instance: str, why: str) -> str:
+    return f"The closest matching (container-instance {instance}) {why}"
+
+
+def throttled(service: str) -> str:
+    return f"(service {service}) is unable to consistently start tasks successfully."
+
+
+def stuck(service: str) -> str:
+    return (
+        f"service {service} was unable to stop or start tasks during a deployment "
+        "because of the service deployment configuration. Update the "
+        "minimumHealthyPercent or maximumPercent value and try again."
+    )
+
+
+def task_stopped(service: str, task_id: str, reason: str) -> str:
+    return f"(service {service}) (task {task_id}) stopped: {reason}."
+
+
+def killed(service: str, task_id: str, timeout_s: float) -> str:
+    return (
+        f"(service {service}) (task {task_id}) did not stop within {timeout_s:g} "
+        "seconds of SIGTERM and was killed."
+    )
+
+
+def desired_changed(service: str, desired: int, reason: str) -> str:
+    return f"(service {service}) updated desired count to {desired}: {reason}"
+
+
+def scaling(deployment_id: str) -> str:
+    return f"Scaling activity initiated by (deployment {deployment_id})"
+
+
+def failed_health_checks(groups: Iterable[str]) -> str:
+    names = " ".join(f"(target-group {group})" for group in groups)
+    return f"Task failed ELB health checks in {names}"
+
+
+def in_progress(deployment_id: str) -> str:
+    return f"ECS deployment {deployment_id} in progress."
+
+
+def deployment_completed(deployment_id: str) -> str:
+    return f"ECS deployment {deployment_id} completed."
+
+
+def exited(exit_code: int | None, *, oom_killed: bool) -> str:
+    """Return why a task stopped whose essential container is no more."""
+    if oom_killed:
+        return OUT_OF_MEMORY
+    if exit_code is None:
+        return ESSENTIAL_EXITED
+    return f"{ESSENTIAL_EXITED} (exit code {exit_code})"
+
+
+def cannot_start(error: ContainerError) -> str:
+    """Return the container reason that ECS's agent gives for such an error."""
+    match error:
+        case ImageNotFound():
+            kind = "CannotPullContainerError"
+        case NameTaken():
+            kind = "CannotCreateContainerError"
+        case _:
+            kind = "CannotStartContainerError"
+    return f"{kind}: {error.detail}"
+
+
+def _tasks(names: Iterable[str]) -> str:
+    return " ".join(f"(task {name})" for name in names)
