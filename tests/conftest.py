@@ -1,0 +1,108 @@
+"""Needs: a test says what it needs, and a run says what it could not test.
+
+See `tests/support/needs.py` for the needs and ALB_REQUIRE.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import engines, needs
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", f"needs(name, ...): one or more of {', '.join(needs.NEEDS)}"
+    )
+    needs.required()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Leave the machine's network alone when this run will start engines.
+
+    Only where no engine answers: one that does is in the machine's network,
+    and so are its published ports.
+    """
+    wanted = {name for item in session.items for name in _needs_of(item)}
+    if session.config.option.collectonly or needs.answering_engine():
+        return
+    if any(not needs.NEEDS[name].missing() for name in wanted & {"docker", "engines"}):
+        engines.own_network()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for name in _needs_of(item):
+        need = needs.NEEDS[name]
+        if not need.missing():
+            continue
+        if name in needs.required():
+            pytest.fail(f"{need} (required by ALB_REQUIRE)", pytrace=False)
+        pytest.skip(str(need))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List what was skipped, by reason: what this run does not vouch for."""
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", ())
+        if isinstance(report.longrepr, tuple)
+    )
+    if not reasons:
+        return
+    terminalreporter.section("not tested on this machine")
+    for reason, count in reasons.most_common():
+        tests = "test" if count == 1 else "tests"
+        terminalreporter.write_line(f"{count:4} {tests}: {reason}")
+
+
+def _needs_of(item: pytest.Item) -> Iterator[str]:
+    for mark in item.iter_markers("needs"):
+        yield from mark.args
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.Engine]:
+    """One Docker Engine for the run: the one that answers, else one of our own.
+
+    A test that stops or freezes an engine takes `private_engine` of its own
+    or `engines_apart` instead.
+    """
+    if endpoint := needs.answering_engine():
+        answering = engines.Engine(endpoint)
+        answering.address = answering.gateway()
+        yield answering
+        return
+    with engines.private_engine(_short(tmp_path_factory, "engine")) as private:
+        yield private
+
+
+@pytest.fixture(scope="session")
+def three_engines(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[list[engines.Engine]]:
+    """Three Docker hosts, each with an address of its own. Needs "engines"."""
+    with engines.engines_apart(3, _short(tmp_path_factory, "hosts")) as apart:
+        yield apart
+
+
+def _short(factory: pytest.TempPathFactory, name: str) -> Path:
+    """A directory whose Unix sockets fit into 108 bytes."""
+    directory = factory.mktemp(name)
+    assert len(str(directory)) < 70, f"too long for Unix sockets: {directory}"
+    return directory
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of recorded cases. Needs "corpora"."""
+    return needs.corpora()
+
+
+@pytest.fixture
+def short_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As tmp_path, with a name short enough for Unix sockets inside."""
+    return _short(tmp_path_factory, "t")
