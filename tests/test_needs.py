@@ -27,7 +27,17 @@ def run_needy(tmp_path: Path, require: str) -> tuple[int, str]:
     file = tmp_path / "test_needy.py"
     file.write_text(NEEDY)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-q", file],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "tests.conftest",
+            "-c",
+            ROOT / "pyproject.toml",
+            "-q",
+            file,
+        ],
         cwd=ROOT,
         env=os.environ | {"ALB_CORPORA": "/nowhere", "ALB_REQUIRE": require},
         capture_output=True,
@@ -55,7 +65,7 @@ def test_a_required_need_that_is_missing_fails(tmp_path: Path, require: str) -> 
     status, output = run_needy(tmp_path, require)
 
     assert status == 1
-    assert "2 failed" in output
+    assert "2 errors" in output
     assert "required by ALB_REQUIRE" in output
 
 
