@@ -1,0 +1,342 @@
+"""Run tasks as processes of this machine: a Runtime without an engine. Floor 3.
+
+One small shim per task (`shim.py`) keeps it while control comes and goes; this
+file starts shims, signals tasks and hears their end. The directory says all there
+is to know, so a new control adopts what it finds. Images, volumes, users and
+network modes do not exist here: `image` is not looked at, `user` is refused.
+
+    start -> directory by rename -> shim -> run.json -> exec
+    stop  -> SIGTERM to the task, wait for its shim, SIGKILL
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
+
+from foundation.clock import Clock
+from scheduler.drivers import process_records as records
+from scheduler.drivers import shim
+from scheduler.drivers.feed import Feeds
+from scheduler.drivers.labels import CLUSTER_UID, labels_of, same_container
+from scheduler.drivers.process_logs import FOLLOW_INTERVAL_S, LogReader
+from scheduler.drivers.process_records import Record, Running
+from scheduler.drivers.process_table import MARK, read_table, usage
+from scheduler.drivers.process_watch import ExitWatch
+from scheduler.errors import (
+    CannotStart,
+    ContainerError,
+    NameTaken,
+    OutcomeUnknown,
+    PortTaken,
+)
+from scheduler.model import (
+    CPU_UNITS_PER_CORE,
+    ContainerName,
+    ContainerStatus,
+    InstanceStatus,
+)
+from scheduler.ports import ContainerSpec, CpuSample, StopOutcome
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS: Final = 8
+LAUNCH_TIMEOUT_S: Final = 10.0
+KILL_TIMEOUT_S: Final = 5.0
+INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER")
+"""What a task sees of our own environment."""
+GONE: Final = StopOutcome(exit_code=None, killed=False)
+
+
+class ProcessRuntime:
+    """A container instance whose containers are processes beside us."""
+
+    def __init__(  # noqa: PLR0913 - the three after the star have names
+        self,
+        name: str,
+        directory: Path,
+        cluster_uid: str,
+        *,
+        clock: Clock,
+        address: str = "127.0.0.1",
+        working_directory: Path | None = None,
+    ) -> None:
+        """`directory` holds the containers; commands run in `working_directory`."""
+        self.name = name
+        self.address = address or "127.0.0.1"
+        self._root = directory.absolute()
+        self._cluster_uid = cluster_uid
+        self._clock = clock
+        self._working_directory = (working_directory or Path.cwd()).absolute()
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix=f"alb-{name}")
+        self._locks = WeakValueDictionary[ContainerName, asyncio.Lock]()
+        self._running: dict[ContainerName, Running] = {}
+        self._used_ns: dict[ContainerName, int] = {}
+        self._watch = ExitWatch(self._shim_ended)
+        self._feeds = Feeds(name)
+
+    def __repr__(self) -> str:
+        return f"<ProcessRuntime {self.name}: {len(self._running)} running>"
+
+    async def start(self, spec: ContainerSpec) -> None:
+        """Create and start; one that is there with our labels is adopted.
+
+        One that has ended stays ended: a task runs once, however often it is
+        started. Raises NameTaken, PortTaken, CannotStart (also again, from the
+        record, for a command that could not be run), OutcomeUnknown.
+        """
+        async with self._lock(spec.name):
+            record = await self._call(self._launch, spec)
+            self._follow(record)
+            self._feeds.publish(record.status)
+
+    async def stop(self, name: ContainerName, timeout_s: float) -> StopOutcome:
+        async with self._lock(name):  # a start under way comes to its end first
+            record = await self._call(self._find, name)
+        if record is None or record.running is None:
+            return GONE
+        if record.ended:
+            return StopOutcome(record.ended.exit_code, killed=False)
+        ended = self._watch.add(name, record.running.shim)
+        record.running.task.signal(signal.SIGTERM)
+        killed = not await _wait(ended, timeout_s)
+        if killed:
+            record.running.task.signal(signal.SIGKILL)
+            if not await _wait(ended, KILL_TIMEOUT_S):
+                record.running.shim.signal(signal.SIGKILL)
+                await _wait(ended, KILL_TIMEOUT_S)
+        return await self._outcome(name, killed=killed)
+
+    async def remove(self, name: ContainerName) -> None:
+        async with self._lock(name):
+            record = await self._call(self._find, name)
+            if record is None:
+                return
+            if record.running and not record.ended:
+                raise ContainerError(self.name, f"remove {name}", "it is running")
+            await self._call(records.remove, record)
+
+    async def status(self) -> InstanceStatus:
+        found = await self._call(self._list)
+        for record in found:
+            self._follow(record)
+        memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return InstanceStatus(
+            connected=True,
+            cpu=(os.cpu_count() or 1) * CPU_UNITS_PER_CORE,
+            memory_mib=memory_bytes >> 20,
+            address=self.address,
+            containers=tuple(record.status for record in found),
+            observed_at_s=self._clock.now_s(),
+        )
+
+    async def changes(self) -> AsyncIterator[ContainerStatus]:
+        with self._feeds.open() as feed:
+            await self.status()  # those of an earlier control are watched, too
+            while True:
+                for status in await feed.take():
+                    yield status
+
+    async def cpu(self) -> Mapping[ContainerName, CpuSample]:
+        samples = await self._call(self._measure, dict(self._running))
+        return {name: samples[name] for name in samples if name in self._running}
+
+    async def logs(
+        self, name: ContainerName, *, follow: bool, tail: int | None
+    ) -> AsyncIterator[bytes]:
+        record = await self._call(self._find, name)
+        if record is None:
+            return
+        reader = LogReader(record.directory)
+        try:
+            if text := await self._call(reader.open, tail):
+                yield text
+            while follow:
+                last = await self._call(reader.ended)
+                if chunk := await self._call(reader.more):
+                    yield chunk
+                elif last:
+                    return
+                else:
+                    await asyncio.sleep(FOLLOW_INTERVAL_S)
+        finally:
+            reader.close()
+
+    async def close(self) -> None:
+        self._watch.close()
+        self._running.clear()
+        self._feeds.close("the runtime was closed")
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    # --- on the loop ------------------------------------------------------------
+
+    def _lock(self, name: ContainerName) -> asyncio.Lock:
+        return self._locks.setdefault(name, asyncio.Lock())
+
+    async def _call(
+        self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        assert not kwargs
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, function, *args)
+
+    def _follow(self, record: Record) -> None:
+        if record.running and not record.ended and record.name not in self._running:
+            self._running[record.name] = record.running
+            self._watch.add(record.name, record.running.shim)
+
+    def _shim_ended(self, name: ContainerName) -> None:
+        """Tell everybody how the container ended, once its record is settled."""
+        self._running.pop(name, None)
+        self._used_ns.pop(name, None)
+        loop = asyncio.get_running_loop()
+        found = loop.run_in_executor(self._threads, self._find, name)
+        found.add_done_callback(self._publish)
+
+    def _publish(self, found: asyncio.Future[Record | None]) -> None:
+        if not found.cancelled() and (record := found.result()):
+            self._feeds.publish(record.status)
+
+    async def _outcome(self, name: ContainerName, *, killed: bool) -> StopOutcome:
+        record = await self._call(self._find, name)
+        if record is None:
+            return GONE
+        if record.ended is None:
+            raise OutcomeUnknown(self.name, f"stop {name}", "it survives SIGKILL")
+        code = record.ended.exit_code
+        return StopOutcome(code, killed and code == records.KILLED_EXIT_CODE)
+
+    # --- on a thread ------------------------------------------------------------
+
+    def _find(self, name: ContainerName) -> Record | None:
+        """Return our container; somebody else's of that name is none of ours."""
+        record = records.read_settled(self._root, name)
+        ours = record and record.labels.get(CLUSTER_UID) == self._cluster_uid
+        return record if ours else None
+
+    def _list(self) -> list[Record]:
+        return [
+            record
+            for record in records.list_settled(self._root)
+            if record.labels.get(CLUSTER_UID) == self._cluster_uid
+        ]
+
+    def _measure(
+        self, running: Mapping[ContainerName, Running]
+    ) -> dict[ContainerName, CpuSample]:
+        table, now_s = read_table(), self._clock.now_s()
+        samples = {}
+        for name, run in running.items():
+            used = usage(table, run.shim.pid, run.task.pid)
+            if used is None:
+                continue
+            # what a child used is missing between its end and its parent's wait
+            cpu_ns = max(used[0], self._used_ns.get(name, 0))
+            self._used_ns[name] = cpu_ns
+            samples[name] = CpuSample(cpu_ns, now_s, used[1])
+        return samples
+
+    def _launch(self, spec: ContainerSpec) -> Record:
+        record = records.read_settled(self._root, spec.name)
+        if record is None:
+            self._require_possible(spec)
+            records.create(self._root, spec.name, self._shim_spec(spec))
+            record = records.read(self._root, spec.name)
+            assert record, "it was just created, and only we remove"
+        operation = f"start {spec.name}"
+        if not same_container(spec, record.labels):
+            raise NameTaken(self.name, operation, "another container has the name")
+        if record.running is None and record.ended is None:
+            self._run_shim(record)
+            record = records.read_settled(self._root, spec.name) or record
+        if record.ended and record.ended.error:
+            detail = f"CannotStartContainerError: {record.ended.error}"
+            raise CannotStart(self.name, operation, detail)
+        return record
+
+    def _require_possible(self, spec: ContainerSpec) -> None:
+        operation = f"start {spec.name}"
+        if not spec.definition.entry_point + spec.definition.command:
+            detail = "a process needs a command; there is no image to take it from"
+            raise CannotStart(self.name, operation, detail)
+        if spec.definition.user:
+            detail = "a process runs as the user that runs alb; remove `user`"
+            raise CannotStart(self.name, operation, detail)
+        for lease in spec.leases:
+            if not _is_free(self.address, lease.host_port):
+                detail = f"{self.address}:{lease.host_port} is in use"
+                raise PortTaken(self.name, operation, detail)
+
+    def _shim_spec(self, spec: ContainerSpec) -> dict[str, object]:
+        definition = spec.definition
+        inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
+        port = {"PORT": str(spec.leases[0].host_port)} if spec.leases else {}
+        own = dict(definition.environment)
+        mark = {MARK: spec.name}
+        return {
+            "labels": labels_of(spec),
+            "argv": [*definition.entry_point, *definition.command],
+            "environment": inherited | dict(spec.environment) | port | own | mark,
+            "cwd": str(self._working_directory / definition.working_directory),
+        }
+
+    def _run_shim(self, record: Record) -> None:
+        """Start a shim and wait until it says that the command runs, or not."""
+        operation = f"start {record.name}"
+        with open(record.directory / "shim.err", "ab") as errors:
+            process = subprocess.Popen(  # noqa: S603
+                [sys.executable, "-I", "-S", shim.__file__, str(record.directory)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                cwd="/",
+                env={},
+                start_new_session=True,
+            )
+        process.returncode = 0  # disowned: ExitWatch hears its end and waits for it
+        assert process.stdout
+        with process.stdout as answer:
+            poll = select.poll()
+            poll.register(answer, select.POLLIN)
+            if not poll.poll(LAUNCH_TIMEOUT_S * 1000):
+                raise OutcomeUnknown(self.name, operation, "its shim does not answer")
+            word = answer.read().decode()
+        if word in {shim.STARTED, shim.TAKEN}:
+            return
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process.pid, 0)
+        if not word:
+            detail = (record.directory / "shim.err").read_text(errors="replace")
+            raise CannotStart(self.name, operation, f"its shim failed: {detail[-500:]}")
+
+
+def _is_free(address: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+        return True
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> bool:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,138 @@
+"""Worlds: what a conformance test needs of a runtime to put it to the test."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foundation.clock import SystemClock
+from scheduler.drivers.process import ProcessRuntime
+from scheduler.model import (
+    ContainerDefinition,
+    ContainerName,
+    ContainerState,
+    PortLease,
+    PortMapping,
+    TaskId,
+)
+from scheduler.ports import ContainerSpec, Runtime
+
+UID, OTHER_UID = "c0ffee", "facade"
+TASKS = itertools.count(1)
+SERVER = """
+import http.server, os
+address = ("127.0.0.1", int(os.environ["PORT"]))
+http.server.HTTPServer(address, http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+
+
+@dataclasses.dataclass
+class World:
+    """A host and its runtime. `runtime` makes another object for the same host."""
+
+    kind: str
+    runtime: Callable[[str], Runtime]
+    server: tuple[str, ...]
+    image: str
+    made: list[Runtime] = dataclasses.field(default_factory=list)
+
+    def connect(self, uid: str = UID) -> Runtime:
+        runtime = self.runtime(uid)
+        self.made.append(runtime)
+        return runtime
+
+    def spec(self, *command: str, **changes: Any) -> ContainerSpec:
+        """A container of a task of its own that runs `command`."""
+        task_id = TaskId(f"{next(TASKS):032x}")
+        definition = ContainerDefinition(
+            name="web", image=self.image, cpu=64, memory_mib=64, command=command
+        )
+        spec = ContainerSpec(
+            name=ContainerName(f"alb-{UID}-{task_id}-web"),
+            task_id=task_id,
+            service="shop",
+            cluster_uid=UID,
+            definition=definition,
+            environment=(),
+            leases=(),
+            spec_hash="hash",
+        )
+        return dataclasses.replace(spec, **changes)
+
+    def script(self, text: str, **changes: Any) -> ContainerSpec:
+        return self.spec("sh", "-c", text, **changes)
+
+    def server_spec(self) -> ContainerSpec:
+        """A container that answers HTTP on a leased port."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        spec = self.spec(*self.server)
+        return dataclasses.replace(
+            spec,
+            definition=dataclasses.replace(
+                spec.definition, port_mappings=(PortMapping(8080),)
+            ),
+            leases=(PortLease("host-a", port, "web", 8080),),
+        )
+
+    async def clear(self) -> None:
+        for uid in (UID, OTHER_UID):
+            runtime = self.connect(uid)
+            for container in (await runtime.status()).containers:
+                if container.state is ContainerState.RUNNING:
+                    await runtime.stop(container.name, 0)
+                await runtime.remove(container.name)
+        for runtime in self.made:
+            await runtime.close()
+
+
+@pytest.fixture(
+    params=[
+        "process",
+        pytest.param("docker", marks=pytest.mark.needs("docker")),
+    ]
+)
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    if request.param == "process":
+        world = _process_world(tmp_path)
+    else:
+        world = request.getfixturevalue("docker_world")
+    yield world
+    await world.clear()
+
+
+def _process_world(directory: Path) -> World:
+    def connect(uid: str) -> Runtime:
+        return ProcessRuntime(
+            "host-a",
+            directory / "tasks",
+            uid,
+            clock=SystemClock(),
+            working_directory=directory,
+        )
+
+    return World("process", connect, (sys.executable, "-c", SERVER), image="")
+
+
+@pytest.fixture
+def runtime(world: World) -> Runtime:
+    return world.connect()
+
+
+@pytest.fixture
+def orphans() -> Iterator[list[int]]:
+    """Pids that must not outlive the test."""
+    pids: list[int] = []
+    yield pids
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError):
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+            assert state == "Z", f"process {pid} is left"
