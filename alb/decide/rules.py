@@ -1,0 +1,232 @@
+"""Which rule answers this request: the first by priority whose conditions all hold.
+
+Floor 1: pure. A listener's rules are compiled when configuration arrives, in
+steps short enough to stand between requests; matching then costs about the same
+for the first rule and the thousandth:
+
+    host --> rules of that host, of ``*.its.domain``, of any host
+                 each a PathIndex: path --> candidates --> open checks
+
+Exactly the rule that reading them one by one would choose is chosen. Absent:
+actions. The answer is a position; what stands there is the caller's affair.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Generator, Mapping, Sequence
+from typing import Final, NamedTuple, assert_never
+
+from alb.decide.conditions import (
+    Check,
+    Facts,
+    header_check,
+    host_check,
+    host_patterns,
+    method_check,
+    path_check,
+    path_patterns,
+    query_check,
+    source_check,
+)
+from alb.decide.path_index import Entry, PathIndex, path_index_steps
+from alb.decide.uri import normalise_path
+from alb.decide.wildcard import Pattern
+from alb.model import (
+    Action,
+    Condition,
+    HostHeader,
+    HttpHeader,
+    HttpRequestMethod,
+    Listener,
+    PathPattern,
+    QueryString,
+    Rule,
+    SourceIp,
+)
+
+DEFAULT_RULE: Final = -1
+"""What `match` returns when no rule does; also where the default action stands."""
+
+
+class _Indexes(NamedTuple):
+    """Where rules stand: by literal host, by ``.domain``, and all others."""
+
+    by_host: Mapping[bytes, PathIndex]
+    by_domain: Mapping[bytes, PathIndex]
+    anywhere: PathIndex
+
+
+class CompiledRules:
+    """The rules of one listener, ready to be asked.
+
+    `rules` are sorted by priority. `actions` has one per rule and the default
+    action last, so that ``actions[match(...)]`` is what to do.
+    """
+
+    __slots__ = ("_anywhere", "_indexes", "_labels", "_plain", "actions", "rules")
+
+    def __init__(
+        self, rules: tuple[Rule, ...], default_action: Action, indexes: _Indexes
+    ) -> None:
+        self.rules = rules
+        self.actions = (*(rule.action for rule in rules), default_action)
+        self._indexes = indexes
+        self._anywhere = indexes.anywhere
+        self._labels = max((d.count(b".") for d in indexes.by_domain), default=0)
+        named = indexes.by_host or indexes.by_domain
+        self._plain = not named and indexes.anywhere.is_unconditional
+
+    def match(  # noqa: PLR0913, PLR0917 - positional and flat: it runs once per request
+        self,
+        method: bytes,
+        host: bytes,
+        path: bytes,
+        query: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        peer_ip: str,
+    ) -> int:
+        """Return the position in `rules` of the rule that answers, or DEFAULT_RULE.
+
+        `host` is lower case and without port; `path` is raw, up to the first
+        ``?``; `query` is what follows it; names in `headers` are lower case, a
+        repeated header stands once per occurrence; `peer_ip` is the TCP peer.
+        Never raises.
+        """
+        if not self.rules:
+            return DEFAULT_RULE
+        path = normalise_path(path)
+        if self._plain:
+            candidates = self._anywhere.lookup(path)
+            return candidates[0][0] if candidates else DEFAULT_RULE
+
+        facts = Facts(method, host, path, query, headers, peer_ip)
+        best = len(self.rules)
+        for index in self._standing(host):
+            for position, checks in index.lookup(path):
+                if position >= best:
+                    break
+                for check in checks:
+                    if not check(facts):
+                        break
+                else:
+                    best = position
+                    break
+        return best if best < len(self.rules) else DEFAULT_RULE
+
+    def _standing(self, host: bytes) -> list[PathIndex]:
+        """Return where rules for `host` stand: itself, its domains, anywhere."""
+        by_host, by_domain, anywhere = self._indexes
+        found = [anywhere]
+        exact = by_host.get(host)
+        if exact is not None:
+            found.append(exact)
+        end = len(host)
+        for _ in range(self._labels):
+            end = host.rfind(b".", 0, end)
+            if end < 0:
+                break
+            domain = by_domain.get(host[end:])
+            if domain is not None:
+                found.append(domain)
+        return found
+
+
+class _Parts(NamedTuple):
+    """One rule, taken apart: what can be indexed and what must be asked."""
+
+    hosts: tuple[Pattern, ...] | None
+    paths: tuple[Pattern, ...] | None
+    checks: tuple[Check, ...]
+
+
+class _Entries:
+    """Entries of the indexes to be, by the host they are for."""
+
+    def __init__(self) -> None:
+        self.by_host: dict[bytes, list[Entry]] = defaultdict(list)
+        self.by_domain: dict[bytes, list[Entry]] = defaultdict(list)
+        self.anywhere: list[Entry] = []
+
+    def add(self, position: int, parts: _Parts) -> None:
+        entry = Entry(position, parts.paths, parts.checks)
+        if parts.hosts is None:
+            self.anywhere.append(entry)
+            return
+        others = []
+        for pattern in parts.hosts:
+            if (literal := pattern.literal) is not None:
+                self.by_host[literal].append(entry)
+            elif (suffix := pattern.suffix) is not None and suffix.startswith(b"."):
+                self.by_domain[suffix].append(entry)
+            else:
+                others.append(pattern)
+        if others:
+            checks = (host_check(others), *parts.checks)
+            self.anywhere.append(entry._replace(checks=checks))
+
+
+def compile_rules(listener: Listener) -> CompiledRules:
+    """Compile all at once: for tests, tools and listeners of a few rules."""
+    steps = compile_steps(listener)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as done:
+            compiled: CompiledRules = done.value
+            return compiled
+
+
+def compile_steps(listener: Listener) -> Generator[None, None, CompiledRules]:
+    """Compile in steps of well under a millisecond; the return value is the result.
+
+    Raises ValueError on a source-ip value that is no CIDR block.
+    """
+    rules = tuple(sorted(listener.rules, key=lambda rule: rule.priority))
+    entries = _Entries()
+    for position, rule in enumerate(rules):
+        entries.add(position, _take_apart(rule))
+        yield
+
+    by_host = {}
+    for host, of_host in entries.by_host.items():
+        by_host[host] = yield from path_index_steps(of_host)
+    by_domain = {}
+    for domain, of_domain in entries.by_domain.items():
+        by_domain[domain] = yield from path_index_steps(of_domain)
+    anywhere = yield from path_index_steps(entries.anywhere)
+    indexes = _Indexes(by_host, by_domain, anywhere)
+    return CompiledRules(rules, listener.default_action, indexes)
+
+
+def _take_apart(rule: Rule) -> _Parts:
+    """Take the first host and path condition for the index; ask the rest."""
+    hosts = paths = None
+    checks: list[Check] = []
+    for condition in rule.conditions:
+        match condition:
+            case HostHeader(values) if hosts is None:
+                hosts = host_patterns(values)
+            case PathPattern(values) if paths is None:
+                paths = path_patterns(values)
+            case _:
+                checks.append(_check(condition))
+    return _Parts(hosts, paths, tuple(checks))
+
+
+def _check(condition: Condition) -> Check:
+    match condition:
+        case HostHeader(values):
+            return host_check(host_patterns(values))
+        case PathPattern(values):
+            return path_check(path_patterns(values))
+        case HttpRequestMethod(values):
+            return method_check(values)
+        case HttpHeader():
+            return header_check(condition)
+        case QueryString():
+            return query_check(condition)
+        case SourceIp():
+            return source_check(condition)
+        case _:  # pragma: no cover - the union is closed
+            assert_never(condition)
