@@ -1,0 +1,1 @@
+"""`alb demo`: its task, its image, its view and its verdict."""

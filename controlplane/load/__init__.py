@@ -1,0 +1,1 @@
+"""`alb load`: an open-loop load generator, free of coordinated omission."""
