@@ -123,3 +123,158 @@ class Capacity:
     """Desired tasks are running and healthy, nothing else is left over."""
     version: int
     """Grows with each change of desired count; see ports.Capacities.set_desired."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticSet:
+    """The samples of one span of time, folded. Never empty: no samples, no set."""
+
+    sample_count: int
+    total: float
+    minimum: float
+    maximum: float
+
+    def value(self, statistic: Statistic) -> float:
+        match statistic:
+            case Statistic.AVERAGE:
+                return self.total / self.sample_count
+            case Statistic.SUM:
+                return self.total
+            case Statistic.MINIMUM:
+                return self.minimum
+            case Statistic.MAXIMUM:
+                return self.maximum
+            case Statistic.SAMPLE_COUNT:
+                return float(self.sample_count)
+
+
+class Direction(enum.Enum):
+    OUT = "out"
+    IN = "in"
+
+
+class ActivityStatus(enum.Enum):
+    """Source: Application Auto Scaling API, ScalingActivity.StatusCode."""
+
+    PENDING = "Pending"
+    IN_PROGRESS = "InProgress"
+    SUCCESSFUL = "Successful"
+    OVERRIDDEN = "Overridden"
+    UNFULFILLED = "Unfulfilled"
+    FAILED = "Failed"
+
+
+class NotScaled(enum.Enum):
+    """Why a policy that was triggered changed nothing.
+
+    The first five are Application Auto Scaling's NotScaledReason codes; the
+    others are ours, for what AWS leaves unsaid.
+    """
+
+    ALREADY_AT_MAX = "AlreadyAtMaxCapacity"
+    ALREADY_AT_MIN = "AlreadyAtMinCapacity"
+    ALREADY_AT_DESIRED = "AlreadyAtDesiredCapacity"
+    UNSCALABLE = "TargetServicePutResourceAsUnscalable"
+    ANTICIPATED_FLAPPING = "AutoScalingAnticipatedFlapping"
+    COOLDOWN = "alb.Cooldown"
+    NO_STEP = "alb.NoStepAdjustment"
+    NO_DATA = "alb.NoDatapoint"
+
+
+# --- recorded -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRecord:
+    """An alarm's state as it was decided. Times are unix seconds."""
+
+    state: AlarmState
+    reason: str
+    since_unix_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cooldown:
+    """What a resource's last scaling activity still forbids.
+
+    It holds from the decision on; its `cooldown_s` seconds count from
+    `completed_unix_s`, the activity's successful completion.
+    """
+
+    activity_id: str
+    policy: str
+    direction: Direction
+    base: int
+    """The desired count before the activity that began it."""
+    cooldown_s: float
+    completed_unix_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One change of a desired count, in Application Auto Scaling's words.
+
+    `if_version` lets a restart repeat a Pending activity without doing it twice.
+    """
+
+    activity_id: str
+    resource: str
+    policy: str
+    """Empty when the bounds, not a policy, asked for it."""
+    cause: str
+    details: str
+    """The decision's reason, with its figures, for a person."""
+    from_capacity: int
+    to_capacity: int
+    if_version: int
+    status: ActivityStatus
+    start_unix_s: float
+    end_unix_s: float | None = None
+
+    @property
+    def description(self) -> str:
+        return f"Setting desired count to {self.to_capacity}."
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in {ActivityStatus.PENDING, ActivityStatus.IN_PROGRESS}
+
+    @property
+    def status_message(self) -> str:
+        match self.status:
+            case ActivityStatus.PENDING:
+                return f"Will set desired count to {self.to_capacity}."
+            case ActivityStatus.IN_PROGRESS:
+                return (
+                    f"Successfully set desired count to {self.to_capacity}. "
+                    "Waiting for change to be fulfilled by ecs."
+                )
+            case ActivityStatus.SUCCESSFUL:
+                return (
+                    f"Successfully set desired count to {self.to_capacity}. "
+                    "Change successfully fulfilled by ecs."
+                )
+            case ActivityStatus.OVERRIDDEN:
+                return "The desired count was changed before this was fulfilled."
+            case ActivityStatus.UNFULFILLED:
+                return (
+                    f"Successfully set desired count to {self.to_capacity}, "
+                    "but the change was not fulfilled by ecs in time."
+                )
+            case ActivityStatus.FAILED:
+                return "The desired count changed while this was decided."
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmView:
+    """One alarm as people ask for it. `value` is its newest datapoint, if any."""
+
+    name: str
+    resource: str
+    metric: Metric
+    state: AlarmState
+    reason: str
+    since_unix_s: float
+    comparison: Comparison
+    threshold: float
+    value: float | None
