@@ -1,0 +1,55 @@
+"""Read the JSON of a change: bounded, an object, every field of its type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from aiohttp import web
+
+from controlplane.api.ports import Submission
+from controlplane.errors import InvalidParameter
+
+BODY_MAX: Final = 1024 * 1024
+"""Bytes. A thousand rules are a tenth of it."""
+TASKS_MAX: Final = 10_000
+"""Of one service; ECS's quota is 5,000."""
+
+
+async def read_object(request: web.Request) -> Mapping[str, object]:
+    """Return the body. Raises InvalidParameter; 413 is raised by aiohttp."""
+    text = await request.read()
+    try:
+        body = json.loads(text or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise InvalidParameter("body", f"not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise InvalidParameter("body", "must be an object")
+    return body
+
+
+def submission_in(body: Mapping[str, object]) -> Submission:
+    """Return {file, text, variables} as a Submission. Raises InvalidParameter."""
+    variables = body.get("variables", {})
+    if not isinstance(variables, dict) or not all(
+        isinstance(value, str) for value in variables.values()
+    ):
+        raise InvalidParameter("variables", "must be an object of strings")
+    return Submission(_text(body, "file"), _text(body, "text"), variables)
+
+
+def desired_count_in(body: Mapping[str, object]) -> int:
+    count = body.get("desiredCount")
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise InvalidParameter("desiredCount", "must be an integer")
+    if not 0 <= count <= TASKS_MAX:
+        raise InvalidParameter("desiredCount", f"must be 0-{TASKS_MAX} (got {count})")
+    return count
+
+
+def _text(body: Mapping[str, object], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise InvalidParameter(name, "must be a string")
+    return value

@@ -1,0 +1,71 @@
+"""What the API needs of the cluster behind it: documents out, commands in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from controlplane.events import EventLog
+
+Document = Mapping[str, object]
+"""JSON, lowerCamelCase: built where the facts are, sent here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A cluster file as the caller read it, with its variables."""
+
+    file: str
+    text: str
+    variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request of which the caller wants to know the way."""
+
+    url: str
+    method: str
+    headers: Sequence[tuple[str, str]]
+
+
+class Cluster(Protocol):
+    """Everything may raise `controlplane.errors.ControlError`."""
+
+    @property
+    def events(self) -> EventLog: ...
+
+    def ready(self) -> tuple[bool, str]:
+        """Return whether the node serves what was decided, else why not."""
+        ...
+
+    def state(self) -> Document: ...
+
+    async def metrics(self) -> bytes:
+        """Return the Prometheus exposition, rendered off the loop."""
+        ...
+
+    def validate(self, submission: Submission) -> Document:
+        """Raises ConfigInvalid."""
+        ...
+
+    async def plan(self, submission: Submission) -> Document: ...
+
+    async def apply(self, submission: Submission) -> Document: ...
+
+    async def scale(self, service: str, desired: int) -> None: ...
+
+    async def deploy(self, service: str) -> None: ...
+
+    def down(self) -> None:
+        """Begin to stop everything; returns at once, the process ends when done."""
+        ...
+
+    def logs(
+        self, service: str, *, follow: bool, tail: int | None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield whole lines, each with its task's name before it."""
+        ...
+
+    def explain(self, question: Question) -> Document: ...

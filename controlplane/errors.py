@@ -1,0 +1,64 @@
+"""What control refuses to do, and whose mistake it is.
+
+    ControlError
+      InvalidParameter     the request does not mean anything
+      ServiceNotFound      no service of that name
+      NotApplied           no cluster file was applied yet
+      ListenerNotBound     a listener's address is taken or not ours
+
+The API turns each into a status and AWS's error code; nothing was changed.
+`foundation.problems.ConfigInvalid` and `foundation.journal.CommitFailed` stand
+beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from foundation.problems import did_you_mean
+
+
+class ControlError(Exception):
+    """Base of everything control refuses on purpose."""
+
+
+class InvalidParameter(ControlError):
+    """A parameter is missing, of the wrong type, or out of range."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(name, message)
+        self.name = name
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.message}"
+
+
+class ServiceNotFound(ControlError):
+    """No service has that name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        return f'no service named "{self.name}"{did_you_mean(self.name, self.known)}'
+
+
+class NotApplied(ControlError):
+    """There is nothing to act on yet."""
+
+    def __str__(self) -> str:
+        return "no cluster file was applied yet"
+
+
+class ListenerNotBound(ControlError):
+    """A listener cannot take its address; the sentence says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason

@@ -1,0 +1,109 @@
+"""A cluster in memory behind a real control API on a real socket."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+from controlplane.api.application import application
+from controlplane.api.ports import Document, Question, Submission
+from controlplane.errors import ServiceNotFound
+from controlplane.events import EventLog
+from foundation.journal import CommitFailed
+from foundation.problems import ConfigInvalid, Problem
+
+TOKEN = "t" * 43
+
+
+class MemoryCluster:
+    """One service, "web"; a file with the word "bad" in it has a problem."""
+
+    def __init__(self) -> None:
+        self.events = EventLog()
+        self.applied: list[Submission] = []
+        self.desired: Mapping[str, int] = {"web": 2}
+        self.deployed: list[str] = []
+        self.is_down = False
+        self.not_ready = ""
+        self.log_lines = [b"web/1 one\n", b"web/2 two\n"]
+        self.follow_ended = asyncio.Event()
+        self.disk_full = False
+
+    def ready(self) -> tuple[bool, str]:
+        return not self.not_ready, self.not_ready
+
+    def state(self) -> Document:
+        return {"cluster": "demo"}
+
+    async def metrics(self) -> bytes:
+        return b"# TYPE alb_up gauge\nalb_up 1.0\n"
+
+    def validate(self, submission: Submission) -> Document:
+        if "bad" in submission.text:
+            problem = Problem("listeners[0].port", "70000 is not a port", 4, 11)
+            raise ConfigInvalid(submission.file, [problem])
+        return {"warnings": []}
+
+    async def plan(self, submission: Submission) -> Document:
+        return {**self.validate(submission), "plan": []}
+
+    async def apply(self, submission: Submission) -> Document:
+        planned = await self.plan(submission)
+        if self.disk_full:
+            raise CommitFailed("database or disk is full")
+        self.applied.append(submission)
+        return planned
+
+    async def scale(self, service: str, desired: int) -> None:
+        self._require(service)
+        self.desired = {service: desired}
+
+    async def deploy(self, service: str) -> None:
+        self._require(service)
+        self.deployed.append(service)
+
+    def down(self) -> None:
+        self.is_down = True
+
+    async def logs(
+        self, service: str, *, follow: bool, tail: int | None
+    ) -> AsyncGenerator[bytes, None]:
+        for line in self.log_lines[-tail:] if tail else self.log_lines:
+            yield line
+        if follow:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.follow_ended.set()
+
+    def explain(self, question: Question) -> Document:
+        headers = [list(pair) for pair in question.headers]
+        return {"url": question.url, "method": question.method, "headers": headers}
+
+    def _require(self, service: str) -> None:
+        if service not in self.desired:
+            raise ServiceNotFound(service, self.desired)
+
+
+@pytest.fixture
+async def cluster() -> MemoryCluster:
+    return MemoryCluster()
+
+
+Client = TestClient[web.Request, web.Application]
+
+
+@pytest.fixture
+async def client(
+    cluster: MemoryCluster,
+    aiohttp_client: Callable[..., Awaitable[Client]],
+) -> Client:
+    return await aiohttp_client(application(cluster, TOKEN))
+
+
+@pytest.fixture
+def owner() -> Mapping[str, str]:
+    """The headers of someone who can read the token."""
+    return {"Authorization": f"Bearer {TOKEN}"}
