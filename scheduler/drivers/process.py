@@ -282,13 +282,11 @@ class ProcessRuntime:
     def _shim_spec(self, spec: ContainerSpec) -> dict[str, object]:
         definition = spec.definition
         inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
-        port = {"PORT": str(spec.leases[0].host_port)} if spec.leases else {}
-        own = dict(definition.environment)
         mark = {MARK: spec.name}
         return {
             "labels": labels_of(spec),
             "argv": [*definition.entry_point, *definition.command],
-            "environment": inherited | dict(spec.environment) | port | own | mark,
+            "environment": inherited | dict(spec.environment) | mark,
             "cwd": str(self._working_directory / definition.working_directory),
         }
 

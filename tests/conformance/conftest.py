@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import itertools
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,8 @@ class World:
     kind: str
     runtime: Callable[[str], Runtime]
     server: tuple[str, ...]
-    image: str
+    image: str = ""
+    has_network_of_its_own: bool = False
     made: list[Runtime] = dataclasses.field(default_factory=list)
 
     def connect(self, uid: str = UID) -> Runtime:
@@ -74,7 +74,8 @@ class World:
         """A container that answers HTTP on a leased port."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        spec = self.spec(*self.server)
+        listens_at = 8080 if self.has_network_of_its_own else port
+        spec = self.spec(*self.server, environment=(("PORT", str(listens_at)),))
         return dataclasses.replace(
             spec,
             definition=dataclasses.replace(
@@ -119,20 +120,9 @@ def _process_world(directory: Path) -> World:
             working_directory=directory,
         )
 
-    return World("process", connect, (sys.executable, "-c", SERVER), image="")
+    return World("process", connect, (sys.executable, "-c", SERVER))
 
 
 @pytest.fixture
 def runtime(world: World) -> Runtime:
     return world.connect()
-
-
-@pytest.fixture
-def orphans() -> Iterator[list[int]]:
-    """Pids that must not outlive the test."""
-    pids: list[int] = []
-    yield pids
-    for pid in pids:
-        with contextlib.suppress(FileNotFoundError):
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            assert state == "Z", f"process {pid} is left"
