@@ -1,0 +1,106 @@
+"""What one look sees and what it decides. Floor 4, without waiting.
+
+Observed + Records --> Look (the draft of a decision) --> Step
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from foundation.journal import Change
+from scheduler.decide.actions import Action, Outcome
+from scheduler.decide.fitness import Fitness, fitness
+from scheduler.decide.identity import Draw
+from scheduler.decide.progress import Seen
+from scheduler.decide.specs import Surroundings
+from scheduler.model import ContainerInstance, InstanceStatus, Task, TaskStatus
+from scheduler.ports import TargetView
+from scheduler.state.records import Draft
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The world as last seen, and what is being done in it."""
+
+    instances: Mapping[str, ContainerInstance] = field(default_factory=dict)
+    """As configured; one without a status was not seen yet."""
+    statuses: Mapping[str, InstanceStatus] = field(default_factory=dict)
+    targets: Mapping[str, TargetView] = field(default_factory=dict)
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    """By key of the action: how the latest one ended."""
+    busy: frozenset[str] = frozenset()
+    """Keys of actions being performed."""
+    settled_at_s: Mapping[str, float] = field(default_factory=dict)
+    """By key: when the latest action ended, on the clock of observed_at_s."""
+    closing: bool = False
+    """Everything is to stop, whatever is desired."""
+
+    def is_connected(self, instance: str) -> bool:
+        status = self.statuses.get(instance)
+        return status is not None and status.connected
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one look decided. Nothing in it has happened yet."""
+
+    commits: tuple[Change, ...] = ()
+    actions: tuple[Action, ...] = ()
+    next_wake_unix_s: float | None = None
+
+
+@dataclass(slots=True)
+class Look:
+    """One look in the making: each part of the step adds to it."""
+
+    now_unix_s: float
+    observed: Observed
+    around: Surroundings
+    draw: Draw
+    draft: Draft
+    actions: list[Action] = field(default_factory=list)
+    wake_at_unix_s: float | None = None
+
+    def wake_at(self, unix_s: float | None) -> None:
+        """Look again then at the latest."""
+        if unix_s is None:
+            return
+        earlier = self.wake_at_unix_s is None or unix_s < self.wake_at_unix_s
+        self.wake_at_unix_s = unix_s if earlier else self.wake_at_unix_s
+
+    def tell(self, service: str, message: str) -> None:
+        self.draft.tell(service, message, self.now_unix_s)
+
+    def tell_once(self, service: str, message: str, within_s: float) -> None:
+        self.draft.tell_once(service, message, self.now_unix_s, within_s)
+
+    def seen(self, task: Task, instance: ContainerInstance) -> Seen:
+        """Return what is known of one task's world."""
+        return Seen(
+            kind=instance.runtime,
+            around=self.around,
+            status=self.observed.statuses.get(task.instance),
+            targets=self.observed.targets,
+            busy=task.id in self.observed.busy,
+            outcome=self.observed.outcomes.get(task.id),
+            settled_at_s=self.observed.settled_at_s.get(task.id, float("-inf")),
+        )
+
+    def fitness(self, task: Task, grace_s: float) -> Fitness:
+        """Return how well a live task serves.
+
+        On an instance that is not connected, unhealthy is not known to be the
+        task's own fault: it is left as it is until its host is back.
+        """
+        found = fitness(task, self.observed.targets, grace_s, self.now_unix_s)
+        lost = not self.observed.is_connected(task.instance)
+        return Fitness.UNKNOWN if lost and found is Fitness.UNHEALTHY else found
+
+    def tasks_on(self, instance: str) -> list[Task]:
+        """Return the tasks that hold resources of the instance."""
+        return [
+            task
+            for task in self.draft.after.tasks.values()
+            if task.instance == instance and task.status is not TaskStatus.STOPPED
+        ]

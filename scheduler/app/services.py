@@ -1,0 +1,189 @@
+"""One service's turn in a look: plan, stop, place, settle. Floor 4, synchronous."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from scheduler.app.look import Look
+from scheduler.decide import backoff, leases, lifecycle, wording
+from scheduler.decide.fitness import Fitness
+from scheduler.decide.identity import new_task_id, target_ids
+from scheduler.decide.placement import (
+    Unplaceable,
+    place,
+    room_on,
+    scale_in_order,
+)
+from scheduler.decide.rollout import Member, Plan, Why, plan_service
+from scheduler.model import (
+    Deployment,
+    RolloutState,
+    ServiceRecord,
+    ServiceStatus,
+    StopCode,
+    Task,
+    TaskId,
+    TaskStatus,
+)
+
+REPEAT_EVENT_S: Final = 300.0
+"""What stays as it is, is told again after this long."""
+
+
+def turn_service(look: Look, record: ServiceRecord) -> None:
+    """Bring one service a step nearer to what is desired of it."""
+    name = record.service.name
+    active = record.status is ServiceStatus.ACTIVE and not look.observed.closing
+    desired = record.service.desired_count if active else 0
+    left = [
+        task
+        for task in look.draft.after.tasks_of(name)
+        if task.status is not TaskStatus.STOPPED
+    ]
+    if record.status is ServiceStatus.DRAINING and not left:
+        look.draft.drop_service(record)
+        return
+    live = [task for task in left if task.is_live]
+    fitness = {
+        task.id: look.fitness(task, record.service.health_check_grace_period_s)
+        for task in live
+    }
+    plan = _plan(look, record, desired, live, fitness)
+    for task_id, why in plan.stop:
+        _stop(look, look.draft.after.tasks[task_id], why)
+    _start(look, record, plan.start)
+    if plan.stuck:
+        look.tell_once(name, wording.stuck(name), REPEAT_EVENT_S)
+    _tell_unhealthy(
+        look, [task for task in live if fitness[task.id] is Fitness.UNHEALTHY]
+    )
+    if active:
+        _settle(look, record, desired, fitness)
+
+
+def _plan(
+    look: Look,
+    record: ServiceRecord,
+    desired: int,
+    live: Sequence[Task],
+    fitness: dict[TaskId, Fitness],
+) -> Plan:
+    service = record.service
+    order = scale_in_order(
+        live, live, look.observed.instances, service.placement_strategy
+    )
+    members = [
+        Member(task.id, task.deployment_id == record.deployment_id, fitness[task.id])
+        for task in order
+    ]
+    primary = look.draft.after.deployments[record.deployment_id]
+    earliest = backoff.may_start_at_s(primary)
+    may_start = look.now_unix_s >= earliest
+    if not may_start:
+        look.wake_at(earliest)
+    return plan_service(desired, service.deployment, members, may_start=may_start)
+
+
+def _stop(look: Look, task: Task, why: Why) -> None:
+    code = StopCode.SERVICE_SCHEDULER_INITIATED
+    deployment = look.draft.after.deployments[task.deployment_id]
+    if why is Why.UNHEALTHY:
+        groups = [balancer.target_group for balancer in task.load_balancers]
+        reason = wording.failed_health_checks(groups)
+        failed = backoff.after_failure(deployment, task, look.now_unix_s)
+        look.draft.put_deployment(failed)
+    else:
+        reason = wording.scaling(deployment.id)
+    look.draft.put_task(lifecycle.stop(task, code, reason, look.now_unix_s))
+
+
+def _start(look: Look, record: ServiceRecord, count: int) -> None:
+    """Make up to `count` tasks: what does not fit now is tried at the next look."""
+    name = record.service.name
+    for _ in range(count):
+        made = _new_task(look, record)
+        if isinstance(made, Unplaceable):
+            message = wording.unplaceable(name, made.reason)
+            look.tell_once(name, message, REPEAT_EVENT_S)
+            return
+        look.draft.put_task(made)
+
+
+def _new_task(look: Look, record: ServiceRecord) -> Task | Unplaceable:
+    service, observed, after = record.service, look.observed, look.draft.after
+    rooms = [
+        room_on(instance, observed.statuses.get(name), look.tasks_on(name))
+        for name, instance in observed.instances.items()
+    ]
+    peers = [task for task in after.tasks_of(service.name) if task.is_live]
+    found = place(service.task_definition, rooms, peers, service.placement_strategy)
+    if isinstance(found, Unplaceable):
+        return found
+    instance = found.instance
+    held = {lease.host_port for t in look.tasks_on(instance.name) for lease in t.leases}
+    used = after.ports_of(instance.name)
+    leased = leases.lease(
+        service.task_definition, instance, held, used, look.now_unix_s
+    )
+    if leased is None:
+        return Unplaceable(wording.closest(instance.name, wording.PORT_IN_USE))
+    return Task(
+        id=new_task_id(look.draw),
+        service=service.name,
+        deployment_id=record.deployment_id,
+        task_definition=service.task_definition,
+        instance=instance.name,
+        status=TaskStatus.PENDING,
+        created_at_unix_s=look.now_unix_s,
+        address=instance.address or observed.statuses[instance.name].address,
+        leases=leased,
+        load_balancers=service.load_balancers,
+    )
+
+
+def _tell_unhealthy(look: Look, tasks: Sequence[Task]) -> None:
+    for task in tasks:
+        for name, (balancer, lease) in target_ids(task).items():
+            view = look.observed.targets.get(name)
+            if view is not None and view.unhealthy:
+                message = wording.unhealthy(
+                    task.service, lease.host_port, balancer.target_group, view.reason
+                )
+                look.tell_once(task.service, message, REPEAT_EVENT_S)
+
+
+def _settle(
+    look: Look, record: ServiceRecord, desired: int, fitness: dict[TaskId, Fitness]
+) -> None:
+    """Write down what was reached: a completed deployment, the steady state."""
+    left = [
+        task
+        for task in look.draft.after.tasks_of(record.service.name)
+        if task.status is not TaskStatus.STOPPED
+    ]
+    live = [task for task in left if task.is_live]
+    current = [task for task in live if task.deployment_id == record.deployment_id]
+    healthy = sum(fitness.get(task.id) is Fitness.HEALTHY for task in current)
+    complete = len(live) == len(current) == healthy == desired
+    for deployment in look.draft.after.deployments_of(record.service.name):
+        if deployment.id != record.deployment_id:
+            _retire(look, deployment, left)
+        elif complete and deployment.rollout_state is RolloutState.IN_PROGRESS:
+            look.draft.put_deployment(
+                replace(
+                    deployment,
+                    rollout_state=RolloutState.COMPLETED,
+                    rollout_state_reason=wording.deployment_completed(deployment.id),
+                )
+            )
+    steady = complete and len(left) == len(live)
+    if steady != record.steady:
+        look.draft.put_service(replace(record, steady=steady))
+
+
+def _retire(look: Look, deployment: Deployment, left: Sequence[Task]) -> None:
+    """Drop an older deployment that has no task any more."""
+    if all(task.deployment_id != deployment.id for task in left):
+        look.draft.drop_deployment(deployment)

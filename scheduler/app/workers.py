@@ -1,0 +1,117 @@
+"""Performs what takes time: one worker per task, so that nobody waits for a host.
+
+Floor 4. A look begins an action and goes on; the worker's outcome is an
+observation of a later look. Actions of one task never overlap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping
+
+from foundation.clock import Clock
+from scheduler.decide.actions import Outcome, Start, Stop
+from scheduler.errors import ContainerError, HostNotReached, OutcomeUnknown
+from scheduler.model import ContainerName
+from scheduler.ports import Runtime
+
+START_DEADLINE_S = 600.0
+"""For all containers of a task, a slow pull included."""
+STOP_DEADLINE_S = 30.0
+"""Beyond a container's own stop timeout."""
+
+log = logging.getLogger(__name__)
+
+
+class Workers:
+    """What is being done, and how what was done ended."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        runtimes: Mapping[str, Runtime],
+        ended: Callable[[str], None],
+        adopted: Collection[str],
+    ) -> None:
+        """`ended` is told the instance; `adopted` were begun by an earlier life."""
+        self.outcomes: dict[str, Outcome] = {}
+        self.settled_at_s: dict[str, float] = {}
+        self._busy: set[str] = set()
+        self._sent = set(adopted)
+        self._clock = clock
+        self._runtimes = runtimes
+        self._ended = ended
+
+    @property
+    def busy(self) -> frozenset[str]:
+        return frozenset(self._busy)
+
+    def begin(self, group: asyncio.TaskGroup, action: Start | Stop) -> None:
+        """Perform the action in `group`, unless its key is busy."""
+        if action.key not in self._busy and action.instance in self._runtimes:
+            self._busy.add(action.key)
+            group.create_task(self._perform(action), name=action.key)
+
+    def keep(self, keys: Collection[str]) -> None:
+        """Forget what is known of all other keys."""
+        for key in self.outcomes.keys() - set(keys) - self._busy:
+            del self.outcomes[key]
+            self.settled_at_s.pop(key, None)
+            self._sent.discard(key)
+
+    async def _perform(self, action: Start | Stop) -> None:
+        runtime = self._runtimes[action.instance]
+        error: ContainerError | None = None
+        killed: tuple[ContainerName, ...] = ()
+        try:
+            match action:
+                case Start():
+                    await self._start(runtime, action)
+                case Stop():
+                    killed = await _stop(runtime, action)
+        except ContainerError as failed:
+            error = failed
+            log.warning("%s", failed)
+        self.outcomes[action.key] = Outcome(
+            action=action,
+            at_unix_s=self._clock.unix_s(),
+            error=error,
+            nothing_sent=error is not None and action.key not in self._sent,
+            killed=killed,
+        )
+        self.settled_at_s[action.key] = self._clock.now_s()
+        self._busy.discard(action.key)
+        self._ended(action.instance)
+
+    async def _start(self, runtime: Runtime, action: Start) -> None:
+        try:
+            async with asyncio.timeout(START_DEADLINE_S):
+                for spec in action.specs:
+                    try:
+                        await runtime.start(spec)
+                    except HostNotReached:
+                        raise
+                    except BaseException:
+                        self._sent.add(action.key)
+                        raise
+                    self._sent.add(action.key)
+        except TimeoutError:
+            detail = f"no answer within {START_DEADLINE_S:g} s"
+            raise OutcomeUnknown(action.instance, "start", detail) from None
+
+
+async def _stop(runtime: Runtime, action: Stop) -> tuple[ContainerName, ...]:
+    """Stop and remove, the last started first; return what had to be killed."""
+    killed = []
+    for name, timeout_s in reversed(action.containers):
+        try:
+            async with asyncio.timeout(timeout_s + STOP_DEADLINE_S):
+                outcome = await runtime.stop(name, timeout_s)
+                await runtime.remove(name)
+        except TimeoutError:
+            detail = f"no answer within {timeout_s + STOP_DEADLINE_S:g} s"
+            raise OutcomeUnknown(action.instance, "stop", detail) from None
+        if outcome.killed:
+            killed.append(name)
+    return tuple(killed)

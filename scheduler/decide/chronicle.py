@@ -1,0 +1,102 @@
+"""Events, told from what changed between two versions of the records. Floor 1.
+
+Nobody who decides has to remember to report: what is about to be committed is
+compared with what was, and each difference that people care about is a line.
+Absent: what leaves no trace in the records (unhealthy targets, no room).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
+
+from scheduler.decide import wording
+from scheduler.model import (
+    Deployment,
+    RolloutState,
+    ServiceRecord,
+    StopCode,
+    Task,
+    TaskStatus,
+)
+
+Line = tuple[str, str]
+"""(service, message)"""
+
+BY_ITSELF = frozenset(
+    {StopCode.TASK_FAILED_TO_START, StopCode.ESSENTIAL_CONTAINER_EXITED}
+)
+"""Nobody asked the task to stop."""
+
+
+def task_lines(before: Mapping[str, Task], after: Mapping[str, Task]) -> Iterator[Line]:
+    """Yield a line for each kind of change of each service's tasks."""
+    changed = [task for key, task in after.items() if before.get(key) != task]
+    changed.sort(key=lambda task: task.service)
+    for service, group in groupby(changed, key=lambda task: task.service):
+        tasks = list(group)
+        for message in _service_lines(service, tasks, before):
+            yield service, message
+
+
+def _service_lines(
+    service: str, tasks: list[Task], before: Mapping[str, Task]
+) -> Iterator[str]:
+    def now(condition: Callable[[Task], bool]) -> list[Task]:
+        """Those that fulfil it, and did not before."""
+        return [
+            task
+            for task in tasks
+            if condition(task)
+            and not (task.id in before and condition(before[task.id]))
+        ]
+
+    if new := [task.id for task in tasks if task.id not in before]:
+        yield wording.started(service, new)
+    for group, count in _groups(now(lambda task: task.status is TaskStatus.RUNNING)):
+        yield wording.registered(service, count, group)
+    for task in now(lambda task: task.stop_code in BY_ITSELF):
+        yield wording.task_stopped(service, task.id, task.stopped_reason)
+    drains = now(lambda task: task.status is TaskStatus.DEACTIVATING)
+    drains = sorted((t for t in drains if t.load_balancers), key=_deployment)
+    for deployment, draining in groupby(drains, key=_deployment):
+        yield wording.draining(service, deployment, len(list(draining)))
+    ended = now(lambda task: task.status is TaskStatus.STOPPED)
+    for group, count in _groups(task for task in ended if task.started_at_unix_s):
+        yield wording.deregistered(service, count, group)
+    if stopped := [task.id for task in ended if task.stop_code not in BY_ITSELF]:
+        yield wording.stopped(service, stopped)
+
+
+def service_lines(
+    before: Mapping[str, ServiceRecord], after: Mapping[str, ServiceRecord]
+) -> Iterator[Line]:
+    """Yield a line for each service that reached its steady state."""
+    for name, record in after.items():
+        was = before.get(name)
+        if record.steady and not (was and was.steady):
+            yield name, wording.steady(name)
+
+
+def deployment_lines(
+    before: Mapping[str, Deployment], after: Mapping[str, Deployment]
+) -> Iterator[Line]:
+    """Yield a line for each deployment that was completed."""
+    for key, deployment in after.items():
+        was = before.get(key)
+        completed = deployment.rollout_state is RolloutState.COMPLETED
+        if completed and was and was.rollout_state is not RolloutState.COMPLETED:
+            yield deployment.service, wording.completed(deployment.service, key)
+
+
+def _deployment(task: Task) -> str:
+    return task.deployment_id
+
+
+def _groups(tasks: Iterable[Task]) -> Iterator[tuple[str, int]]:
+    """Yield each target group with the number of the tasks' targets in it."""
+    groups = sorted(
+        balancer.target_group for task in tasks for balancer in task.load_balancers
+    )
+    for group, targets in groupby(groups):
+        yield group, len(list(targets))

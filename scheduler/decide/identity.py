@@ -1,0 +1,47 @@
+"""Names that nothing else has: tasks, deployments, containers, targets. Floor 1.
+
+    task        32 hex digits               deployment  ecs-svc/<19 digits>
+    container   alb-CLUSTERUID-TASKID-NAME  target      TASKID/NAME/PORT/GROUP
+
+Sources: ECS API reference, Task and Deployment, for the first two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from scheduler.model import ContainerName, PortLease, ServiceLoadBalancer, Task, TaskId
+
+Draw = Callable[[], float]
+"""A number in [0, 1), evenly distributed, new at each call."""
+
+
+def new_task_id(draw: Draw) -> TaskId:
+    return TaskId("".join(f"{int(draw() * 2**32):08x}" for _ in range(4)))
+
+
+def new_deployment_id(draw: Draw) -> str:
+    return f"ecs-svc/{int(draw() * 10**10):010}{int(draw() * 10**9):09}"
+
+
+def container_name(cluster_uid: str, task: TaskId, container: str) -> ContainerName:
+    return ContainerName(f"alb-{cluster_uid}-{task}-{container}")
+
+
+def container_names(cluster_uid: str, task: Task) -> tuple[ContainerName, ...]:
+    """Return the names of all containers of the task, in the definition's order."""
+    return tuple(
+        container_name(cluster_uid, task.id, container.name)
+        for container in task.task_definition.containers
+    )
+
+
+def target_ids(task: Task) -> Mapping[str, tuple[ServiceLoadBalancer, PortLease]]:
+    """Return each registration of the task: the group it is in, and its port."""
+    leases = {(item.container_name, item.container_port): item for item in task.leases}
+    found = {}
+    for balancer in task.load_balancers:
+        lease = leases[balancer.container_name, balancer.container_port]
+        port = f"{lease.container_name}/{lease.container_port}"
+        found[f"{task.id}/{port}/{balancer.target_group}"] = (balancer, lease)
+    return found

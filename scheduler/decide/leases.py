@@ -1,0 +1,107 @@
+"""Host ports for a new task. Floor 1: pure.
+
+A dynamic port (`hostPort` 0) is leased from the instance's range: one never
+used before, else the least recently released that is free again. It is free
+when nothing that was sent to its former tenant can still arrive: the
+deregistration delay and a minute after its release. One that could not be
+bound is in quarantine. Static ports are taken as they are: placement has seen
+that no other task holds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+from scheduler.model import (
+    ContainerInstance,
+    PortLease,
+    PortRecord,
+    Task,
+    TaskDefinition,
+)
+
+COOL_DOWN_S: Final = 60.0
+"""A port rests this long beyond the deregistration delay."""
+QUARANTINE_S: Final = 600.0
+"""Nobody has told us who holds the port; ask again later."""
+
+
+def lease(
+    definition: TaskDefinition,
+    instance: ContainerInstance,
+    held: Collection[int],
+    used: Mapping[int, PortRecord],
+    now_unix_s: float,
+) -> tuple[PortLease, ...] | None:
+    """Return a lease for every port mapping; None when the range has too few.
+
+    `held` are the ports of tasks on the instance, `used` its records by port.
+    """
+    static = {
+        mapping.host_port
+        for container in definition.containers
+        for mapping in container.port_mappings
+    }
+    free = _free(instance, static.union(held), used, now_unix_s)
+    leases = []
+    for container in definition.containers:
+        for mapping in container.port_mappings:
+            port = mapping.host_port or next(free, None)
+            if port is None:
+                return None
+            leases.append(
+                PortLease(
+                    instance=instance.name,
+                    host_port=port,
+                    container_name=container.name,
+                    container_port=mapping.container_port,
+                    protocol=mapping.protocol,
+                )
+            )
+    return tuple(leases)
+
+
+def released(task: Task, now_unix_s: float) -> tuple[PortRecord, ...]:
+    """Return what to remember of the ports of a task that is gone."""
+    delay_s = max(
+        (item.deregistration_delay_s for item in task.load_balancers), default=0.0
+    )
+    return _records(task, now_unix_s, now_unix_s + delay_s + COOL_DOWN_S)
+
+
+def quarantined(task: Task, now_unix_s: float) -> tuple[PortRecord, ...]:
+    """Return what to remember of ports of which one could not be bound."""
+    return _records(task, now_unix_s, now_unix_s + QUARANTINE_S)
+
+
+def _records(
+    task: Task, released_at_unix_s: float, free_at_unix_s: float
+) -> tuple[PortRecord, ...]:
+    return tuple(
+        PortRecord(lease.instance, lease.host_port, released_at_unix_s, free_at_unix_s)
+        for lease in task.leases
+    )
+
+
+def _free(
+    instance: ContainerInstance,
+    held: Collection[int],
+    used: Mapping[int, PortRecord],
+    now_unix_s: float,
+) -> Iterator[int]:
+    """Yield the range's free ports: never used, then least recently released."""
+    first, last = instance.dynamic_port_range
+    for port in range(first, last + 1):
+        if port not in used and port not in held:
+            yield port
+    rested = [
+        record
+        for record in used.values()
+        if first <= record.host_port <= last
+        and record.host_port not in held
+        and record.free_at_unix_s <= now_unix_s
+    ]
+    rested.sort(key=lambda record: (record.released_at_unix_s, record.host_port))
+    for record in rested:
+        yield record.host_port

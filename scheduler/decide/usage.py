@@ -1,0 +1,47 @@
+"""CPU that tasks used, from two readings of a counter. Floor 1: pure.
+
+A missing reading is a missing datapoint, never 0: an average over what was
+not measured would call a hung host idle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from scheduler.model import CPU_UNITS_PER_CORE, ContainerName
+from scheduler.ports import CpuSample
+
+Readings = Mapping[ContainerName, CpuSample]
+
+NS_PER_S: Final = 1e9
+
+
+def cpu_units(before: CpuSample, after: CpuSample) -> float | None:
+    """Return CPU units used between two readings of one container.
+
+    None when no time passed between them, or the counter went back (another
+    process of that name).
+    """
+    seconds = after.at_s - before.at_s
+    used_ns = after.cpu_ns - before.cpu_ns
+    if seconds <= 0 or used_ns < 0:
+        return None
+    return used_ns / NS_PER_S / seconds * CPU_UNITS_PER_CORE
+
+
+def task_units(
+    containers: Sequence[ContainerName], before: Readings, after: Readings
+) -> float | None:
+    """Return CPU units used by all of a task's containers together.
+
+    A container that has ended has no newer reading and adds nothing; None when
+    no container has two.
+    """
+    parts = [
+        cpu_units(before[name], after[name])
+        for name in containers
+        if name in before and name in after
+    ]
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None

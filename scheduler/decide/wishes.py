@@ -1,0 +1,98 @@
+"""What a change of the wishes makes of the records. Floor 1: pure.
+
+A person (or a file) wishes services; the autoscaler wishes a count. Each wish
+makes the next version of one service's records; looks do the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from scheduler.decide import wording
+from scheduler.decide.revisions import needs_deployment
+from scheduler.model import (
+    Deployment,
+    Service,
+    ServiceRecord,
+    ServiceStatus,
+)
+
+ACTIVITIES_MAX: Final = 16
+"""How many scaling activities a service remembers, to meet a repeated one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """The service's next record, and its new deployment if it needs one."""
+
+    record: ServiceRecord
+    deployment: Deployment | None = None
+
+
+def wish_service(
+    service: Service,
+    before: ServiceRecord | None,
+    deployment_id: str,
+    now_unix_s: float,
+) -> Wish:
+    """Return the records for a service as wished; its definition is registered.
+
+    `deployment_id` is used if there is a new deployment. A service that was
+    being removed begins anew.
+    """
+    if before is None or before.status is ServiceStatus.DRAINING:
+        fresh = ServiceRecord(service, deployment_id, now_unix_s)
+        return Wish(fresh, _deployment(service, deployment_id, now_unix_s))
+    version = before.version + (service.desired_count != before.service.desired_count)
+    record = replace(before, service=service, version=version)
+    if not needs_deployment(before.service, service):
+        return Wish(record)
+    return wish_deployment(record, deployment_id, now_unix_s)
+
+
+def wish_deployment(
+    before: ServiceRecord, deployment_id: str, now_unix_s: float
+) -> Wish:
+    """Return the records for a new deployment of the service as it is."""
+    record = replace(before, deployment_id=deployment_id, steady=False)
+    return Wish(record, _deployment(before.service, deployment_id, now_unix_s))
+
+
+def wish_removed(before: ServiceRecord) -> ServiceRecord:
+    """Return the record of a service whose tasks are to drain and stop."""
+    return replace(before, status=ServiceStatus.DRAINING)
+
+
+def wish_desired(
+    before: ServiceRecord, desired: int, if_version: int | None, activity_id: str
+) -> ServiceRecord | None:
+    """Return the record with another desired count, or None: not current any more.
+
+    An activity that took effect already changes nothing.
+    """
+    if before.status is ServiceStatus.DRAINING:
+        return None
+    if activity_id and activity_id in before.activity_ids:
+        return before
+    if if_version is not None and if_version != before.version:
+        return None
+    activities = (
+        (*before.activity_ids, activity_id) if activity_id else before.activity_ids
+    )
+    return replace(
+        before,
+        service=replace(before.service, desired_count=desired),
+        version=before.version + (desired != before.service.desired_count),
+        activity_ids=activities[-ACTIVITIES_MAX:],
+    )
+
+
+def _deployment(service: Service, deployment_id: str, now_unix_s: float) -> Deployment:
+    return Deployment(
+        id=deployment_id,
+        service=service.name,
+        task_definition=service.task_definition,
+        created_at_unix_s=now_unix_s,
+        rollout_state_reason=wording.in_progress(deployment_id),
+    )

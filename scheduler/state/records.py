@@ -1,0 +1,200 @@
+"""The scheduler's records in memory, and a draft of their next version. Floor 2.
+
+    Records --draft()--> Draft --changes--> journal --committed--> Records.apply
+
+Reads come from here; the journal is written to, and read once at start. A
+draft is a copy that collects what it is told, so a decision can build on what
+it has just decided, and nothing is changed when the commit fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from foundation.journal import Change, Delete, Put
+from scheduler.model import (
+    Deployment,
+    PortRecord,
+    Record,
+    ServiceEvent,
+    ServiceRecord,
+    Task,
+    TaskDefinition,
+)
+
+EVENTS_MAX: Final = 100
+"""Per service, as ECS keeps them."""
+
+KINDS: Final[Mapping[str, type[Record]]] = {
+    "service": ServiceRecord,
+    "task_definition": TaskDefinition,
+    "task": Task,
+    "deployment": Deployment,
+    "port": PortRecord,
+    "service_event": ServiceEvent,
+}
+"""What the journal holds, by kind: a store decodes with it."""
+
+
+class Records:
+    """All that is durable, by key. Iteration is in the order of writing."""
+
+    def __init__(self) -> None:
+        self.services: dict[str, ServiceRecord] = {}
+        self.definitions: dict[str, TaskDefinition] = {}
+        self.tasks: dict[str, Task] = {}
+        self.deployments: dict[str, Deployment] = {}
+        self.ports: dict[str, PortRecord] = {}
+        self.events: dict[str, ServiceEvent] = {}
+
+    @classmethod
+    def read(cls, stored: Mapping[str, Mapping[str, object]]) -> Records:
+        """Return the records a journal holds; kinds of others are passed over."""
+        records = cls()
+        for kind in KINDS:
+            for key, value in sorted(stored.get(kind, {}).items()):
+                records.apply([Put(kind, key, value)])
+        return records
+
+    def copy(self) -> Records:
+        other = Records()
+        other.services = dict(self.services)
+        other.definitions = dict(self.definitions)
+        other.tasks = dict(self.tasks)
+        other.deployments = dict(self.deployments)
+        other.ports = dict(self.ports)
+        other.events = dict(self.events)
+        return other
+
+    def draft(self) -> Draft:
+        return Draft(self.copy())
+
+    def apply(self, batch: Iterable[Change]) -> None:
+        """Make committed changes ours."""
+        for change in batch:
+            match change:
+                case Put(key=key, value=value):
+                    self._put(key, value)
+                case Delete(kind=kind, key=key):
+                    self._drop(kind, key)
+
+    def _put(self, key: str, value: object) -> None:
+        match value:
+            case ServiceRecord():
+                self.services[key] = value
+            case TaskDefinition():
+                self.definitions[key] = value
+            case Task():
+                self.tasks[key] = value
+            case Deployment():
+                self.deployments[key] = value
+            case PortRecord():
+                self.ports[key] = value
+            case ServiceEvent():
+                self.events[key] = value
+            case _:
+                raise AssertionError(f"no record of ours: {value!r}")
+
+    def _drop(self, kind: str, key: str) -> None:
+        match kind:
+            case "service":
+                self.services.pop(key, None)
+            case "task":
+                self.tasks.pop(key, None)
+            case "deployment":
+                self.deployments.pop(key, None)
+            case "service_event":
+                self.events.pop(key, None)
+            case _:
+                raise AssertionError(f"records of kind {kind!r} are never deleted")
+
+    def tasks_of(self, service: str) -> list[Task]:
+        """Return the service's tasks, STOPPED ones too."""
+        return [task for task in self.tasks.values() if task.service == service]
+
+    def deployments_of(self, service: str) -> list[Deployment]:
+        return [item for item in self.deployments.values() if item.service == service]
+
+    def events_of(self, service: str) -> list[ServiceEvent]:
+        """Return the service's events, oldest first."""
+        mine = (item for item in self.events.items() if item[1].service == service)
+        return [event for _, event in sorted(mine, key=lambda item: item[0])]
+
+    def ports_of(self, instance: str) -> dict[int, PortRecord]:
+        return {
+            record.host_port: record
+            for record in self.ports.values()
+            if record.instance == instance
+        }
+
+
+class Draft:
+    """A next version of the records. `after` is how they will be."""
+
+    def __init__(self, after: Records) -> None:
+        self.after = after
+        self._changes: dict[tuple[str, str], Change] = {}
+
+    def changes(self) -> tuple[Change, ...]:
+        """Return what to commit: the last word on each key."""
+        return tuple(self._changes.values())
+
+    def put_service(self, record: ServiceRecord) -> None:
+        self._change(Put("service", record.service.name, record))
+
+    def put_definition(self, definition: TaskDefinition) -> None:
+        self._change(Put("task_definition", definition.name, definition))
+
+    def put_task(self, task: Task) -> None:
+        self._change(Put("task", task.id, task))
+
+    def put_deployment(self, deployment: Deployment) -> None:
+        self._change(Put("deployment", deployment.id, deployment))
+
+    def put_port(self, record: PortRecord) -> None:
+        self._change(Put("port", f"{record.instance}:{record.host_port}", record))
+
+    def drop_task(self, task: Task) -> None:
+        self._change(Delete("task", task.id))
+
+    def drop_deployment(self, deployment: Deployment) -> None:
+        self._change(Delete("deployment", deployment.id))
+
+    def drop_service(self, record: ServiceRecord) -> None:
+        """Forget the service, its deployments and its events; tasks are left."""
+        name = record.service.name
+        for deployment in self.after.deployments_of(name):
+            self.drop_deployment(deployment)
+        for key in [
+            key for key, item in self.after.events.items() if item.service == name
+        ]:
+            self._change(Delete("service_event", key))
+        self._change(Delete("service", name))
+
+    def tell(self, service: str, message: str, now_unix_s: float) -> None:
+        """Add an event to the service's; the oldest beyond EVENTS_MAX go."""
+        keys = sorted(
+            key for key, item in self.after.events.items() if item.service == service
+        )
+        number = int(keys[-1].rpartition("#")[2]) + 1 if keys else 1
+        for key in keys[: max(0, len(keys) + 1 - EVENTS_MAX)]:
+            self._change(Delete("service_event", key))
+        event = ServiceEvent(now_unix_s, service, message)
+        self._change(Put("service_event", f"{service}#{number:012}", event))
+
+    def tell_once(
+        self, service: str, message: str, now_unix_s: float, within_s: float
+    ) -> None:
+        """Add an event unless the same was told less than `within_s` ago."""
+        recent = (
+            event
+            for event in self.after.events_of(service)
+            if now_unix_s - event.unix_s < within_s
+        )
+        if all(event.message != message for event in recent):
+            self.tell(service, message, now_unix_s)
+
+    def _change(self, change: Change) -> None:
+        self.after.apply([change])
+        self._changes[change.kind, change.key] = change
