@@ -1,0 +1,283 @@
+"""The field table of the load balancer and its target groups.
+
+Source of names, defaults and ranges: ELBv2 API reference
+(LoadBalancerAttribute, CreateTargetGroup, TargetGroupAttribute).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from controlplane.cluster_file.kinds import (
+    Choice,
+    Each,
+    Field,
+    Flag,
+    Status,
+    Text,
+    Whole,
+    attributes,
+    ignored,
+    refused,
+    shape,
+)
+
+ELB_NAME: Final = Text(
+    "[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?",
+    "be 1-32 of A-Z a-z 0-9 -, with no - at either end",
+)
+
+_LB_ATTRIBUTE = "ELBv2 LoadBalancerAttribute"
+_HTTP = "routing.http."
+_IGNORED = Status.IGNORED
+_REFUSED = Status.REFUSED
+
+LOAD_BALANCER_ATTRIBUTES: Final = attributes(
+    "LoadBalancerAttributes",
+    Field("idle_timeout.timeout_seconds", Whole(1, 4000), _LB_ATTRIBUTE, 60),
+    Field("client_keep_alive.seconds", Whole(60, 604_800), _LB_ATTRIBUTE, 3600),
+    Field(
+        "alb.head_timeout.timeout_seconds",
+        Whole(1, 4000),
+        "ours",
+        60,
+        note="from a request's first byte to the last of its head",
+    ),
+    Field(
+        f"{_HTTP}desync_mitigation_mode",
+        Choice(("strictest", "monitor", "defensive")),
+        _LB_ATTRIBUTE,
+        "strictest",
+        status=_IGNORED,
+        note="AWS's default is defensive; strictest, which refuses more, is built",
+    ),
+    *(
+        ignored(f"{log}.s3.{part}", _LB_ATTRIBUTE, kind=kind)
+        for log in ("access_logs", "connection_logs", "health_check_logs")
+        for part, kind in (
+            ("enabled", Flag()),
+            ("bucket", Text(shortest=0)),
+            ("prefix", Text(shortest=0)),
+        )
+    ),
+    ignored("alb.access_logs.directory", "ours", kind=Text()),
+    Field(
+        "deletion_protection.enabled",
+        Flag(),
+        _LB_ATTRIBUTE,
+        default=False,
+        status=_IGNORED,
+    ),
+    Field(
+        "load_balancing.cross_zone.enabled",
+        Flag(),
+        _LB_ATTRIBUTE,
+        default=True,
+        status=_IGNORED,
+    ),
+    Field(
+        "waf.fail_open.enabled", Flag(), _LB_ATTRIBUTE, default=False, status=_IGNORED
+    ),
+    Field(
+        "zonal_shift.config.enabled",
+        Flag(),
+        _LB_ATTRIBUTE,
+        default=False,
+        status=_IGNORED,
+    ),
+    Field(
+        "routing.http2.enabled",
+        Flag(),
+        _LB_ATTRIBUTE,
+        default=True,
+        status=_IGNORED,
+        note="HTTP/2 needs an HTTPS listener",
+    ),
+    Field(
+        f"{_HTTP}x_amzn_tls_version_and_cipher_suite.enabled",
+        Flag(),
+        _LB_ATTRIBUTE,
+        default=False,
+        status=_IGNORED,
+        note="HTTP listeners have neither",
+    ),
+    Field(
+        "ipv6.deny_all_igw_traffic",
+        Flag(),
+        _LB_ATTRIBUTE,
+        default=False,
+        status=_REFUSED,
+    ),
+    Field(
+        f"{_HTTP}drop_invalid_header_fields.enabled",
+        Flag(),
+        _LB_ATTRIBUTE,
+        default=False,
+        status=_REFUSED,
+    ),
+    Field(
+        f"{_HTTP}preserve_host_header.enabled",
+        Flag(),
+        _LB_ATTRIBUTE,
+        default=False,
+        status=_REFUSED,
+    ),
+    Field(
+        f"{_HTTP}xff_client_port.enabled",
+        Flag(),
+        _LB_ATTRIBUTE,
+        default=False,
+        status=_REFUSED,
+    ),
+    Field(
+        f"{_HTTP}xff_header_processing.mode",
+        Choice(("append", "preserve", "remove")),
+        _LB_ATTRIBUTE,
+        "append",
+        status=_REFUSED,
+    ),
+)
+
+_LB = "ELBv2 CreateLoadBalancer"
+LOAD_BALANCER: Final = shape(
+    "LoadBalancer",
+    Field("name", ELB_NAME, _LB, note="the cluster's name where left out"),
+    Field(
+        "scheme",
+        Choice(("internal", "internet-facing")),
+        _LB,
+        "internal",
+        note="internal: loopback and the engines' gateways; "
+        "internet-facing: all addresses",
+    ),
+    Field("type", Choice(("application",)), _LB, "application"),
+    Field(
+        "ipAddressType",
+        Choice(("ipv4",), later=("dualstack", "dualstack-without-public-ipv4")),
+        _LB,
+        "ipv4",
+    ),
+    Field("attributes", LOAD_BALANCER_ATTRIBUTES, "ELBv2 ModifyLoadBalancerAttributes"),
+    refused("securityGroups", _LB),
+    ignored("subnets", _LB),
+    ignored("subnetMappings", _LB),
+    ignored("tags", _LB),
+)
+
+_TG_ATTRIBUTE = "ELBv2 TargetGroupAttribute"
+_ALGORITHM = "load_balancing.algorithm."
+_HEALTH = "target_group_health."
+
+TARGET_GROUP_ATTRIBUTES: Final = attributes(
+    "TargetGroupAttributes",
+    Field("deregistration_delay.timeout_seconds", Whole(0, 3600), _TG_ATTRIBUTE, 300),
+    Field(
+        f"{_ALGORITHM}type",
+        Choice(("round_robin", "least_outstanding_requests", "weighted_random")),
+        _TG_ATTRIBUTE,
+        "round_robin",
+        status=_IGNORED,
+    ),
+    Field(
+        f"{_ALGORITHM}anomaly_mitigation",
+        Choice(("off", "on")),
+        _TG_ATTRIBUTE,
+        "off",
+        status=_IGNORED,
+    ),
+    Field(
+        "load_balancing.cross_zone.enabled",
+        Choice(("use_load_balancer_configuration", "true", "false")),
+        _TG_ATTRIBUTE,
+        "use_load_balancer_configuration",
+        status=_IGNORED,
+    ),
+    Field(
+        "slow_start.duration_seconds",
+        Text("0|[3-9][0-9]|[1-8][0-9]{2}|900", "be 0 or 30-900"),
+        _TG_ATTRIBUTE,
+        "0",
+        status=_IGNORED,
+    ),
+    Field("stickiness.enabled", Flag(), _TG_ATTRIBUTE, default=False, status=_REFUSED),
+    Field(
+        "stickiness.type",
+        Choice(("lb_cookie", "app_cookie")),
+        _TG_ATTRIBUTE,
+        status=_IGNORED,
+    ),
+    ignored(
+        "stickiness.lb_cookie.duration_seconds", _TG_ATTRIBUTE, kind=Whole(1, 604_800)
+    ),
+    ignored("stickiness.app_cookie.cookie_name", _TG_ATTRIBUTE, kind=Text(shortest=0)),
+    ignored(
+        "stickiness.app_cookie.duration_seconds", _TG_ATTRIBUTE, kind=Whole(1, 604_800)
+    ),
+    *(
+        Field(
+            f"{_HEALTH}{name}.minimum_healthy_targets.{measure}",
+            Text("off|[1-9][0-9]{0,3}", "be off or a number from 1"),
+            _TG_ATTRIBUTE,
+            default,
+            status=status,
+        )
+        for name, status in (
+            ("dns_failover", _IGNORED),
+            ("unhealthy_state_routing", _REFUSED),
+        )
+        for measure, default in (("count", "1"), ("percentage", "off"))
+    ),
+    refused("lambda.multi_value_headers.enabled", _TG_ATTRIBUTE),
+    refused("alb.max_concurrency", "ours", "per target, over all workers"),
+)
+
+_TARGET = "ELBv2 TargetDescription"
+TARGET: Final = shape(
+    "Target",
+    Field("id", Text(), _TARGET, required=True, note="an IP address"),
+    Field("port", Whole(1, 65_535), _TARGET, note="the group's where left out"),
+    ignored("availabilityZone", _TARGET),
+)
+
+_TG = "ELBv2 CreateTargetGroup"
+TARGET_GROUP: Final = shape(
+    "TargetGroup",
+    Field("name", ELB_NAME, _TG, required=True),
+    Field("protocol", Choice(("HTTP",), later=("HTTPS",)), _TG, "HTTP"),
+    Field("protocolVersion", Choice(("HTTP1",), later=("HTTP2", "GRPC")), _TG, "HTTP1"),
+    Field("port", Whole(1, 65_535), _TG, note="of fixed targets that name none"),
+    Field("targetType", Choice(("instance", "ip"), later=("lambda",)), _TG, "instance"),
+    Field("ipAddressType", Choice(("ipv4", "ipv6")), _TG),
+    Field("healthCheckEnabled", Flag(), _TG, default=True, status=_REFUSED),
+    Field("healthCheckProtocol", Choice(("HTTP",), later=("HTTPS",)), _TG, "HTTP"),
+    Field(
+        "healthCheckPath",
+        Text("/[!-~]{0,1023}", "start with / and be at most 1024 visible characters"),
+        _TG,
+        "/",
+    ),
+    Field("healthCheckPort", Text(), _TG, "traffic-port"),
+    Field("healthCheckIntervalSeconds", Whole(1, 300, strict=(5, 300)), _TG, 30),
+    Field(
+        "healthCheckTimeoutSeconds",
+        Whole(1, 120, strict=(2, 120)),
+        _TG,
+        note="min(5, interval) where left out",
+    ),
+    Field("healthyThresholdCount", Whole(1, 10, strict=(2, 10)), _TG, 5),
+    Field("unhealthyThresholdCount", Whole(1, 10, strict=(2, 10)), _TG, 2),
+    Field(
+        "matcher",
+        shape(
+            "Matcher",
+            Field("httpCode", Text(), "ELBv2 Matcher", "200"),
+            refused("grpcCode", "ELBv2 Matcher"),
+        ),
+        _TG,
+    ),
+    Field("attributes", TARGET_GROUP_ATTRIBUTES, "ELBv2 ModifyTargetGroupAttributes"),
+    Field("targets", Each(TARGET), "ELBv2 RegisterTargets", note="fixed targets"),
+    refused("targetControlPort", _TG),
+    ignored("vpcId", _TG),
+    ignored("tags", _TG),
+)

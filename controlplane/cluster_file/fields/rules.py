@@ -1,0 +1,230 @@
+"""The field table of listeners: rules, conditions, actions.
+
+Source of names, defaults and ranges: ELBv2 API reference (CreateListener,
+CreateRule) and the ALB user guide.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from controlplane.cluster_file.kinds import (
+    Anything,
+    Choice,
+    Each,
+    Field,
+    Flag,
+    Status,
+    Text,
+    Variants,
+    Whole,
+    attributes,
+    ignored,
+    refused,
+    shape,
+)
+
+VALUES_MAX: Final = 5
+GROUPS_PER_ACTION_MAX: Final = 5
+NAME: Final = Text(longest=255)
+GROUP: Final = Text(longest=32)
+VALUE: Final = Text(longest=128)
+VALUES: Final = Each(VALUE, 1)
+
+_CONDITION = "ELBv2 RuleCondition"
+_REGEX = refused("regexValues", _CONDITION, "linear-time regular expressions")
+
+CONDITION: Final = Variants(
+    "field",
+    {
+        "host-header": shape(
+            "HostHeader",
+            Field("values", VALUES, _CONDITION, note="any case; wildcards * ?"),
+            _REGEX,
+            wrappers=("hostHeaderConfig",),
+        ),
+        "path-pattern": shape(
+            "PathPattern",
+            Field("values", VALUES, _CONDITION, note="case matters; wildcards * ?"),
+            _REGEX,
+            wrappers=("pathPatternConfig",),
+        ),
+        "http-header": shape(
+            "HttpHeader",
+            Field("httpHeaderName", Text(longest=40), _CONDITION, required=True),
+            Field("values", VALUES, _CONDITION, note="any case; wildcards * ?"),
+            _REGEX,
+            wrappers=("httpHeaderConfig",),
+        ),
+        "http-request-method": shape(
+            "HttpRequestMethod",
+            Field(
+                "values",
+                Each(Text("[A-Z_-]{1,40}", "be 1-40 of A-Z - _"), 1),
+                _CONDITION,
+                required=True,
+            ),
+            wrappers=("httpRequestMethodConfig",),
+        ),
+        "query-string": shape(
+            "QueryString",
+            Field(
+                "values",
+                Each(
+                    shape(
+                        "QueryStringPair",
+                        Field("key", VALUE, _CONDITION, note="left out: any key"),
+                        Field("value", VALUE, _CONDITION, required=True),
+                    ),
+                    1,
+                ),
+                _CONDITION,
+                required=True,
+            ),
+            wrappers=("queryStringConfig",),
+        ),
+        "source-ip": shape(
+            "SourceIp",
+            Field("values", VALUES, _CONDITION, required=True, note="CIDR blocks"),
+            wrappers=("sourceIpConfig",),
+        ),
+    },
+)
+
+_ACTION = "ELBv2 Action"
+_ORDER = Field("order", Whole(1, 50_000), _ACTION, note="one action: no order to keep")
+_STICKINESS = shape(
+    "TargetGroupStickinessConfig",
+    Field("enabled", Flag(), _ACTION, default=False, status=Status.REFUSED),
+    ignored("durationSeconds", _ACTION, kind=Whole(1, 604_800)),
+)
+
+ACTION: Final = Variants(
+    "type",
+    {
+        "forward": shape(
+            "Forward",
+            Field("targetGroup", GROUP, "ours", note="one group, by name"),
+            Field(
+                "targetGroups",
+                Each(
+                    shape(
+                        "TargetGroupTuple",
+                        Field("targetGroup", GROUP, _ACTION, required=True),
+                        Field("weight", Whole(0, 999), _ACTION, default=1),
+                    ),
+                    1,
+                    GROUPS_PER_ACTION_MAX,
+                    "targetGroup",
+                ),
+                _ACTION,
+                note="several groups by weight; 0 takes no new requests",
+            ),
+            Field("targetGroupStickinessConfig", _STICKINESS, _ACTION),
+            _ORDER,
+            wrappers=("forwardConfig",),
+        ),
+        "redirect": shape(
+            "Redirect",
+            Field(
+                "statusCode", Choice(("HTTP_301", "HTTP_302")), _ACTION, required=True
+            ),
+            Field("protocol", Text(), _ACTION, default="#{protocol}"),
+            Field("host", VALUE, _ACTION, default="#{host}"),
+            Field("port", Text(), _ACTION, default="#{port}"),
+            Field("path", VALUE, _ACTION, default="/#{path}"),
+            Field("query", Text(longest=128, shortest=0), _ACTION, default="#{query}"),
+            _ORDER,
+            wrappers=("redirectConfig",),
+        ),
+        "fixed-response": shape(
+            "FixedResponse",
+            Field(
+                "statusCode",
+                Text("[245][0-9][0-9]", "be 2xx, 4xx or 5xx"),
+                _ACTION,
+                required=True,
+            ),
+            Field(
+                "contentType",
+                Choice(
+                    (
+                        "text/plain",
+                        "text/css",
+                        "text/html",
+                        "application/javascript",
+                        "application/json",
+                    )
+                ),
+                _ACTION,
+                default="text/plain",
+            ),
+            Field("messageBody", Text(longest=1024, shortest=0), _ACTION, default=""),
+            _ORDER,
+            wrappers=("fixedResponseConfig",),
+        ),
+    },
+    later=("authenticate-oidc", "authenticate-cognito", "jwt-validation"),
+)
+
+_RULE = "ELBv2 CreateRule"
+RULE: Final = shape(
+    "Rule",
+    Field("name", NAME, "ours"),
+    Field("priority", Whole(1, 50_000), _RULE, required=True, note="lowest first"),
+    Field("conditions", Each(CONDITION, 1), _RULE, required=True, note="all must hold"),
+    Field("actions", Each(ACTION, 1), _RULE, required=True),
+    refused("transforms", _RULE, "host-header-rewrite and url-rewrite"),
+    ignored("tags", _RULE),
+)
+
+_ATTRIBUTE = "ELBv2 ListenerAttribute"
+_RESPONSE = "routing.http.response."
+_REQUEST = "routing.http.request."
+LISTENER_ATTRIBUTES: Final = attributes(
+    "ListenerAttributes",
+    Field(f"{_RESPONSE}server.enabled", Flag(), _ATTRIBUTE, status=Status.IGNORED),
+    *(
+        ignored(f"{_RESPONSE}{name}.header_value", _ATTRIBUTE, kind=Text(shortest=0))
+        for name in (
+            "strict_transport_security",
+            "access_control_allow_origin",
+            "access_control_allow_methods",
+            "access_control_allow_headers",
+            "access_control_allow_credentials",
+            "access_control_expose_headers",
+            "access_control_max_age",
+            "content_security_policy",
+            "x_content_type_options",
+            "x_frame_options",
+        )
+    ),
+    *(
+        refused(f"{_REQUEST}{name}.header_name", _ATTRIBUTE, kind=Text(shortest=0))
+        for name in (
+            "x_amzn_mtls_clientcert",
+            "x_amzn_mtls_clientcert_serial_number",
+            "x_amzn_mtls_clientcert_issuer",
+            "x_amzn_mtls_clientcert_subject",
+            "x_amzn_mtls_clientcert_validity",
+            "x_amzn_mtls_clientcert_leaf",
+            "x_amzn_tls_version",
+            "x_amzn_tls_cipher_suite",
+        )
+    ),
+)
+
+_LISTENER = "ELBv2 CreateListener"
+LISTENER: Final = shape(
+    "Listener",
+    Field("port", Whole(1, 65_535), _LISTENER, required=True),
+    Field("protocol", Choice(("HTTP",), later=("HTTPS",)), _LISTENER, default="HTTP"),
+    Field("rules", Each(RULE, key="priority"), _LISTENER),
+    Field("defaultActions", Each(ACTION, 1), _LISTENER, required=True),
+    Field("attributes", LISTENER_ATTRIBUTES, "ELBv2 ModifyListenerAttributes"),
+    refused("certificates", _LISTENER, kind=Anything()),
+    refused("sslPolicy", _LISTENER),
+    refused("alpnPolicy", _LISTENER),
+    refused("mutualAuthentication", _LISTENER),
+    ignored("tags", _LISTENER),
+)

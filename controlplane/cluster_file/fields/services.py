@@ -1,0 +1,303 @@
+"""The field table of services and their scaling.
+
+Source of names, defaults and ranges: ECS API reference (CreateService),
+Application Auto Scaling API reference (RegisterScalableTarget,
+PutScalingPolicy), CloudWatch API reference (PutMetricAlarm).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from controlplane.cluster_file.fields.rules import GROUP
+from controlplane.cluster_file.fields.tasks import NAME
+from controlplane.cluster_file.kinds import (
+    Choice,
+    Each,
+    Field,
+    Flag,
+    Number,
+    Status,
+    Text,
+    Variants,
+    Whole,
+    ignored,
+    refused,
+    shape,
+)
+
+DAY_S: Final = 86_400
+_IGNORED = Status.IGNORED
+_REFUSED = Status.REFUSED
+
+# --- alarms and policies ------------------------------------------------------
+
+_ALARM = "CloudWatch PutMetricAlarm"
+ALARM: Final = shape(
+    "Alarm",
+    Field("alarmName", Text(longest=255), _ALARM, note="SERVICE-POLICY"),
+    Field("metricName", Text(longest=255), _ALARM, required=True),
+    Field("namespace", Text(longest=255), _ALARM, "AWS/ECS"),
+    Field(
+        "dimensions",
+        Each(
+            shape(
+                "Dimension",
+                Field("name", Text(longest=255), _ALARM, required=True),
+                Field("value", Text(longest=1024), _ALARM, required=True),
+            ),
+            1,
+            key="name",
+        ),
+        _ALARM,
+        note="this cluster's and service's",
+    ),
+    Field(
+        "statistic",
+        Choice(("Average", "Sum", "Minimum", "Maximum", "SampleCount")),
+        _ALARM,
+        "Average",
+    ),
+    Field("period", Whole(1, DAY_S), _ALARM, required=True, note="seconds"),
+    Field("evaluationPeriods", Whole(1, DAY_S), _ALARM, required=True),
+    Field("datapointsToAlarm", Whole(1), _ALARM, note="evaluationPeriods"),
+    Field(
+        "comparisonOperator",
+        Choice(
+            (
+                "GreaterThanOrEqualToThreshold",
+                "GreaterThanThreshold",
+                "LessThanThreshold",
+                "LessThanOrEqualToThreshold",
+            ),
+            later=(
+                "LessThanLowerOrGreaterThanUpperThreshold",
+                "LessThanLowerThreshold",
+                "GreaterThanUpperThreshold",
+            ),
+        ),
+        _ALARM,
+        required=True,
+    ),
+    Field("threshold", Number(), _ALARM, required=True),
+    Field(
+        "treatMissingData",
+        Choice(("missing", "ignore", "breaching", "notBreaching")),
+        _ALARM,
+        "missing",
+    ),
+    *(
+        refused(name, _ALARM)
+        for name in ("extendedStatistic", "metrics", "thresholdMetricId")
+    ),
+    *(
+        ignored(name, _ALARM)
+        for name in (
+            "unit",
+            "evaluateLowSampleCountPercentile",
+            "alarmDescription",
+            "tags",
+        )
+    ),
+)
+
+_POLICY = "Application Auto Scaling PutScalingPolicy"
+STEPS_MAX: Final = 20
+_STEP = shape(
+    "StepAdjustment",
+    Field("metricIntervalLowerBound", Number(), _POLICY, note="left out: -infinity"),
+    Field("metricIntervalUpperBound", Number(), _POLICY, note="left out: +infinity"),
+    Field("scalingAdjustment", Whole(-100_000, 100_000), _POLICY, required=True),
+)
+POLICY: Final = Variants(
+    "policyType",
+    {
+        "StepScaling": shape(
+            "StepScaling",
+            Field("policyName", Text(longest=256), _POLICY, required=True),
+            Field("alarm", ALARM, "ours", required=True),
+            Field(
+                "adjustmentType",
+                Choice(
+                    (
+                        "ChangeInCapacity",
+                        "ExactCapacity",
+                        "PercentChangeInCapacity",
+                    )
+                ),
+                _POLICY,
+                required=True,
+            ),
+            Field("stepAdjustments", Each(_STEP, 1, STEPS_MAX), _POLICY, required=True),
+            Field("cooldown", Whole(0), _POLICY, 300, note="seconds"),
+            Field("minAdjustmentMagnitude", Whole(1), _POLICY, note="percent only"),
+            Field(
+                "metricAggregationType",
+                Choice(("Average", "Minimum", "Maximum")),
+                _POLICY,
+                "Average",
+                status=_IGNORED,
+            ),
+            wrappers=("stepScalingPolicyConfiguration",),
+        ),
+    },
+    later=("TargetTrackingScaling", "PredictiveScaling", "FastTracking"),
+)
+
+_TARGET = "Application Auto Scaling RegisterScalableTarget"
+AUTO_SCALING: Final = shape(
+    "AutoScaling",
+    Field("minCapacity", Whole(0), _TARGET, required=True),
+    Field("maxCapacity", Whole(0), _TARGET, required=True),
+    Field("policies", Each(POLICY, key="policyName"), _POLICY),
+    refused("scheduledActions", "Application Auto Scaling PutScheduledAction"),
+    refused("suspendedState", _TARGET),
+    ignored("tags", _TARGET),
+)
+
+# --- services -------------------------------------------------------------------
+
+_SERVICE = "ECS CreateService"
+_DEPLOYMENT = "ECS DeploymentConfiguration"
+_OFF = False
+
+DEPLOYMENT: Final = shape(
+    "DeploymentConfiguration",
+    Field("minimumHealthyPercent", Whole(0, 100), _DEPLOYMENT, 100),
+    Field("maximumPercent", Whole(100, 1000), _DEPLOYMENT, 200),
+    Field(
+        "strategy",
+        Choice(("ROLLING",), later=("BLUE_GREEN", "LINEAR", "CANARY")),
+        _DEPLOYMENT,
+        "ROLLING",
+    ),
+    Field(
+        "deploymentCircuitBreaker",
+        shape(
+            "DeploymentCircuitBreaker",
+            Field("enable", Flag(), _DEPLOYMENT, _OFF, status=_IGNORED),
+            Field("rollback", Flag(), _DEPLOYMENT, _OFF, status=_IGNORED),
+            Field(
+                "resetOnHealthyTask", Flag(), _DEPLOYMENT, default=True, status=_IGNORED
+            ),
+            ignored("thresholdConfiguration", _DEPLOYMENT),
+        ),
+        _DEPLOYMENT,
+    ),
+    refused("lifecycleHooks", _DEPLOYMENT),
+    *(
+        ignored(name, _DEPLOYMENT)
+        for name in (
+            "alarms",
+            "bakeTimeInMinutes",
+            "linearConfiguration",
+            "canaryConfiguration",
+            "earlySuccessCriteria",
+        )
+    ),
+)
+
+_PLACEMENT = "ECS PlacementStrategy"
+SERVICE: Final = shape(
+    "Service",
+    Field("serviceName", NAME, _SERVICE, required=True),
+    Field(
+        "taskDefinition",
+        Text(longest=255),
+        _SERVICE,
+        required=True,
+        note="the family as this file defines it",
+    ),
+    Field(
+        "desiredCount",
+        Whole(0, 100_000),
+        _SERVICE,
+        note="required without autoScaling; with it only the first value, "
+        "minCapacity where left out",
+    ),
+    Field(
+        "loadBalancers",
+        Each(
+            shape(
+                "ServiceLoadBalancer",
+                Field("targetGroup", GROUP, "ours", required=True),
+                Field("containerName", NAME, _SERVICE, note="the only one"),
+                Field("containerPort", Whole(1, 65_535), _SERVICE, note="the only one"),
+            ),
+            most=5,
+            key="targetGroup",
+        ),
+        _SERVICE,
+    ),
+    Field("deploymentConfiguration", DEPLOYMENT, _SERVICE),
+    Field(
+        "placementStrategy",
+        Each(
+            shape(
+                "PlacementStrategy",
+                Field(
+                    "type",
+                    Choice(("spread", "binpack", "random")),
+                    _PLACEMENT,
+                    required=True,
+                    note="spread is built, others are ignored",
+                ),
+                Field(
+                    "field",
+                    Text(),
+                    _PLACEMENT,
+                    note="instanceId, host or attribute:NAME",
+                ),
+            ),
+            most=5,
+        ),
+        _SERVICE,
+    ),
+    Field("healthCheckGracePeriodSeconds", Whole(0, 2_147_483_647), _SERVICE, 0),
+    Field(
+        "schedulingStrategy",
+        Choice(("REPLICA",), later=("DAEMON",)),
+        _SERVICE,
+        "REPLICA",
+    ),
+    Field(
+        "launchType",
+        Choice(("EC2",), later=("FARGATE", "EXTERNAL", "MANAGED_INSTANCES")),
+        _SERVICE,
+        "EC2",
+    ),
+    Field(
+        "deploymentController",
+        shape(
+            "DeploymentController",
+            Field(
+                "type",
+                Choice(("ECS",), later=("CODE_DEPLOY", "EXTERNAL")),
+                _SERVICE,
+                "ECS",
+            ),
+        ),
+        _SERVICE,
+    ),
+    Field("autoScaling", AUTO_SCALING, _TARGET),
+    refused("placementConstraints", _SERVICE),
+    refused("capacityProviderStrategy", _SERVICE),
+    refused("networkConfiguration", _SERVICE),
+    refused("serviceRegistries", _SERVICE),
+    refused("serviceConnectConfiguration", _SERVICE),
+    refused("volumeConfigurations", _SERVICE),
+    refused("vpcLatticeConfigurations", _SERVICE),
+    *(
+        ignored(name, _SERVICE)
+        for name in (
+            "availabilityZoneRebalancing",
+            "enableExecuteCommand",
+            "enableECSManagedTags",
+            "propagateTags",
+            "platformVersion",
+            "monitoring",
+            "role",
+            "tags",
+        )
+    ),
+)

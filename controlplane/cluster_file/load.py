@@ -1,0 +1,112 @@
+"""Load a cluster file: text in, checked values out, or every problem at once. Pure.
+
+text -> source.read -> decode -> meaning -> ClusterFile
+             \\____________\\_________\\___-> problems -> ConfigInvalid
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from autoscaler.model import ScalableTarget
+from controlplane.cluster_file.decode import decode
+from controlplane.cluster_file.fields import CLUSTER_FILE
+from controlplane.cluster_file.meaning.actions import PORT_MAX
+from controlplane.cluster_file.meaning.balancer import (
+    check_unique,
+    load_balancer,
+    warn_unused_groups,
+)
+from controlplane.cluster_file.meaning.scaling import check_alarms, scalable_target
+from controlplane.cluster_file.meaning.services import Surroundings, service
+from controlplane.cluster_file.meaning.tasks import (
+    instances,
+    runtimes_of,
+    task_definitions,
+)
+from controlplane.cluster_file.model import ClusterFile
+from controlplane.cluster_file.record import Findings, Record
+from controlplane.cluster_file.source import Entries, Scalar, read
+from foundation.problems import ConfigInvalid, Severity
+from scheduler.model import Service
+
+
+def load(file: str, text: str, variables: Mapping[str, str]) -> ClusterFile:
+    """Return what `text` says, with its warnings; `file` is how messages name it.
+
+    Raises ConfigInvalid with every problem of the file, sorted by place. Where
+    the YAML itself cannot be read there is one.
+    """
+    node = read(file, text, variables)
+    findings = Findings(strict=_is_strict(node))
+    root = decode(node, CLUSTER_FILE, findings)
+    result = _cluster_file(root, findings)
+    if errors := findings.sorted(Severity.ERROR):
+        raise ConfigInvalid(file, errors)
+    return result
+
+
+def _is_strict(node: Entries) -> bool:
+    """Whether ``strictAwsLimits`` is on; asked before anything is decoded."""
+    return any(
+        isinstance(entry.value, Scalar) and entry.value.text.lower() == "true"
+        for entry in node.entries
+        if entry.key == "strictAwsLimits"
+    )
+
+
+def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
+    balancer = load_balancer(root, findings)
+    hosts = instances(root, findings)
+    definitions = task_definitions(root, runtimes_of(hosts), findings)
+    groups = balancer.groups if balancer else ()
+    delays_s = {group.name: group.deregistration_delay_s for group in groups}
+    around = Surroundings(definitions, delays_s, len(hosts))
+    services, targets = _services(root, around, findings)
+    address = _control_address(root, findings)
+    if balancer and not findings.sorted(Severity.ERROR):
+        needed = {
+            item.text("targetGroup"): item
+            for record in root.records("services")
+            for item in record.records("loadBalancers")
+        }
+        warn_unused_groups(root, balancer, needed, findings)
+    return ClusterFile(
+        cluster=root.text("cluster"),
+        load_balancer=balancer,
+        instances=hosts,
+        task_definitions=definitions,
+        services=services,
+        scalable_targets=targets,
+        strict_aws_limits=root.flag("strictAwsLimits"),
+        allow_privileged=root.flag("allowPrivileged"),
+        allow_host_paths=root.flag("allowHostPaths"),
+        control_address=address,
+        warnings=tuple(findings.sorted(Severity.WARNING)),
+    )
+
+
+def _services(
+    root: Record, around: Surroundings, findings: Findings
+) -> tuple[tuple[Service, ...], tuple[ScalableTarget, ...]]:
+    records = root.records("services")
+    check_unique(records, "serviceName", findings)
+    cluster = root.text("cluster")
+    services: list[Service] = []
+    targets: list[ScalableTarget] = []
+    for record in records:
+        wanted = service(record, around, findings)
+        services.append(wanted)
+        if target := scalable_target(record, wanted, cluster, findings):
+            targets.append(target)
+    check_alarms(records, targets, findings)
+    return tuple(services), tuple(targets)
+
+
+def _control_address(root: Record, findings: Findings) -> tuple[str, int]:
+    record = root.record("control")
+    host, _, port = record.text("address").rpartition(":")
+    if not 1 <= int(port) <= PORT_MAX:
+        message = f"{port} is not a port (1-{PORT_MAX})"
+        findings.error(record.at("address"), record.path_of("address"), message)
+    return host.strip("[]"), int(port)

@@ -1,0 +1,279 @@
+"""The load balancer, its listeners and target groups, as `alb.model` has them. Pure.
+
+Source: ELBv2 API reference; ALB user guide, quotas.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Final
+
+from alb.model import (
+    Forward,
+    HealthCheck,
+    Listener,
+    LoadBalancer,
+    LoadBalancerAttributes,
+    Rule,
+    Target,
+    TargetGroup,
+    TargetId,
+)
+from controlplane.cluster_file.decode import quoted
+from controlplane.cluster_file.meaning.actions import PORT_MAX, action
+from controlplane.cluster_file.meaning.conditions import conditions
+from controlplane.cluster_file.record import Findings, Record
+
+LOOPBACK: Final = ("127.0.0.1",)
+EVERYWHERE: Final = ("0.0.0.0",)  # noqa: S104 - what internet-facing means
+HEALTH_CHECK_TIMEOUT_S: Final = 5
+QUOTAS: Final = {"listeners": 50, "targetGroups": 100}
+RULES_QUOTA: Final = 100
+TARGETS_QUOTA: Final = 1000
+MATCHER_LOW: Final = 200
+MATCHER_HIGH: Final = 499
+
+
+def load_balancer(root: Record, findings: Findings) -> LoadBalancer | None:
+    """Return the front door of the file, or None when it has none."""
+    parts = ("loadBalancer", "targetGroups", "listeners")
+    if all(root.absent(part) for part in parts):
+        return None
+    record = root.record("loadBalancer")
+    name = record.text("name") or root.text("cluster")[:32]
+    if record.has("name") and name.startswith("internal-"):
+        message = f"must not start with internal- (got {name})"
+        findings.error(record.at("name"), record.path_of("name"), message)
+    internet_facing = record.text("scheme") == "internet-facing"
+    settings = _attributes(record)
+    groups = [_group(group, findings) for group in root.records("targetGroups")]
+    check_unique(root.records("targetGroups"), "name", findings)
+    names = [group.name for group in groups]
+    addresses = EVERYWHERE if internet_facing else LOOPBACK
+    listeners = [
+        _listener(listener, names, findings) for listener in root.records("listeners")
+    ]
+    check_unique(root.records("listeners"), "port", findings)
+    _check_quotas(root, findings)
+    return LoadBalancer(
+        name,
+        internet_facing,
+        settings,
+        tuple(
+            replace(listener, addresses=addresses, attributes=settings)
+            for listener in listeners
+        ),
+        tuple(groups),
+        {
+            group.text("name"): targets
+            for group in root.records("targetGroups")
+            if (targets := _targets(group, findings))
+        },
+    )
+
+
+def used_groups(balancer: LoadBalancer) -> frozenset[str]:
+    """Return the names of the groups that some action forwards to."""
+    actions = [
+        chosen
+        for listener in balancer.listeners
+        for chosen in (listener.default_action, *(r.action for r in listener.rules))
+    ]
+    return frozenset(
+        group.target_group
+        for chosen in actions
+        if isinstance(chosen, Forward)
+        for group in chosen.groups
+    )
+
+
+def _attributes(record: Record) -> LoadBalancerAttributes:
+    written = record.record("attributes")
+    return LoadBalancerAttributes(
+        float(written.whole("idle_timeout.timeout_seconds")),
+        float(written.whole("client_keep_alive.seconds")),
+        float(written.whole("alb.head_timeout.timeout_seconds")),
+    )
+
+
+def check_unique(records: list[Record], name: str, findings: Findings) -> None:
+    """Tell of records whose field `name` repeats an earlier one's."""
+    first_use: dict[str, str] = {}
+    for record in records:
+        if not record.has(name):
+            continue
+        value = record.text(name)
+        used = first_use.setdefault(value, record.path)
+        if used != record.path:
+            message = f"{quoted(value)} is already used by {used}"
+            findings.error(record.at(name), record.path_of(name), message)
+
+
+def _check_quotas(root: Record, findings: Findings) -> None:
+    if not findings.strict:
+        return
+    counts = [(part, len(root.records(part)), quota) for part, quota in QUOTAS.items()]
+    rules = sum(
+        len(listener.records("rules")) for listener in root.records("listeners")
+    )
+    counts.append(("listeners", rules, RULES_QUOTA))
+    for part, count, quota in counts:
+        if count > quota:
+            what = "rules" if quota == RULES_QUOTA and part == "listeners" else part
+            message = f"at most {quota} {what} under strictAwsLimits (got {count})"
+            findings.error(root.at(part), part, message)
+
+
+# --- listeners ----------------------------------------------------------------------
+
+
+def _listener(record: Record, groups: Collection[str], findings: Findings) -> Listener:
+    rules = record.records("rules")
+    check_unique(rules, "priority", findings)
+    check_unique(rules, "name", findings)
+    decoded = [
+        Rule(
+            rule.whole("priority"),
+            conditions(rule, findings),
+            action(rule, "actions", groups, findings),
+            rule.text("name"),
+        )
+        for rule in rules
+    ]
+    return Listener(
+        record.whole("port"),
+        action(record, "defaultActions", groups, findings),
+        tuple(sorted(decoded, key=lambda rule: rule.priority)),
+        record.text("protocol"),
+    )
+
+
+# --- target groups --------------------------------------------------------------------
+
+
+def _group(record: Record, findings: Findings) -> TargetGroup:
+    delay = record.record("attributes").whole("deregistration_delay.timeout_seconds")
+    return TargetGroup(
+        record.text("name"),
+        _health_check(record, findings),
+        float(delay),
+        record.whole_or_none("port"),
+    )
+
+
+def _health_check(record: Record, findings: Findings) -> HealthCheck:
+    interval = record.whole("healthCheckIntervalSeconds")
+    timeout = min(HEALTH_CHECK_TIMEOUT_S, interval)
+    if record.has("healthCheckTimeoutSeconds"):
+        timeout = record.whole("healthCheckTimeoutSeconds")
+        if timeout > interval and "healthCheckIntervalSeconds" not in record.broken:
+            name = "healthCheckTimeoutSeconds"
+            message = f"must be at most the interval, {interval} (got {timeout})"
+            findings.error(record.at(name), record.path_of(name), message)
+    return HealthCheck(
+        record.text("healthCheckPath"),
+        _health_check_port(record, findings),
+        float(interval),
+        float(timeout),
+        record.whole("healthyThresholdCount"),
+        record.whole("unhealthyThresholdCount"),
+        _matcher(record.record("matcher"), findings),
+    )
+
+
+def _health_check_port(record: Record, findings: Findings) -> int | None:
+    text = record.text("healthCheckPort")
+    if text == "traffic-port":
+        return None
+    if re.fullmatch("[1-9][0-9]{0,4}", text) and int(text) <= PORT_MAX:
+        return int(text)
+    message = f"must be traffic-port or 1-{PORT_MAX} (got {quoted(text)})"
+    name = "healthCheckPort"
+    findings.error(record.at(name), record.path_of(name), message)
+    return None
+
+
+def _matcher(record: Record, findings: Findings) -> tuple[tuple[int, int], ...]:
+    text = record.text("httpCode")
+    ranges: list[tuple[int, int]] = []
+    for part in text.split(","):
+        form = re.fullmatch(r"\s*([0-9]{3})(?:-([0-9]{3}))?\s*", part, re.ASCII)
+        low, high = (int(form[1]), int(form[2] or form[1])) if form else (0, 0)
+        if not MATCHER_LOW <= low <= high <= MATCHER_HIGH:
+            message = (
+                'must be codes of 200-499 such as "200", "200,202" or "200-299" '
+                f"(got {quoted(text)})"
+            )
+            findings.error(record.at("httpCode"), record.path_of("httpCode"), message)
+            break
+        ranges.append((low, high))
+    return tuple(ranges)
+
+
+# --- fixed targets ----------------------------------------------------------------------
+
+
+def _targets(group: Record, findings: Findings) -> tuple[Target, ...]:
+    name = group.text("name")
+    found: dict[str, Target] = {}
+    records = group.records("targets")
+    if findings.strict and len(records) > TARGETS_QUOTA:
+        message = f"at most {TARGETS_QUOTA} targets under strictAwsLimits"
+        findings.error(group.at("targets"), group.path_of("targets"), message)
+    for record in records:
+        host = _address(record, findings)
+        port = record.whole_or_none("port") or group.whole_or_none("port")
+        if port is None:
+            if not record.broken and "port" not in group.broken:
+                message = f'port is missing, and target group "{name}" has none'
+                findings.error(record.node, record.path, message)
+            continue
+        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if shown in found:
+            findings.error(record.node, record.path, f"{shown} is listed already")
+        found[shown] = Target(TargetId(f"fixed/{name}/{shown}"), host, port)
+    return tuple(found.values())
+
+
+def _address(record: Record, findings: Findings) -> str:
+    text = record.text("id")
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        if record.has("id"):
+            hint = "; write 127.0.0.1" if text == "localhost" else ""
+            message = f"must be an IP address (got {quoted(text)}){hint}"
+            findings.error(record.at("id"), record.path_of("id"), message)
+        return text
+    return str(address)
+
+
+def warn_unused_groups(
+    root: Record,
+    balancer: LoadBalancer,
+    needed: Mapping[str, Record],
+    findings: Findings,
+) -> None:
+    """Tell of groups that no action forwards to: nothing probes or reaches them.
+
+    `needed` are the groups that services register in; those cannot become
+    healthy, so there it is an error, as ECS has it.
+    """
+    used = used_groups(balancer)
+    for record in root.records("targetGroups"):
+        name = record.text("name")
+        if not record.has("name") or name in used:
+            continue
+        if name in needed:
+            by = needed[name]
+            message = f'no listener forwards to target group "{name}"'
+            findings.error(by.at("targetGroup"), by.path_of("targetGroup"), message)
+        else:
+            findings.warn(
+                record.at("name"),
+                record.path_of("name"),
+                "no listener forwards to this group",
+            )

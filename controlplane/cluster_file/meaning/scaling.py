@@ -1,0 +1,284 @@
+"""Scalable targets, policies and alarms, as `autoscaler.model` has them. Pure.
+
+Source: Application Auto Scaling API reference (StepScalingPolicyConfiguration),
+CloudWatch API reference (PutMetricAlarm).
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise, starmap
+from typing import Final
+
+from autoscaler.model import (
+    AdjustmentType,
+    Alarm,
+    Comparison,
+    Metric,
+    MissingData,
+    ScalableTarget,
+    Statistic,
+    StepAdjustment,
+    StepScalingPolicy,
+)
+from controlplane.cluster_file.decode import NOT_BUILT, quoted
+from controlplane.cluster_file.fields.services import DAY_S
+from controlplane.cluster_file.meaning.balancer import check_unique
+from controlplane.cluster_file.record import Findings, Record
+from foundation.problems import did_you_mean
+from scheduler.model import Service
+
+HOUR_S: Final = 3600
+WEEK_S: Final = 7 * DAY_S
+SHORT_PERIODS_S: Final = frozenset({10, 20, 30})
+MINUTE_S: Final = 60
+METRICS: Final = ("CPUUtilization",)
+METRICS_LATER: Final = frozenset(
+    {"MemoryUtilization", "CPUReservation", "MemoryReservation"}
+)
+
+
+def scalable_target(
+    record: Record, wanted: Service, cluster: str, findings: Findings
+) -> ScalableTarget | None:
+    """Return how one service scales, or None when it does not."""
+    if not record.has("autoScaling"):
+        return None
+    scaling = record.record("autoScaling")
+    low, high = scaling.whole("minCapacity"), scaling.whole("maxCapacity")
+    if low > high and not {"minCapacity", "maxCapacity"} & scaling.broken:
+        message = f"must not be less than minCapacity, {low} (got {high})"
+        at, path = scaling.at("maxCapacity"), scaling.path_of("maxCapacity")
+        findings.error(at, path, message)
+    records = scaling.records("policies")
+    check_unique(records, "policyName", findings)
+    if (
+        records
+        and not wanted.task_definition.reserved_cpu
+        and record.has("taskDefinition")
+    ):
+        message = (
+            f'"{wanted.task_definition.family}" reserves no cpu: '
+            "CPUUtilization has no datapoints"
+        )
+        findings.warn(record.at("taskDefinition"), record.path, message)
+    policies = (_policy(policy, wanted.name, cluster, findings) for policy in records)
+    return ScalableTarget(wanted.name, low, high, tuple(policies))
+
+
+def check_alarms(
+    services: list[Record], targets: list[ScalableTarget], findings: Findings
+) -> None:
+    """Tell of alarms that share a name, and of dimensions that name no service."""
+    names = [service.text("serviceName") for service in services]
+    policies = [
+        policy
+        for service in services
+        for policy in service.record("autoScaling").records("policies")
+    ]
+    alarms = [policy.alarm for target in targets for policy in target.policies]
+    first_use: dict[str, str] = {}
+    for record, alarm in zip(policies, alarms, strict=True):
+        written = record.record("alarm")
+        used = first_use.setdefault(alarm.name, record.path)
+        if used != record.path and not record.broken and not written.broken:
+            message = f'the alarm name "{quoted(alarm.name)}" is already used by {used}'
+            at, path = written.at("alarmName"), written.path_of("alarmName")
+            findings.error(at, path, message)
+        for item in written.records("dimensions"):
+            value = item.text("value")
+            if item.text("name") == "ServiceName" and value not in names:
+                message = f'no service named "{quoted(value)}"'
+                message += did_you_mean(value, names)
+                findings.error(item.at("value"), item.path_of("value"), message)
+
+
+def _policy(
+    record: Record, service: str, cluster: str, findings: Findings
+) -> StepScalingPolicy:
+    name = record.text("policyName")
+    kind = record.text("adjustmentType")
+    percent = kind == AdjustmentType.PERCENT_CHANGE_IN_CAPACITY.value
+    magnitude = "minAdjustmentMagnitude"
+    if record.has(magnitude) and kind and not percent:
+        message = "only PercentChangeInCapacity has a minimum magnitude"
+        findings.error(record.at(magnitude), record.path_of(magnitude), message)
+    return StepScalingPolicy(
+        name,
+        _alarm(record.record("alarm"), service, f"{service}-{name}", cluster, findings),
+        AdjustmentType(kind) if kind else AdjustmentType.CHANGE_IN_CAPACITY,
+        _steps(record, findings),
+        float(record.whole("cooldown")),
+        record.whole(magnitude),
+    )
+
+
+# --- steps ----------------------------------------------------------------------------
+
+
+def _steps(record: Record, findings: Findings) -> tuple[StepAdjustment, ...]:
+    records = record.records("stepAdjustments")
+    steps = [
+        StepAdjustment(
+            step.whole("scalingAdjustment"),
+            step.number_or_none("metricIntervalLowerBound"),
+            step.number_or_none("metricIntervalUpperBound"),
+        )
+        for step in records
+    ]
+    intact = not any(step.broken for step in records)
+    if steps and intact and (problem := _steps_problem(steps)):
+        at, path = record.at("stepAdjustments"), record.path_of("stepAdjustments")
+        findings.error(at, path, problem)
+    return tuple(sorted(steps, key=_low))
+
+
+def _low(step: StepAdjustment) -> float:
+    return -math.inf if step.lower_bound is None else step.lower_bound
+
+
+def _high(step: StepAdjustment) -> float:
+    return math.inf if step.upper_bound is None else step.upper_bound
+
+
+def _steps_problem(steps: list[StepAdjustment]) -> str:
+    """Return which of AWS's rules for step bounds is broken, or nothing."""
+    ordered = sorted(steps, key=_low)
+    return (
+        next(filter(None, map(_bounds_problem, ordered)), "")
+        or _infinity_problem(ordered)
+        or next(filter(None, starmap(_seam_problem, pairwise(ordered))), "")
+        or _end_problem(ordered)
+    )
+
+
+def _bounds_problem(step: StepAdjustment) -> str:
+    if step.lower_bound is None and step.upper_bound is None:
+        return "each step needs a lower or an upper bound"
+    if _low(step) >= _high(step):
+        return f"a step's lower bound is not below its upper, {_bounds(step)}"
+    return ""
+
+
+def _infinity_problem(steps: list[StepAdjustment]) -> str:
+    if sum(step.lower_bound is None for step in steps) > 1:
+        return "only one step may be without a lower bound"
+    if sum(step.upper_bound is None for step in steps) > 1:
+        return "only one step may be without an upper bound"
+    return ""
+
+
+def _seam_problem(below: StepAdjustment, above: StepAdjustment) -> str:
+    if _high(below) > _low(above):
+        return f"steps overlap: {_bounds(below)} and {_bounds(above)}"
+    if _high(below) < _low(above):
+        return f"steps leave a gap between {_bounds(below)} and {_bounds(above)}"
+    return ""
+
+
+def _end_problem(ordered: list[StepAdjustment]) -> str:
+    if -math.inf < _low(ordered[0]) < 0:
+        return "a negative lower bound needs a step without a lower bound below it"
+    if 0 < _high(ordered[-1]) < math.inf:
+        return "a positive upper bound needs a step without an upper bound above it"
+    return ""
+
+
+def _bounds(step: StepAdjustment) -> str:
+    return f"{_low(step):g}..{_high(step):g}"
+
+
+# --- alarms ---------------------------------------------------------------------------
+
+
+def _alarm(
+    record: Record, service: str, name: str, cluster: str, findings: Findings
+) -> Alarm:
+    _check_metric(record, findings)
+    _check_periods(record, findings)
+    periods = record.whole("evaluationPeriods")
+    datapoints = record.whole_or_none("datapointsToAlarm") or periods
+    if datapoints > periods and "evaluationPeriods" not in record.broken:
+        message = (
+            f"must not be more than evaluationPeriods, {periods} (got {datapoints})"
+        )
+        at = record.at("datapointsToAlarm")
+        findings.error(at, record.path_of("datapointsToAlarm"), message)
+    comparison = record.text("comparisonOperator")
+    return Alarm(
+        name=record.text("alarmName") or name,
+        metric=Metric(
+            record.text("namespace"),
+            record.text("metricName"),
+            _dimensions(record, service, cluster, findings),
+        ),
+        statistic=Statistic(record.text("statistic")),
+        period_s=record.whole("period"),
+        evaluation_periods=periods,
+        datapoints_to_alarm=datapoints,
+        comparison=Comparison(comparison) if comparison else Comparison.GREATER,
+        threshold=record.number_or_none("threshold") or 0.0,
+        treat_missing_data=MissingData(record.text("treatMissingData")),
+        aws_timing=findings.strict,
+    )
+
+
+def _check_metric(record: Record, findings: Findings) -> None:
+    namespace = record.text("namespace")
+    if namespace != "AWS/ECS":
+        message = f'metrics of namespace "{quoted(namespace)}" are {NOT_BUILT[3:]}'
+        findings.error(record.at("namespace"), record.path_of("namespace"), message)
+        return
+    metric = record.text("metricName")
+    if not record.has("metricName") or metric in METRICS:
+        return
+    if metric in METRICS_LATER:
+        message = f'"{metric}" {NOT_BUILT}'
+    else:
+        hint = did_you_mean(metric, (*METRICS, *METRICS_LATER))
+        message = f'no metric named "{quoted(metric)}" in AWS/ECS{hint}'
+    findings.error(record.at("metricName"), record.path_of("metricName"), message)
+
+
+def _check_periods(record: Record, findings: Findings) -> None:
+    if {"period", "evaluationPeriods"} & record.broken:
+        return
+    period = record.whole("period")
+    at, path = record.at("period"), record.path_of("period")
+    if findings.strict and period not in SHORT_PERIODS_S and period % MINUTE_S:
+        message = (
+            "must be 10, 20, 30 or a multiple of 60 under strictAwsLimits "
+            f"(got {period})"
+        )
+        findings.error(at, path, message)
+    span = period * record.whole("evaluationPeriods")
+    longest = DAY_S if period < HOUR_S else WEEK_S
+    if span > longest:
+        message = f"period x evaluationPeriods must be at most {longest} s (got {span})"
+        findings.error(at, path, message)
+
+
+def _dimensions(
+    record: Record, service: str, cluster: str, findings: Findings
+) -> tuple[tuple[str, str], ...]:
+    own = {"ClusterName": cluster, "ServiceName": service}
+    if not record.has("dimensions"):
+        return tuple(sorted(own.items()))
+    records = record.records("dimensions")
+    check_unique(records, "name", findings)
+    found: dict[str, str] = {}
+    for item in records:
+        name, value = item.text("name"), item.text("value")
+        found[name] = value
+        if item.broken:
+            continue
+        if name not in own:
+            message = f'no dimension named "{quoted(name)}"{did_you_mean(name, own)}'
+            findings.error(item.at("name"), item.path_of("name"), message)
+        elif name == "ClusterName" and value != cluster:
+            message = f'this cluster is "{cluster}" (got {quoted(value)})'
+            findings.error(item.at("value"), item.path_of("value"), message)
+    if "ClusterName" not in found and not any(item.broken for item in records):
+        at, path = record.at("dimensions"), record.path_of("dimensions")
+        findings.error(at, path, "ClusterName is missing")
+    return tuple(sorted(found.items()))

@@ -1,0 +1,200 @@
+"""Services, as `scheduler.model` has them. Pure.
+
+Source: ECS API reference, CreateService; ECS developer guide, deployments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from controlplane.cluster_file.decode import quoted
+from controlplane.cluster_file.meaning.actions import check_group
+from controlplane.cluster_file.record import Findings, Record
+from foundation.problems import did_you_mean
+from scheduler.model import (
+    DeploymentConfiguration,
+    PlacementStrategy,
+    Service,
+    ServiceLoadBalancer,
+    TaskDefinition,
+)
+
+PERCENT: Final = 100
+NO_TASK: Final = TaskDefinition("", ())
+"""Stands where a family is not known; it never leaves this package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the file says elsewhere and a service refers to."""
+
+    task_definitions: Mapping[str, TaskDefinition]
+    deregistration_delays_s: Mapping[str, float]
+    """Of every target group, by name."""
+    instances: int
+    """How many container instances the file names; 0: control chooses."""
+
+
+def service(record: Record, around: Surroundings, findings: Findings) -> Service:
+    """Return one service."""
+    definition = _task_definition(record, around, findings)
+    desired = _desired_count(record, findings)
+    deployment = record.record("deploymentConfiguration")
+    result = Service(
+        record.text("serviceName"),
+        definition,
+        desired,
+        _load_balancers(record, definition, around, findings),
+        DeploymentConfiguration(
+            deployment.whole("minimumHealthyPercent"),
+            deployment.whole("maximumPercent"),
+        ),
+        _placement(record, findings),
+        float(record.whole("healthCheckGracePeriodSeconds")),
+    )
+    if not record.broken and not deployment.broken:
+        _warn_stuck(record, result, around, findings)
+    return result
+
+
+def _task_definition(
+    record: Record, around: Surroundings, findings: Findings
+) -> TaskDefinition:
+    family = record.text("taskDefinition")
+    known = around.task_definitions
+    if family in known or not record.has("taskDefinition"):
+        return known.get(family, NO_TASK)
+    at, path = record.at("taskDefinition"), record.path_of("taskDefinition")
+    name, _, revision = family.partition(":")
+    if name in known and revision:
+        message = f"write {name} alone: the revision is the one this file defines"
+    else:
+        hint = did_you_mean(family, known)
+        message = f'no task definition of family "{quoted(family)}"{hint}'
+    findings.error(at, path, message)
+    return NO_TASK
+
+
+def _desired_count(record: Record, findings: Findings) -> int:
+    if not record.absent("desiredCount"):
+        return record.whole("desiredCount")
+    if record.absent("autoScaling"):
+        findings.error(record.node, record.path, "desiredCount is missing")
+        return 0
+    return record.record("autoScaling").whole("minCapacity")
+
+
+# --- load balancers -------------------------------------------------------------------
+
+
+def _load_balancers(
+    record: Record,
+    definition: TaskDefinition,
+    around: Surroundings,
+    findings: Findings,
+) -> tuple[ServiceLoadBalancer, ...]:
+    found: dict[ServiceLoadBalancer, None] = {}
+    for item in record.records("loadBalancers"):
+        delays_s = around.deregistration_delays_s
+        check_group(item, delays_s, findings)
+        group = item.text("targetGroup")
+        container, port = _container_port(item, definition, findings)
+        balancer = ServiceLoadBalancer(group, container, port, delays_s.get(group, 0.0))
+        if balancer in found:
+            findings.error(item.node, item.path, "is listed already")
+        found[balancer] = None
+    return tuple(found)
+
+
+def _container_port(
+    item: Record, definition: TaskDefinition, findings: Findings
+) -> tuple[str, int]:
+    containers = {container.name: container for container in definition.containers}
+    name = item.text("containerName")
+    if item.absent("containerName") and len(containers) == 1:
+        name = next(iter(containers))
+    if not containers or "containerName" in item.broken:
+        return name, item.whole("containerPort")
+    if name not in containers:
+        hint = did_you_mean(name, containers)
+        message = f'no container named "{quoted(name)}" in {definition.family}{hint}'
+        at, path = item.at("containerName"), item.path_of("containerName")
+        findings.error(at, path, message)
+        return name, item.whole("containerPort")
+    ports = [mapping.container_port for mapping in containers[name].port_mappings]
+    return name, _port(item, name, ports, findings)
+
+
+def _port(item: Record, name: str, ports: list[int], findings: Findings) -> int:
+    shown = ", ".join(str(port) for port in ports) or "none"
+    if item.absent("containerPort"):
+        if len(ports) == 1:
+            return ports[0]
+        message = f'containerPort is missing; container "{name}" has {shown}'
+        findings.error(item.node, item.path, message)
+    elif item.has("containerPort") and item.whole("containerPort") not in ports:
+        port = item.whole("containerPort")
+        message = f'container "{name}" maps no port {port}; it has {shown}'
+        at, path = item.at("containerPort"), item.path_of("containerPort")
+        findings.error(at, path, message)
+    return item.whole("containerPort")
+
+
+# --- placement and deployment ---------------------------------------------------------
+
+
+def _placement(record: Record, findings: Findings) -> tuple[PlacementStrategy, ...]:
+    strategies: list[PlacementStrategy] = []
+    for item in record.records("placementStrategy"):
+        kind, field = item.text("type"), item.text("field")
+        if item.broken:
+            continue
+        if kind != "spread":
+            message = f'"{kind}" is not built yet and is ignored'
+            findings.warn(item.at("type"), item.path_of("type"), message)
+        elif field in {"instanceId", "host"}:
+            strategies.append(PlacementStrategy(kind, "instanceId"))
+        elif field.startswith("attribute:") and field != "attribute:":
+            strategies.append(PlacementStrategy(kind, field))
+        else:
+            message = (
+                f"must be instanceId, host or attribute:NAME (got {quoted(field)})"
+            )
+            findings.error(item.at("field"), item.path_of("field"), message)
+    return tuple(strategies)
+
+
+def _warn_stuck(
+    record: Record, wanted: Service, around: Surroundings, findings: Findings
+) -> None:
+    """Tell when no deployment can ever start a task nor stop one.
+
+    Source: ECS developer guide: the lower limit is rounded up, the upper down.
+    """
+    desired = wanted.desired_count
+    lower = -(-desired * wanted.deployment.minimum_healthy_percent // PERCENT)
+    upper = desired * wanted.deployment.maximum_percent // PERCENT
+    if not desired or lower < desired:
+        return
+    name = "deploymentConfiguration"
+    if upper <= desired:
+        message = (
+            f"a deployment of {desired} tasks can neither start nor stop one: "
+            f"at least {lower} and at most {upper} may run"
+        )
+        findings.warn(record.at(name), record.path_of(name), message)
+    elif around.instances and desired >= around.instances and _has_static_port(wanted):
+        message = (
+            "a deployment cannot start a task: its hostPort is taken on every instance"
+        )
+        findings.warn(record.at("taskDefinition"), record.path, message)
+
+
+def _has_static_port(wanted: Service) -> bool:
+    return any(
+        mapping.host_port
+        for container in wanted.task_definition.containers
+        for mapping in container.port_mappings
+    )

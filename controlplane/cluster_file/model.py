@@ -1,0 +1,38 @@
+"""What a cluster file says, in the types of the packages it is for. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from alb.model import LoadBalancer
+from autoscaler.model import ScalableTarget
+from foundation.problems import Problem
+from scheduler.model import ContainerInstance, Service, TaskDefinition
+
+CONTROL_ADDRESS = ("127.0.0.1", 4566)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFile:
+    """The desired state of one cluster, checked and complete with defaults."""
+
+    cluster: str
+    load_balancer: LoadBalancer | None = None
+    """None: the file has no listeners, target groups or load balancer."""
+    instances: tuple[ContainerInstance, ...] = ()
+    """Empty: control chooses the default engine, else local processes."""
+    task_definitions: Mapping[str, TaskDefinition] = field(default_factory=dict)
+    """By family; revisions are the scheduler's to give."""
+    services: tuple[Service, ...] = ()
+    scalable_targets: tuple[ScalableTarget, ...] = ()
+    strict_aws_limits: bool = False
+    allow_privileged: bool = False
+    allow_host_paths: bool = False
+    control_address: tuple[str, int] = CONTROL_ADDRESS
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
+
+    @property
+    def scaled_services(self) -> frozenset[str]:
+        """Services whose desired count is only their first: autoscaling owns it."""
+        return frozenset(target.resource for target in self.scalable_targets)
