@@ -1,0 +1,1 @@
+"""Measurements beside other programs. Not shipped; results are in `results/`."""

@@ -1,0 +1,139 @@
+"""The proxies that are compared: how each is started, on which core, with what.
+
+Each has its configuration in `peers/`, with ${LISTEN}, ${ORIGIN_A}, ${ORIGIN_B},
+${ADMIN} and ${DIRECTORY} filled in, and may use one worker and one core.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+PEERS: Final = Path(__file__).parent / "peers"
+ROOT: Final = PEERS.parents[1]
+VENV: Final = Path(sys.executable).parent
+PYPI_PEERS: Final = Path(os.environ.get("ALB_PEERS", ROOT / ".venv-peers")) / "bin"
+PATH: Final = f"{PYPI_PEERS}:{VENV}:{os.environ['PATH']}:/usr/sbin:/sbin"
+
+Values = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """One proxy. In `command` and configurations ${NAME} stands for a value."""
+
+    name: str
+    command: tuple[str, ...]
+    version: tuple[str, ...]
+    environment: Values = field(default_factory=dict)
+    prepare: tuple[str, ...] = ()
+    """Files of `peers/` that are written, filled in, into the directory."""
+
+    def missing(self) -> str:
+        """What is not installed, or nothing ("")."""
+        program = self.command[0]
+        return "" if shutil.which(program, path=PATH) else f"no {program}"
+
+    def version_told(self) -> str:
+        done = subprocess.run(
+            self.version,
+            env={"PATH": PATH},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line]
+        return lines[0].strip() if lines else "unknown"
+
+    def start(self, values: Values, core: int) -> subprocess.Popen[bytes]:
+        """Start it on `core`, its output in `${DIRECTORY}/NAME.log`."""
+        for name in self.prepare:
+            written = Path(values["DIRECTORY"], name)
+            written.write_text(filled((PEERS / name).read_text(), values))
+        command = [filled(part, values) for part in self.command]
+        with Path(values["DIRECTORY"], f"{self.name}.log").open("ab") as log:
+            return subprocess.Popen(
+                ["taskset", "--cpu-list", str(core), *command],
+                env={**os.environ, "PATH": PATH, **self.environment},
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+
+# fmt: off
+CONTESTANTS: Final = {
+    contestant.name: contestant
+    for contestant in (
+        Contestant(
+            "alb",
+            ("alb", "up", "-f", "${DIRECTORY}/alb.yaml", "--workers", "1",
+             "--state-dir", "${DIRECTORY}/alb", "--control", "127.0.0.1:${ADMIN}"),
+            ("alb", "version"), prepare=("alb.yaml",),
+        ),
+        Contestant(
+            "haproxy", ("haproxy", "-db", "-f", "${DIRECTORY}/haproxy.cfg"),
+            ("haproxy", "-v"), prepare=("haproxy.cfg",),
+        ),
+        Contestant(
+            "nginx", ("nginx", "-c", "${DIRECTORY}/nginx.conf"),
+            ("nginx", "-v"), prepare=("nginx.conf",),
+        ),
+        Contestant(
+            "envoy",
+            ("envoy", "--config-path", "${DIRECTORY}/envoy.yaml", "--concurrency", "1",
+             "--log-level", "error", "--disable-hot-restart"),
+            ("envoy", "--version"), prepare=("envoy.yaml",),
+        ),
+        Contestant(
+            "caddy",
+            ("caddy", "run", "--config", "${DIRECTORY}/Caddyfile",
+             "--adapter", "caddyfile"),
+            ("caddy", "version"), {"GOMAXPROCS": "1", "HOME": "${DIRECTORY}"},
+            prepare=("Caddyfile",),
+        ),
+        Contestant(
+            "aiohttp",
+            (sys.executable, str(PEERS / "aiohttp_application.py"),
+             "${LISTEN}", "${ORIGIN_A}", "${ORIGIN_B}"),
+            ("python", "-c", "import aiohttp; print('aiohttp', aiohttp.__version__)"),
+        ),
+    )
+}
+ORIGIN: Final = Contestant(
+    "origin", ("nginx", "-c", "${DIRECTORY}/origin.conf"),
+    ("nginx", "-v"), prepare=("origin.conf",),
+)
+# fmt: on
+
+
+def filled(text: str, values: Values) -> str:
+    """Put values in the place of ${NAME}; other uses of $ are the peer's own."""
+    return re.sub(
+        r"\$\{([A-Z_]+)\}", lambda found: values.get(found[1], found[0]), text
+    )
+
+
+def free_ports(count: int) -> list[str]:
+    """Ports nobody listens on now, below the range the kernel takes clients' from."""
+    found: list[str] = []
+    for port in range(18_000, 20_000):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        found.append(str(port))
+        if len(found) == count:
+            return found
+    raise RuntimeError("no free ports between 18000 and 20000")

@@ -1,0 +1,30 @@
+-- wrk's requests: every head is new (path tail, query, cookie), and the twenty
+-- rules are met equally often. Every answer must be a 200.
+local heads = {}
+
+function init(args)
+   math.randomseed(tonumber(args[1]) or 1)
+   for i = 0, 9 do
+      heads[i + 1] = { "GET /", "h" .. i .. ".example.com" }
+      heads[i + 11] = { "GET /p" .. i .. "/", "www.example.com" }
+   end
+end
+
+local random, format = math.random, string.format
+local head = "%s%08x?q=%08x HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench/1\r\n"
+   .. "Accept: */*\r\nCookie: session=%08x%08x\r\n\r\n"
+
+function request()
+   local rule = heads[random(20)]
+   return format(head, rule[1], random(0, 0x7fffffff), random(0, 0x7fffffff),
+      rule[2], random(0, 0x7fffffff), random(0, 0x7fffffff))
+end
+
+function done(summary, latency, requests)
+   local errors = summary.errors
+   io.write(format(
+      'result {"requests": %d, "duration_s": %.6f, "bytes": %d, "failed": %d, "p50_us": %d, "p99_us": %d}\n',
+      summary.requests, summary.duration / 1e6, summary.bytes,
+      errors.connect + errors.read + errors.write + errors.status + errors.timeout,
+      latency:percentile(50), latency:percentile(99)))
+end

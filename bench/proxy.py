@@ -1,0 +1,243 @@
+"""CPU per proxied request, ours beside others. `make bench` runs it.
+
+    python -m bench.proxy [--peers alb,haproxy] [--rounds 5] [--seconds 4]
+
+Every round starts each proxy anew on one core, asks whether it does what all
+of them must do, loads it from the other core with wrk, and divides the user
+and system CPU of all its processes by the requests it answered. Rounds are
+interleaved, so that a noisy minute meets everybody. See bench/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.contestants import (
+    CONTESTANTS,
+    ORIGIN,
+    PEERS,
+    Contestant,
+    Values,
+    free_ports,
+)
+from bench.cpu import adopt_orphans, cpu_s, descendants, end
+from bench.record import Round, median_us, write_record
+
+LOAD_CORE: Final = 0
+PROXY_CORE: Final = 1
+CONNECTIONS: Final = 64
+START_DEADLINE_S: Final = 20.0
+CLIENT: Final = "203.0.113.7"
+BODY_BYTES: Final = 65
+
+
+class NotComparable(Exception):
+    """A proxy that does not do what the others do cannot be measured beside them."""
+
+
+def main() -> int:
+    options = parse(sys.argv[1:])
+    smoke = bool(os.environ.get("BENCH_SMOKE"))
+    rounds, seconds = (1, 1) if smoke else (options.rounds, options.seconds)
+    adopt_orphans()
+
+    with tempfile.TemporaryDirectory(prefix="alb-bench-") as directory:
+        measured, refused = compare(options.peers, rounds, seconds, Path(directory))
+
+    print(table(measured))
+    for name, why in refused.items():
+        print(f"{name}: NOT MEASURED: {why}", file=sys.stderr)
+    if not smoke and measured:
+        print(f"recorded in {write_record(measured, rounds, seconds)}")
+    return 1 if refused or not measured else 0
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench.proxy", description=__doc__)
+    parser.add_argument(
+        "--peers", type=lambda text: text.split(","), default=list(CONTESTANTS)
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=4)
+    options = parser.parse_args(arguments)
+    if unknown := set(options.peers) - set(CONTESTANTS):
+        parser.error(f"no such peer: {', '.join(sorted(unknown))}")
+    return options
+
+
+def compare(
+    names: Sequence[str], rounds: int, seconds: int, directory: Path
+) -> tuple[dict[str, list[Round]], dict[str, str]]:
+    """Return the rounds of each contestant, and why others have none."""
+    refused = {n: why for n in names if (why := CONTESTANTS[n].missing())}
+    measured: dict[str, list[Round]] = {}
+    listen, admin, origin_a, origin_b = free_ports(4)
+    values = {
+        "LISTEN": listen,
+        "ADMIN": admin,
+        "ORIGIN_A": origin_a,
+        "ORIGIN_B": origin_b,
+        "DIRECTORY": str(directory),
+    }
+    with running(ORIGIN, values, LOAD_CORE, ready=origin_b):
+        for number in range(rounds):
+            for name in [name for name in names if name not in refused]:
+                try:
+                    done = one_round(CONTESTANTS[name], values, seconds, number)
+                except NotComparable as why:
+                    refused[name] = str(why)
+                    continue
+                measured.setdefault(name, []).append(done)
+                print(
+                    f"round {number + 1}: {name:8} {done.cpu_us_per_request:6.1f} µs "
+                    f"of CPU per request at {done.requests_per_s:6.0f} requests/s"
+                )
+    return measured, refused
+
+
+def one_round(contestant: Contestant, values: Values, seconds: int, seed: int) -> Round:
+    before = descendants(os.getpid())
+    with running(contestant, values, PROXY_CORE, ready=values["LISTEN"]):
+        require_same_features(values["LISTEN"])
+        load(values["LISTEN"], 1, seed=seed + 1000)
+        pids = descendants(os.getpid()) - before
+        at_start = cpu_s(pids)
+        told = load(values["LISTEN"], seconds, seed=seed)
+        used_s = cpu_s(pids | (descendants(os.getpid()) - before)) - at_start
+    if told["failed"] or not told["requests"]:
+        raise NotComparable(f"{told['failed']} requests failed: {told}")
+    return Round(
+        cpu_us_per_request=used_s / told["requests"] * 1e6,
+        requests_per_s=told["requests"] / told["duration_s"],
+        p50_us=int(told["p50_us"]),
+        p99_us=int(told["p99_us"]),
+    )
+
+
+@contextmanager
+def running(
+    contestant: Contestant, values: Values, core: int, ready: str
+) -> Iterator[None]:
+    """Run it until it answers on port `ready`; afterwards end all it started."""
+    before = descendants(os.getpid())
+    process = contestant.start(values, core)
+    try:
+        deadline = time.monotonic() + START_DEADLINE_S
+        while not answers(ready):
+            if process.poll() not in {None, 0} or time.monotonic() > deadline:
+                raise NotComparable(f"did not start: {last_words(contestant, values)}")
+            time.sleep(0.05)
+        yield
+    finally:
+        end(descendants(os.getpid()) - before)
+        process.wait()
+
+
+def answers(port: str) -> bool:
+    try:
+        return get(port, "/ready").status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+
+
+def get(port: str, path: str, host: str = "www.example.com") -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=5)
+    try:
+        headers = {"Host": host, "X-Forwarded-For": CLIENT}
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        return Answer(response.status, response.read())
+    finally:
+        connection.close()
+
+
+def require_same_features(port: str) -> None:
+    """Rules by path and host, an appended X-Forwarded-For, a unique id per request."""
+    for path, host, group in [
+        ("/seen", "www.example.com", "a"),
+        *((f"/p{number}/seen", "www.example.com", "b") for number in range(10)),
+        *((f"/p{number}/seen", f"h{number}.example.com", "a") for number in range(10)),
+    ]:
+        seen, forwarded, first = told(get(port, path, host))
+        again = told(get(port, path, host))[2]
+        if seen != group:
+            raise NotComparable(f"{host}{path} went to group {seen}, not {group}")
+        # Envoy writes an address of the machine's where the client is on loopback.
+        if not re.fullmatch(rf"{CLIENT}, ?[0-9.]+", forwarded):
+            raise NotComparable(f"X-Forwarded-For is {forwarded!r}")
+        if first in {"", "none", again}:
+            raise NotComparable(f"no unique id: {first!r}, then {again!r}")
+    if len(body := get(port, "/").body) != BODY_BYTES:
+        raise NotComparable(f"the body has {len(body)} bytes")
+
+
+def told(answer: Answer) -> list[str]:
+    parts = answer.body.decode().strip().split("|")
+    if answer.status != 200 or len(parts) != 3:
+        raise NotComparable(f"answered {answer.status}: {answer.body[:200]!r}")
+    return parts
+
+
+def load(port: str, seconds: int, seed: int) -> dict[str, float]:
+    """Load it with wrk, closed loop; return what `done` in requests.lua told."""
+    # fmt: off
+    command = (
+        "taskset", "--cpu-list", str(LOAD_CORE), "wrk", "--threads", "1",
+        "--connections", str(CONNECTIONS), "--duration", f"{seconds}s",
+        "--timeout", "5s", "--script", str(PEERS / "requests.lua"),
+        f"http://127.0.0.1:{port}", "--", str(seed),
+    )
+    # fmt: on
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"^result (\{.*\})$", done.stdout, re.MULTILINE)
+    if not found:
+        raise NotComparable(f"wrk told nothing: {done.stdout}{done.stderr}")
+    result: dict[str, float] = json.loads(found[1])
+    return result
+
+
+def last_words(contestant: Contestant, values: Values) -> str:
+    log = Path(values["DIRECTORY"], f"{contestant.name}.log")
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return " / ".join(lines[-3:]) or "it said nothing"
+
+
+def table(measured: dict[str, list[Round]]) -> str:
+    """Return the medians as a table, the cheapest first."""
+    medians = sorted((median_us(rounds), name) for name, rounds in measured.items())
+    haproxy = {name: us for us, name in medians}.get("haproxy")
+    lines = [
+        f"{'':8} {'CPU µs/request':>14} {'min-max':>13} "
+        f"{'requests/s':>10} {'to HAProxy':>10}"
+    ]
+    for us, name in medians:
+        costs = [one.cpu_us_per_request for one in measured[name]]
+        rate = statistics.median(one.requests_per_s for one in measured[name])
+        ratio = f"{us / haproxy:10.2f}" if haproxy else f"{'-':>10}"
+        spread = f"{min(costs):.1f}-{max(costs):.1f}"
+        lines.append(f"{name:8} {us:14.1f} {spread:>13} {rate:10.0f} {ratio}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
