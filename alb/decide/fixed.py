@@ -109,7 +109,23 @@ def _clean(value: bytes) -> bytes:
 
 ERROR_ANSWERS: Final = {
     status: page_answer(status)
-    for status in (400, 404, 405, 408, 413, 414, 463, 500, 501, 502, 503, 504, 505, 507)
+    for status in (
+        400,
+        404,
+        405,
+        408,
+        413,
+        414,
+        417,
+        463,
+        500,
+        501,
+        502,
+        503,
+        504,
+        505,
+        507,
+    )
 }
 
 

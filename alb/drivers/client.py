@@ -99,7 +99,6 @@ class ClientConnection(asyncio.Protocol):
         "_head_since",
         "_lingered",
         "_reading",
-        "_reading_paused",
         "_stalled_at",
         "_state",
         "_task_handler",
@@ -107,6 +106,8 @@ class ClientConnection(asyncio.Protocol):
         "born_at",
         "exchange",
         "peer",
+        "peer_ip",
+        "reading_paused",
         "transport",
         "writing_paused",
     )
@@ -115,6 +116,7 @@ class ClientConnection(asyncio.Protocol):
         self._door = door
         self._task_handler: None = None
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.peer_ip = ""
         self.peer = b""
         self.exchange: Exchange | None = None
         self.born_at = self.active_at = door.now_s
@@ -125,17 +127,18 @@ class ClientConnection(asyncio.Protocol):
         self._body_left = 0
         self._decoder: ChunkDecoder | None = None
         self._reading = False
-        self._reading_paused = False
+        self.reading_paused = False
         self._lingered = 0
         self._stalled_at = -1
 
-    # --- asyncio.Protocol -----------------------------------------------------------
+    # --- asyncio.Protocol ---------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_HIGH)
         peer = transport.get_extra_info("peername")
-        self.peer = peer[0].encode() if peer else b"0.0.0.0"
+        self.peer_ip = peer[0] if peer else "0.0.0.0"  # noqa: S104 - nobody binds it
+        self.peer = self.peer_ip.encode()
         self._door.opened(self)
 
     def data_received(self, data: bytes) -> None:
@@ -185,15 +188,18 @@ class ClientConnection(asyncio.Protocol):
         self.active_at = self._door.now_s
         if self.exchange is not None:
             self.exchange.on_client_ready()
+        elif self._state == _State.HEAD:
+            self.resume_reading()
+            self._read_requests()
 
-    # --- reading requests -----------------------------------------------------------
+    # --- reading requests ---------------------------------------------------------
 
     def _read_requests(self) -> None:
         """Take the requests in the buffer, as far as they can be taken now."""
         if self._reading:
             return  # an answer made at once: the loop below goes on by itself
         self._reading = True
-        while self._state == _State.HEAD and self._buffer:
+        while self._state == _State.HEAD and self._buffer and not self.writing_paused:
             try:
                 found = scan_request(self._buffer)
             except Refused as refused:
@@ -204,6 +210,8 @@ class ClientConnection(asyncio.Protocol):
                 break
             self._begin(*found)
         self._reading = False
+        if len(self._buffer) > READ_AHEAD_MAX:
+            self.pause_reading()
 
     def _begin(self, head: RequestHead, end: int) -> None:
         self._head_since = 0.0
@@ -266,16 +274,16 @@ class ClientConnection(asyncio.Protocol):
             exchange.end_body()
 
     def pause_reading(self) -> None:
-        if not self._reading_paused and not self.transport.is_closing():
-            self._reading_paused = True
+        if not self.reading_paused and not self.transport.is_closing():
+            self.reading_paused = True
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self._reading_paused and not self.transport.is_closing():
-            self._reading_paused = False
+        if self.reading_paused and not self.transport.is_closing():
+            self.reading_paused = False
             self.transport.resume_reading()
 
-    # --- answering --------------------------------------------------------------------
+    # --- answering ----------------------------------------------------------------
 
     @property
     def body_is_whole(self) -> bool:
@@ -329,7 +337,7 @@ class ClientConnection(asyncio.Protocol):
         self.transport.write(self._door.refuse(self, status, reason))
         self.linger()
 
-    # --- time and hang-ups ------------------------------------------------------------
+    # --- time and hang-ups --------------------------------------------------------
 
     def check(self, now_s: float) -> None:
         """Called by the sweep: end what has had its time."""
@@ -340,7 +348,7 @@ class ClientConnection(asyncio.Protocol):
                 self.transport.abort()
         elif self.exchange is not None:
             self._note_progress(now_s)
-            if self._reading_paused and self._has_hung_up():
+            if self.reading_paused and self._has_hung_up():
                 self.transport.abort()
             else:
                 self.exchange.check(now_s)
@@ -370,7 +378,7 @@ class ClientConnection(asyncio.Protocol):
             gone = _HANGUP
         return any(event & gone for _, event in poll.poll(0))
 
-    # --- what aiohttp's server runtime calls ------------------------------------------
+    # --- what aiohttp's server runtime calls --------------------------------------
 
     def close(self) -> None:
         """Accept no further request on this connection."""

@@ -57,7 +57,11 @@ class Exchange(Protocol):
 class Pool(Protocol):
     """Where the connection waits between exchanges."""
 
-    def lose(self, connection: UpstreamConnection) -> None: ...
+    def give_back(self, connection: UpstreamConnection, now_s: float) -> None:
+        """Keep it for the next exchange, if it and the target are still wanted."""
+
+    def lose(self, connection: UpstreamConnection) -> None:
+        """It has ended, or is being ended."""
 
 
 class _Phase(enum.IntEnum):
@@ -77,6 +81,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_decoder",
         "_interim",
         "_left",
+        "_paused",
         "_phase",
         "exchange",
         "idle_since",
@@ -95,9 +100,10 @@ class UpstreamConnection(asyncio.Protocol):
         self._buffer = b""
         self._left = 0
         self._interim = 0
+        self._paused = False
         self._decoder: ChunkDecoder | None = None
 
-    # --- what the owner does with it ------------------------------------------
+    # --- what the owner does with it ----------------------------------------------
 
     def begin(self, exchange: Exchange, head: bytes) -> None:
         """Send a request's head and take its response. The connection was idle."""
@@ -114,6 +120,16 @@ class UpstreamConnection(asyncio.Protocol):
         self.pool.lose(self)
         if self.transport is not None:
             self.transport.abort()
+
+    def pause_reading(self) -> None:
+        if not self._paused and not self.transport.is_closing():
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._paused and not self.transport.is_closing():
+            self._paused = False
+            self.transport.resume_reading()
 
     def has_ended(self) -> bool:
         """Whether the target has hung up, asked of the kernel: no byte is read."""
@@ -176,7 +192,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self.exchange is not None:
             self.exchange.on_target_ready()
 
-    # --- reading a response -----------------------------------------------------
+    # --- reading a response -------------------------------------------------------
 
     def _read_head(self, exchange: Exchange, data: bytes) -> None:
         try:

@@ -1,0 +1,259 @@
+"""A listener's front door: every connection and every request comes in here. Floor 4.
+
+    head -> rule -> forward (an Exchange) | redirect | fixed response
+
+Runs inside aiohttp's server runtime: it makes the sockets' servers and keeps
+book of the connections; the protocol it is given is ours, since aiohttp's
+request and response objects cost several times what proxying does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from alb.app.exchange import Exchange
+from alb.decide.fixed import Answer, error_response
+from alb.decide.forwarded import has_too_many_addresses, x_forwarded_for
+from alb.decide.head import RequestHead
+from alb.decide.redirect import CompiledRedirect
+from alb.decide.trace import trace_id
+from alb.drivers.client import ClientConnection
+from alb.errors import Failure
+from alb.model import Listener
+from alb.state.counters import ListenerCounters
+from alb.state.table import ForwardTo, ListenerState, TargetState
+
+HOSTS_REMEMBERED: Final = 1024
+_OWN_PORTS: Final = frozenset({80, 443})
+
+
+class Surroundings(Protocol):
+    """What a door needs of its worker."""
+
+    trace_prefix: bytes
+    """Twelve hexadecimal digits that no other worker has."""
+    time_s: Callable[[], float]
+    """The exact clock; a loop's own is only as fine as its turns."""
+
+    def connect(self, exchange: Exchange, target: TargetState) -> None:
+        """Open a connection; tells the exchange when it is open, or why not."""
+
+    def on_drained(self, target: TargetState) -> None: ...
+
+
+class Door(web.Server):
+    """One listener in one worker."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        state: ListenerState,
+        now_s: float,
+        unix_s: float,
+    ) -> None:
+        super().__init__(_never_called)
+        self._around = around
+        self._state = state
+        self.counters = ListenerCounters()
+        self.draining = False
+        self.time_s = around.time_s
+        self.connect = around.connect
+        self.on_drained = around.on_drained
+        self._traces = 0
+        self._hosts: dict[bytes, bytes] = {}
+        self.take(state)
+        self.tick(now_s, unix_s)
+
+    def take(self, state: ListenerState) -> None:
+        """Serve by these rules from the next request on."""
+        listener = state.listener
+        self._state = state
+        self.idle_timeout_s = listener.attributes.idle_timeout_s
+        self.head_timeout_s = listener.attributes.head_timeout_s
+        self.keep_alive_s = listener.attributes.client_keep_alive_s
+        self._protocol = listener.protocol.lower().encode()
+        self._port = b"%d" % listener.port
+        self._tail = (
+            b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %b\r\nX-Amzn-Trace-Id: "
+            % (self._protocol, self._port)
+        )
+        self._hosts.clear()
+
+    @property
+    def listener(self) -> Listener:
+        return self._state.listener
+
+    def tick(self, now_s: float, unix_s: float) -> None:
+        """Set the coarse clocks, as of this sweep."""
+        self.now_s = now_s
+        self._unix_s = int(unix_s)
+        self._date = formatdate(unix_s, usegmt=True).encode()
+
+    def sweep(self, now_s: float, unix_s: float) -> None:
+        self.tick(now_s, unix_s)
+        for client in self.clients():
+            client.check(now_s)
+
+    def clients(self) -> list[ClientConnection]:
+        return self.connections  # type: ignore[return-value]  # ours, by __call__
+
+    # --- aiohttp's server runtime -------------------------------------------------
+
+    def __call__(self) -> ClientConnection:  # type: ignore[override]  # our own protocol
+        return ClientConnection(self)
+
+    def opened(self, client: ClientConnection) -> None:
+        self.counters.new_connections += 1
+        self.connection_made(client, client.transport)  # type: ignore[arg-type]
+
+    def closed(self, client: ClientConnection) -> None:
+        self.connection_lost(client)  # type: ignore[arg-type]
+
+    # --- one request --------------------------------------------------------------
+
+    def begin(self, client: ClientConnection, head: RequestHead) -> Exchange | None:
+        """Answer at once and return None, or return the exchange that will."""
+        counters = self.counters
+        counters.requests += 1
+        counters.client_bytes_in += head.size + head.content_length
+        state = self._state
+        position = state.rules.match(
+            head.method,
+            head.host,
+            head.path,
+            head.query,
+            head.pairs() if state.needs_headers else (),
+            client.peer_ip,
+        )
+        act = state.acts[position]
+        if type(act) is ForwardTo:
+            return self._forward(client, head, act)
+        if isinstance(act, CompiledRedirect):
+            self._redirect(client, head, act)
+        elif isinstance(act, Answer):
+            counters.fixed_responses += 1
+            self._answer(client, head, act)
+        return None
+
+    def _forward(
+        self, client: ClientConnection, head: RequestHead, act: ForwardTo
+    ) -> Exchange | None:
+        if head.forwarded_for and has_too_many_addresses(head.forwarded_for):
+            self._fail(client, head, 463, "TooManyForwardedAddresses")
+            return None
+        group = act.choose()
+        if group is None:
+            self.counters.failed(Failure.NO_TARGET)
+            self._error(client, head, Failure.NO_TARGET.status)
+            return None
+        exchange = Exchange(self, client, head, group)
+        return exchange if exchange.attempt(Failure.NO_TARGET) else None
+
+    def head_for_target(self, client: ClientConnection, head: RequestHead) -> bytes:
+        """Return the head to send: the client's, with what is ours to say."""
+        if head.trace_id is None:
+            self._traces += 1
+            trace = b"Root=1-%08x-%b%012x" % (
+                self._unix_s,
+                self._around.trace_prefix,
+                self._traces,
+            )
+        else:
+            self._traces += 1
+            unique = self._around.trace_prefix + b"%012x" % self._traces
+            trace = trace_id(head.trace_id, self._unix_s, unique)
+        lines = [
+            b"%b %b HTTP/1.1\r\nHost: %b"
+            % (
+                head.method,
+                head.target,
+                self._hosts.get(head.host_field) or self._host_for(head),
+            ),
+            *head.lines,
+            b"X-Forwarded-For: " + x_forwarded_for(head.forwarded_for, client.peer),
+            self._tail + trace,
+        ]
+        if head.chunked:
+            lines.append(b"Transfer-Encoding: chunked")
+        elif head.content_length or head.method in (b"POST", b"PUT", b"PATCH"):
+            lines.append(b"Content-Length: %d" % head.content_length)
+        if head.upgrade:
+            lines.append(b"Connection: upgrade\r\nUpgrade: " + head.upgrade)
+        lines.append(b"\r\n")
+        return b"\r\n".join(lines)
+
+    def _host_for(self, head: RequestHead) -> bytes:
+        """Return the Host to send: lower case, with the port unless it is 80 or 443.
+
+        A request of HTTP/1.0 without Host gets the address it came to.
+        """
+        host = head.host or self.listener.addresses[0].encode()
+        own = self.listener.port in _OWN_PORTS
+        sent = head.host_field.lower()
+        if own:
+            sent = host
+        elif sent in (b"", host):
+            sent = host + b":" + self._port
+        if len(self._hosts) >= HOSTS_REMEMBERED:
+            self._hosts.clear()
+        self._hosts[head.host_field] = sent
+        return sent
+
+    # --- answers of our own -------------------------------------------------------
+
+    def _redirect(
+        self, client: ClientConnection, head: RequestHead, act: CompiledRedirect
+    ) -> None:
+        host = head.host or self.listener.addresses[0].encode()
+        location = act.location(self._protocol, host, self._port, head.path, head.query)
+        if location is None:
+            self._fail(client, head, 507, "RedirectUrlTooLong")
+            return
+        self.counters.redirects += 1
+        self._answer(client, head, act.answer(location))
+
+    def _answer(
+        self, client: ClientConnection, head: RequestHead, answer: Answer
+    ) -> None:
+        keep_alive = client.may_keep_alive(head)
+        head_only = head.method == b"HEAD"
+        self._write(
+            client,
+            answer.wire(self._date, keep_alive=keep_alive, head_only=head_only),
+        )
+        client.end_exchange(keep_alive=keep_alive)
+
+    def _fail(
+        self, client: ClientConnection, head: RequestHead, status: int, reason: str
+    ) -> None:
+        self.counters.refused(status, reason)
+        self._error(client, head, status)
+
+    def _error(self, client: ClientConnection, head: RequestHead, status: int) -> None:
+        keep_alive = client.may_keep_alive(head)
+        self._write(client, self.error(head, status, keep_alive=keep_alive))
+        client.end_exchange(keep_alive=keep_alive)
+
+    def _write(self, client: ClientConnection, data: bytes) -> None:
+        self.counters.client_bytes_out += len(data)
+        if not client.transport.is_closing():
+            client.transport.write(data)
+
+    def error(self, head: RequestHead, status: int, *, keep_alive: bool) -> bytes:
+        """Return the page that says so."""
+        return error_response(
+            status, self._date, keep_alive=keep_alive, head_only=head.method == b"HEAD"
+        )
+
+    def refuse(self, client: ClientConnection, status: int, reason: str) -> bytes:
+        """Count a request that is not passed on; return the page that says so."""
+        self.counters.refused(status, reason)
+        return error_response(status, self._date)
+
+
+async def _never_called(_: web.BaseRequest) -> web.StreamResponse:
+    raise AssertionError("our protocol answers, not aiohttp's")

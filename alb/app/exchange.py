@@ -1,0 +1,361 @@
+"""One request, from its head to the end of its answer. Floor 4.
+
+    choose a target -> reuse or open a connection -> send -> relay both ways
+
+This is the data plane. Everything it asks is answered by `state.table` and
+`decide`; bytes are the drivers' affair. A request is sent again only when
+nothing of it was sent before: a connection that could not be made, or a pooled
+one that had ended. Whatever way it ends, it ends once, and gives back what it
+took (`_release`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from alb.decide.chunked import LAST_CHUNK, chunk
+from alb.decide.head import RequestHead
+from alb.decide.response import ResponseHead
+from alb.drivers.client import READ_AHEAD_MAX, ClientConnection
+from alb.drivers.upstream import UpstreamConnection
+from alb.errors import Blame, Failure
+from alb.model import TargetId
+from alb.state.histogram import bucket_of
+from alb.state.table import GroupState, TargetState
+
+if TYPE_CHECKING:
+    from alb.app.door import Door
+
+ATTEMPTS_MAX: Final = 3
+AVOID_S: Final = 1.0
+"""How long a worker passes over a target that it could not connect to."""
+
+
+class Exchange:
+    """A request being forwarded to a target of one group."""
+
+    __slots__ = (
+        "_active_at",
+        "_body_sent",
+        "_chunks",
+        "_client",
+        "_door",
+        "_ended",
+        "_group",
+        "_head",
+        "_keep_alive",
+        "_pending",
+        "_pending_size",
+        "_responding",
+        "_sent_at",
+        "_tried",
+        "_tunnel_ends",
+        "_upstream",
+        "method",
+        "target",
+        "tunnel",
+        "wants_upgrade",
+    )
+
+    def __init__(
+        self, door: Door, client: ClientConnection, head: RequestHead, group: GroupState
+    ) -> None:
+        self._door = door
+        self._client = client
+        self._head = head
+        self._group = group
+        self.method = head.method
+        self.wants_upgrade = bool(head.upgrade)
+        self.target: TargetState | None = None
+        self.tunnel = False
+        self._upstream: UpstreamConnection | None = None
+        self._tried: frozenset[TargetId] = frozenset()
+        self._pending: list[bytes] | None = None
+        self._pending_size = 0
+        self._body_sent = not head.has_body
+        self._chunks = False
+        self._keep_alive = False
+        self._responding = False
+        self._ended = False
+        self._sent_at = 0.0
+        self._active_at = door.now_s
+        self._tunnel_ends = 0
+
+    # --- choosing and connecting --------------------------------------------------
+
+    def attempt(self, otherwise: Failure) -> bool:
+        """Take a target and send to it; False when none was left to try."""
+        target = self._group.pick(self._door.now_s, self._tried)
+        if target is None:
+            self.fail(otherwise)
+            return False
+        self.target = target
+        target.in_flight += 1
+        upstream = target.take_idle(self._door.now_s)
+        if isinstance(upstream, UpstreamConnection):
+            self.on_connected(upstream)
+        else:
+            self._door.connect(self, target)
+        return not self._ended
+
+    def on_connected(self, upstream: UpstreamConnection) -> None:
+        """Send what is there of the request."""
+        target = self.target
+        if self._ended or target is None:
+            upstream.pool.give_back(upstream, self._door.now_s)
+            return
+        door = self._door
+        self._upstream = upstream
+        self._sent_at = door.time_s()
+        self._active_at = door.now_s
+        target.counters.requests += 1
+        self._group.counters.requests += 1
+        data = door.head_for_target(self._client, self._head)
+        if self._pending is not None:
+            data = b"".join([data, *self._pending])
+            self._pending = None
+            self._client.resume_reading()
+        upstream.begin(self, data)
+
+    def on_not_connected(self, failure: Failure) -> None:
+        """Nothing was sent: another target may be tried."""
+        target = self.target
+        if target is None or self._ended:
+            return
+        target.avoid_until_s = self._door.now_s + AVOID_S
+        target.counters.connection_errors += 1
+        self._group.counters.connection_errors += 1
+        self._leave_target()
+        self._tried |= {target.id}
+        if len(self._tried) >= ATTEMPTS_MAX:
+            self.fail(failure)
+            return
+        if self.attempt(failure):
+            self._group.counters.retries += 1
+
+    # --- from the client ----------------------------------------------------------
+
+    def send_body(self, data: bytes) -> None:
+        if self._ended:
+            return
+        self._active_at = self._door.now_s
+        self._to_target(chunk(data) if self._head.chunked else data)
+
+    def end_body(self) -> None:
+        if self._head.chunked and not self._ended:
+            self._to_target(LAST_CHUNK)
+        self._body_sent = True
+        self._active_at = self._door.now_s
+
+    def _to_target(self, data: bytes) -> None:
+        upstream = self._upstream
+        if upstream is not None:
+            if not upstream.transport.is_closing():
+                upstream.transport.write(data)
+            return
+        if self._pending is None:
+            self._pending = []
+        self._pending.append(data)
+        self._pending_size += len(data)
+        if self._pending_size > READ_AHEAD_MAX:
+            self._client.pause_reading()
+
+    def on_client_full(self) -> None:
+        upstream = self._upstream
+        if upstream is not None:
+            upstream.pause_reading()
+
+    def on_client_ready(self) -> None:
+        self._active_at = self._door.now_s
+        if self._upstream is not None:
+            self._upstream.resume_reading()
+
+    def on_target_full(self) -> None:
+        self._client.pause_reading()
+
+    def on_target_ready(self) -> None:
+        self._active_at = self._door.now_s
+        self._client.resume_reading()
+
+    # --- from the target ----------------------------------------------------------
+
+    def on_head(self, head: ResponseHead, body: bytes, *, more: bool) -> None:
+        """Write the head, framed anew for this client, and the body so far."""
+        door = self._door
+        self._responding = True
+        self._active_at = door.now_s
+        self._count(head.status, bucket_of(int((door.time_s() - self._sent_at) * 1e6)))
+        lines = [b"HTTP/1.1 %d %b" % (head.status, head.reason), *head.lines]
+        self._keep_alive = self._client.may_keep_alive(self._head)
+        if head.content_length is not None:
+            lines.append(b"Content-Length: %d" % head.content_length)
+        elif more:
+            if head.chunked and self._head.version:
+                self._chunks = True
+                lines.append(b"Transfer-Encoding: chunked")
+            else:
+                self._keep_alive = False  # the end of the connection is the framing
+        if not self._keep_alive:
+            lines.append(b"Connection: close")
+        elif not self._head.version:
+            lines.append(b"Connection: keep-alive")
+        lines.append(b"\r\n")
+        if body and self._chunks:
+            body = chunk(body)
+        self._to_client(b"\r\n".join(lines) + body)
+
+    def _count(self, status: int, bucket: int) -> None:
+        kind = status // 100
+        assert self.target is not None
+        for counters in (self.target.counters, self._group.counters):
+            counters.by_class[kind] += 1
+            counters.latency[bucket] += 1
+
+    def on_body(self, data: bytes) -> None:
+        self._active_at = self._door.now_s
+        self._to_client(chunk(data) if self._chunks else data)
+
+    def on_end(self) -> None:
+        if self._ended:
+            return
+        if self._chunks:
+            self._to_client(LAST_CHUNK)
+        self._ended = True
+        client = self._client
+        self._release(reusable=client.body_is_whole)
+        client.end_exchange(keep_alive=self._keep_alive)
+
+    def on_target_lost(self, failure: Failure) -> None:
+        self._upstream = None
+        if self.tunnel:
+            self._end_tunnel()
+        else:
+            self.fail(failure)
+
+    def _to_client(self, data: bytes) -> None:
+        transport = self._client.transport
+        if not transport.is_closing():
+            self._door.counters.client_bytes_out += len(data)
+            transport.write(data)
+
+    # --- tunnels ------------------------------------------------------------------
+
+    def on_switched(self, head: ResponseHead, data: bytes) -> None:
+        """101: from here on bytes pass both ways, unread."""
+        self.tunnel = self._responding = True
+        self._active_at = self._door.now_s
+        self._count(head.status, bucket_of(0))
+        lines = [
+            b"HTTP/1.1 101 " + head.reason,
+            *head.lines,
+            b"Connection: upgrade",
+            b"Upgrade: " + (head.upgrade or self._head.upgrade),
+            b"\r\n",
+        ]
+        self._to_client(b"\r\n".join(lines) + data)
+        ahead = self._client.switch()
+        if ahead:
+            self._to_target(ahead)
+
+    def send_tunnel(self, data: bytes) -> None:
+        self._active_at = self._door.now_s
+        self._to_target(data)
+
+    def on_tunnel(self, data: bytes) -> None:
+        self._active_at = self._door.now_s
+        self._to_client(data)
+
+    def end_tunnel(self) -> None:
+        """The client will send no more; the target may."""
+        upstream = self._upstream
+        if upstream is not None and not upstream.transport.is_closing():
+            upstream.transport.write_eof()
+        self._half_ended()
+
+    def on_tunnel_end(self) -> None:
+        """The target will send no more; the client may."""
+        if not self._client.transport.is_closing():
+            self._client.transport.write_eof()
+        self._half_ended()
+
+    def _half_ended(self) -> None:
+        self._tunnel_ends += 1
+        if self._tunnel_ends > 1:
+            self._end_tunnel()
+
+    def _end_tunnel(self) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        upstream = self._upstream
+        if upstream is not None and not upstream.transport.is_closing():
+            upstream.exchange = None
+            upstream.transport.close()
+            self._upstream = None
+        self._release(reusable=False)
+        self._client.exchange = None
+        self._client.transport.close()
+
+    # --- ends ---------------------------------------------------------------------
+
+    def fail(self, failure: Failure) -> None:
+        """End without the target's whole answer. Only the first end counts."""
+        if self._ended:
+            return
+        if self.tunnel:
+            self._end_tunnel()
+            return
+        self._ended = True
+        client = self._client
+        keep_alive = client.may_keep_alive(self._head) and failure.blame != Blame.CLIENT
+        self._release(reusable=False)
+        self._door.counters.failed(failure)
+        client.exchange = None
+        if self._responding or failure in (Failure.CLIENT_GONE, Failure.CLIENT_STALLED):
+            client.transport.abort()  # a truncated answer must look truncated
+            return
+        self._to_client(
+            self._door.error(self._head, failure.status, keep_alive=keep_alive)
+        )
+        client.end_exchange(keep_alive=keep_alive)
+
+    def cut(self) -> None:
+        """The deregistration delay of its target has passed."""
+        target = self.target
+        if target is not None and not self._ended:
+            target.cut += 1
+            target.counters.cut += 1
+            self._group.counters.cut += 1
+            self.fail(Failure.DEREGISTERED)
+
+    def check(self, now_s: float) -> None:
+        """End what has been idle for too long, and say by whose fault."""
+        client = self._client
+        active_at = self._active_at
+        if client.writing_paused:
+            active_at = max(active_at, client.active_at)
+        if self._upstream is None or now_s - active_at <= self._door.idle_timeout_s:
+            return
+        if client.writing_paused:
+            self.fail(Failure.CLIENT_STALLED)
+        elif self._body_sent or self._responding or client.reading_paused:
+            self.fail(Failure.RESPONSE_TIMEOUT)
+        else:
+            self.fail(Failure.CLIENT_SLOW)
+
+    def _release(self, *, reusable: bool) -> None:
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.resume_reading()
+            if reusable and upstream.reusable:
+                upstream.pool.give_back(upstream, self._door.now_s)
+            else:
+                upstream.discard()
+        self._leave_target()
+
+    def _leave_target(self) -> None:
+        target, self.target = self.target, None
+        if target is not None:
+            target.in_flight -= 1
+            if target.draining and not target.in_flight:
+                self._door.on_drained(target)

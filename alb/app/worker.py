@@ -1,0 +1,349 @@
+"""A worker: one process, one core, the whole request path. Floor 4.
+
+    python -m alb.app.worker --slot N --link-fd FD --sockets-fd FD
+
+Started by the keeper, which sends sections, manifests, health and listening
+sockets, and hears acknowledgements, drains and counters. Without a control it
+serves what it has; without a keeper it finishes what it has and ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import uvloop
+from aiohttp import web
+
+from alb.app.door import Door
+from alb.app.exchange import Exchange
+from alb.decide.rules import CompiledRules, compile_steps
+from alb.drivers.link import Link, receive_socket
+from alb.drivers.sockets import BACKLOG
+from alb.drivers.upstream import UpstreamConnection
+from alb.errors import Failure
+from alb.model import GroupTargets, Listener, TargetId
+from alb.ports import (
+    Acknowledged,
+    Alive,
+    Drain,
+    Drained,
+    HealthReport,
+    Manifest,
+    Section,
+    Telemetry,
+)
+from alb.state.table import Table, TargetState
+from foundation.clock import Clock, SystemClock
+
+SWEEP_S: Final = 0.5
+"""Resolution of every timeout, and how often we say that we live."""
+REPORT_S: Final = 1.0
+CONNECT_S: Final = 10.0
+"""AWS's connection timeout to targets."""
+POOL_IDLE_S: Final = 4.0
+"""Shorter than the keep-alive of usual servers (5 s and up): we hang up first."""
+SLICE_S: Final = 0.002
+"""Longest pause that compiling rules makes in serving."""
+ORPHAN_DRAIN_S: Final = 30.0
+_GC_THRESHOLD: Final = 50_000
+"""Requests make few cycles; looking for them 70 times as seldom costs nothing."""
+
+_log = logging.getLogger("alb.worker")
+
+
+class Worker:
+    """One worker; `run` until the keeper says so, or is gone."""
+
+    def __init__(self, slot: int, link: Link, sockets: socket.socket, clock: Clock):
+        self._link = link
+        self._socket_channel = sockets
+        self._clock = clock
+        self._table = Table(slot)
+        self._doors: dict[str, Door] = {}
+        self._runners: dict[str, web.ServerRunner] = {}
+        self._sockets: dict[tuple[str, int], socket.socket] = {}
+        self._sites: dict[tuple[str, int], web.SockSite] = {}
+        self._sections: dict[str, Section] = {}
+        self._compiled: dict[str, CompiledRules] = {}
+        self._manifest: Manifest | None = None
+        self._work = asyncio.Event()
+        self._drain: Drain | None = None
+        self._ending = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+        self.time_s = clock.now_s
+        self.trace_prefix = os.urandom(6).hex().encode()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._begin_drain, ORPHAN_DRAIN_S)
+        self._socket_channel.settimeout(0)
+        loop.add_reader(self._socket_channel, self._receive_socket)
+        async with asyncio.TaskGroup() as self._tasks:
+            loops = [
+                self._tasks.create_task(self._listen()),
+                self._tasks.create_task(self._apply()),
+                self._tasks.create_task(self._sweep()),
+                self._tasks.create_task(self._report()),
+            ]
+            await self._ending.wait()
+            await self._finish()
+            for one in loops:
+                one.cancel()
+
+    # --- what the keeper says -----------------------------------------------------
+
+    async def _listen(self) -> None:
+        try:
+            while True:
+                match await self._link.receive():
+                    case Section() as section:
+                        self._sections[section.digest] = section
+                    case Manifest() as manifest:
+                        self._manifest = manifest
+                        self._work.set()
+                    case HealthReport(targets):
+                        self._table.judge(
+                            {TargetId(name): how for name, how in targets.items()}
+                        )
+                    case Drain(within_s):
+                        self._begin_drain(within_s)
+                    case _:
+                        pass
+        except ConnectionError:
+            _log.warning("the keeper is gone: finishing what there is")
+            self._begin_drain(ORPHAN_DRAIN_S)
+
+    def _receive_socket(self) -> None:
+        received = receive_socket(self._socket_channel)
+        if received is not None:
+            name, sock = received
+            address, port = name.rsplit(" ", 1)
+            self._sockets[address, int(port)] = sock
+            self._work.set()
+
+    # --- snapshots ----------------------------------------------------------------
+
+    async def _apply(self) -> None:
+        """Compile and swap the newest manifest; those in between are never seen."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            manifest = self._manifest
+            if manifest is None:
+                continue
+            if self._table.version < manifest.version:
+                await self._swap(manifest)
+            await self._open_sites()
+
+    async def _swap(self, manifest: Manifest) -> None:
+        sections = [self._sections[digest] for digest in manifest.digests]
+        for section in sections:
+            if isinstance(section.content, Listener):
+                await self._compile(section.digest, section.content)
+        self._sections = {section.digest: section for section in sections}
+        self._compiled = {
+            digest: rules
+            for digest, rules in self._compiled.items()
+            if digest in self._sections
+        }
+        groups = [s.content for s in sections if isinstance(s.content, GroupTargets)]
+        listeners = [
+            (s.content, self._compiled[s.digest])
+            for s in sections
+            if isinstance(s.content, Listener)
+        ]
+        now_s = self._clock.now_s()
+        swapped = self._table.swap(manifest.version, groups, listeners, now_s)
+        for target in (*swapped.left, *swapped.draining):
+            for connection in [*target.idle]:
+                connection.discard()
+        self._link.send(Acknowledged(manifest.version))
+        for target in swapped.draining:
+            if not target.in_flight:
+                self.on_drained(target)
+        await self._take_listeners()
+
+    async def _compile(self, digest: str, listener: Listener) -> None:
+        """Compile in slices, so that serving goes on in between."""
+        if digest in self._compiled:
+            return
+        steps = compile_steps(listener)
+        slice_ends_s = self._clock.now_s() + SLICE_S
+        while True:
+            try:
+                next(steps)
+            except StopIteration as done:
+                self._compiled[digest] = done.value
+                return
+            if self._clock.now_s() >= slice_ends_s:
+                await asyncio.sleep(0)
+                slice_ends_s = self._clock.now_s() + SLICE_S
+
+    async def _take_listeners(self) -> None:
+        """Give every door its rules; close the doors that are no more."""
+        for name, state in self._table.listeners.items():
+            door = self._doors.get(name)
+            if door is not None:
+                door.take(state)
+                continue
+            door = Door(self, state, self._clock.now_s(), self._clock.unix_s())
+            self._doors[name] = door
+            runner = web.ServerRunner(door, shutdown_timeout=0)
+            await runner.setup()
+            self._runners[name] = runner
+        for name in self._doors.keys() - self._table.listeners.keys():
+            listener = self._doors[name].listener
+            for address in listener.addresses:
+                await self._close_site((address, listener.port))
+            self._doors[name].draining = True
+
+    async def _open_sites(self) -> None:
+        """Accept on every socket that is here and wanted."""
+        wanted = {
+            (address, state.listener.port): name
+            for name, state in self._table.listeners.items()
+            for address in state.listener.addresses
+        }
+        for place in self._sockets.keys() & wanted.keys() - self._sites.keys():
+            site = web.SockSite(
+                self._runners[wanted[place]], self._sockets[place], backlog=BACKLOG
+            )
+            self._sites[place] = site
+            await site.start()
+        for place in self._sites.keys() - wanted.keys():
+            await self._close_site(place)
+
+    async def _close_site(self, place: tuple[str, int]) -> None:
+        site = self._sites.pop(place, None)
+        self._sockets.pop(place, None)
+        if site is not None:
+            await site.stop()
+
+    # --- what doors need ----------------------------------------------------------
+
+    def connect(self, exchange: Exchange, target: TargetState) -> None:
+        assert self._tasks is not None
+        self._tasks.create_task(self._connect(exchange, target))
+
+    async def _connect(self, exchange: Exchange, target: TargetState) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                _, upstream = await loop.create_connection(
+                    lambda: UpstreamConnection(target), target.host, target.port
+                )
+        except TimeoutError:
+            exchange.on_not_connected(Failure.CONNECT_TIMEOUT)
+        except OSError:
+            exchange.on_not_connected(Failure.CONNECT_REFUSED)
+        else:
+            exchange.on_connected(upstream)
+
+    def on_drained(self, target: TargetState) -> None:
+        self._link.send(Drained(target.id, target.cut))
+
+    # --- time ---------------------------------------------------------------------
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now_s, unix_s = self._clock.now_s(), self._clock.unix_s()
+            for door in [*self._doors.values()]:
+                door.sweep(now_s, unix_s)
+            for group in self._table.groups.values():
+                for target in group.targets.values():
+                    target.close_idle(now_s - POOL_IDLE_S)
+                    if target.cut_at_s is not None and now_s >= target.cut_at_s:
+                        self._cut(target)
+            self._link.send(Alive())
+
+    def _cut(self, target: TargetState) -> None:
+        """The deregistration delay has passed: cut what is still in flight."""
+        target.cut_at_s = None
+        if not target.in_flight:
+            return
+        for door in self._doors.values():
+            for client in door.clients():
+                exchange = client.exchange
+                if isinstance(exchange, Exchange) and exchange.target is target:
+                    exchange.cut()
+
+    async def _report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_S)
+            self._link.send(self._telemetry())
+
+    def _telemetry(self) -> Telemetry:
+        groups = self._table.groups
+        targets = [t for group in groups.values() for t in group.targets.values()]
+        return Telemetry(
+            {name: door.counters.report() for name, door in self._doors.items()},
+            {name: group.counters.report() for name, group in groups.items()},
+            {target.id: target.counters.report() for target in targets},
+            {target.id: target.in_flight for target in targets if target.in_flight},
+            sum(len(door.connections) for door in self._doors.values()),
+        )
+
+    # --- the end ------------------------------------------------------------------
+
+    def _begin_drain(self, within_s: float) -> None:
+        if self._drain is None:
+            self._drain = Drain(within_s)
+            self._ending.set()
+
+    async def _finish(self) -> None:
+        """Accept nothing more, let requests end, close what is idle."""
+        assert self._drain is not None
+        for place in [*self._sites]:
+            await self._close_site(place)
+        for door in self._doors.values():
+            door.draining = True
+            door.pre_shutdown()
+        deadline_s = self._clock.now_s() + self._drain.within_s
+        while any(door.connections for door in self._doors.values()):
+            if self._clock.now_s() >= deadline_s:
+                break
+            await asyncio.sleep(SWEEP_S / 10)
+        self._link.send(self._telemetry())
+        try:
+            await self._link.flush()
+        except ConnectionError:
+            _log.info("nobody hears the last report")
+        for door in self._doors.values():
+            await door.shutdown()
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    link = await Link.over(socket.socket(fileno=options.link_fd))
+    sockets = socket.socket(fileno=options.sockets_fd)
+    await Worker(options.slot, link, sockets, SystemClock()).run()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m alb.app.worker")
+    parser.add_argument("--slot", type=int, required=True)
+    parser.add_argument("--link-fd", type=int, required=True)
+    parser.add_argument("--sockets-fd", type=int, required=True)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s"
+    )
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD)
+    uvloop.run(_serve(options))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""Who is to be checked, and when.
+
+Floor 1: pure. Targets of a group that some action forwards to are checked at a
+fixed rate, each with a phase of its own, so that a thousand targets make no
+storm. A target that has never answered is asked more often, because it is
+usually just starting; such early checks can only make it healthy.
+
+    registered  e e e e C e e e e C ...     e early: counts when passed
+    healthy     ........C.........C ...     C counted, one per interval
+
+ALB itself has no early checks: with its intervals a new target waits for up to
+half a minute. Ours waits a quarter of a second.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from alb.decide.health import (
+    CHECKING,
+    DRAINING,
+    NOT_IN_USE,
+    NotMade,
+    ProbeOutcome,
+    ProbeState,
+    adopted,
+    observe,
+    passes,
+)
+from alb.model import (
+    Action,
+    Forward,
+    GroupTargets,
+    HealthCheck,
+    HealthState,
+    Listener,
+    Target,
+    TargetHealth,
+    TargetId,
+)
+
+EARLY_EVERY_S: Final = 0.25
+"""Pause between checks of a target that has never answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """Check this address. Whatever else a registration says does not matter."""
+
+    host: str
+    port: int
+    check: HealthCheck
+
+
+Assignment = Probed | TargetHealth
+"""Check the target, or its health is settled without a check."""
+
+
+def assignments(
+    listeners: Iterable[Listener], groups: Iterable[GroupTargets]
+) -> Mapping[TargetId, Assignment]:
+    """Return what to do about every registered target."""
+    used = _groups_in_use(listeners)
+    return {
+        target.id: _assignment(target, each, in_use=each.group.name in used)
+        for each in groups
+        for target in each.targets
+    }
+
+
+def _assignment(target: Target, of: GroupTargets, *, in_use: bool) -> Assignment:
+    if target.draining:
+        return DRAINING
+    if not in_use:
+        return NOT_IN_USE
+    check = of.group.health_check
+    return Probed(target.host, check.port or target.port, check)
+
+
+def _groups_in_use(listeners: Iterable[Listener]) -> frozenset[str]:
+    """Return the groups that an action names, also those that weigh 0 there."""
+    return frozenset(
+        group.target_group
+        for listener in listeners
+        for action in _actions(listener)
+        if isinstance(action, Forward)
+        for group in action.groups
+    )
+
+
+def _actions(listener: Listener) -> Iterable[Action]:
+    yield listener.default_action
+    for rule in listener.rules:
+        yield rule.action
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One target's checks: the next is at `next_s`, the next that counts at `due_s`."""
+
+    state: ProbeState
+    due_s: float
+    next_s: float
+
+
+def begin(
+    known: TargetHealth | None, interval_s: float, now_s: float, draw: float
+) -> Watch:
+    """Return the first watch of a target; `draw` in [0, 1) gives its phase.
+
+    A target whose health is known keeps it and waits for its turn. A new one is
+    checked at once, and counted half an interval later at the soonest.
+    """
+    state = adopted(known)
+    if state.health.state is HealthState.INITIAL:
+        return Watch(state, now_s + interval_s * (0.5 + draw), now_s)
+    due_s = now_s + interval_s * draw
+    return Watch(state, due_s, due_s)
+
+
+def advance(
+    watch: Watch, outcome: ProbeOutcome, check: HealthCheck, now_s: float
+) -> Watch:
+    """Return the watch after the check at `watch.next_s` had this outcome."""
+    counted = watch.next_s >= watch.due_s
+    state, due_s = watch.state, watch.due_s
+    if counted or passes(outcome, check):
+        state = observe(state, outcome, check)
+    elif not isinstance(outcome, NotMade):
+        state = ProbeState(CHECKING, state.against)
+    if counted:
+        due_s = next_due_s(due_s, check.interval_s, now_s)
+    if state.health.state is HealthState.INITIAL:
+        return Watch(state, due_s, min(due_s, now_s + EARLY_EVERY_S))
+    return Watch(state, due_s, due_s)
+
+
+def next_due_s(due_s: float, interval_s: float, now_s: float) -> float:
+    """Return when, at a fixed rate, the check after `due_s` is due; later than now.
+
+    The time a check takes does not move the next. Turns that were missed are not
+    made up for.
+    """
+    missed = max(0, math.floor((now_s - due_s) / interval_s))
+    return due_s + (missed + 1) * interval_s

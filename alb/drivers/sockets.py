@@ -1,0 +1,54 @@
+"""Listening sockets, one for each worker slot. Floor 3.
+
+The kernel spreads connections over sockets that share a port with
+SO_REUSEPORT, which one shared socket does not: its fastest worker takes them
+all. The keeper holds every slot's socket open, so that connections which wait
+in it while a worker is replaced are served by the next.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Final
+
+BACKLOG: Final = 4096
+
+
+def bind_slots(address: str, port: int, slots: int) -> list[socket.socket]:
+    """Return one listening socket per slot. Raises OSError when the port is taken.
+
+    The first bind is made without SO_REUSEPORT: with it, a port that another
+    program of ours shares would seem free.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with _bound(family, address, port, shared=False):
+        pass
+    opened: list[socket.socket] = []
+    try:
+        for _ in range(slots):
+            sock = _bound(family, address, port, shared=True)
+            opened.append(sock)
+            sock.listen(BACKLOG)
+    except OSError:
+        for sock in opened:
+            sock.close()
+        raise
+    return opened
+
+
+def _bound(
+    family: socket.AddressFamily, address: str, port: int, *, shared: bool
+) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.settimeout(0)
+        sock.bind((address, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock

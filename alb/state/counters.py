@@ -1,0 +1,98 @@
+"""What a worker counts: plain integers that only grow. Floor 2.
+
+Per listener what the load balancer itself did, per group and per target what
+targets answered. Named after AWS/ApplicationELB metrics where there is one;
+`totals` is the form in which they leave the worker.
+"""
+
+from __future__ import annotations
+
+from alb.errors import Failure
+from alb.ports import Counters
+from alb.state.histogram import BUCKETS, sparse
+
+
+class ListenerCounters:
+    """One listener's totals in one worker."""
+
+    __slots__ = (
+        "by_failure",
+        "by_refusal",
+        "by_status",
+        "client_bytes_in",
+        "client_bytes_out",
+        "fixed_responses",
+        "new_connections",
+        "redirects",
+        "requests",
+    )
+
+    def __init__(self) -> None:
+        self.new_connections = 0
+        self.requests = 0
+        self.redirects = 0
+        self.fixed_responses = 0
+        self.client_bytes_in = 0
+        self.client_bytes_out = 0
+        self.by_status: dict[int, int] = {}
+        """Statuses that the load balancer made itself (HTTPCode_ELB_*)."""
+        self.by_failure: dict[Failure, int] = {}
+        self.by_refusal: dict[str, int] = {}
+
+    def made(self, status: int) -> None:
+        self.by_status[status] = self.by_status.get(status, 0) + 1
+
+    def failed(self, failure: Failure) -> None:
+        self.by_failure[failure] = self.by_failure.get(failure, 0) + 1
+        self.made(failure.status)
+
+    def refused(self, status: int, reason: str) -> None:
+        self.by_refusal[reason] = self.by_refusal.get(reason, 0) + 1
+        self.made(status)
+
+    def report(self) -> Counters:
+        totals = {
+            "newConnections": self.new_connections,
+            "requests": self.requests,
+            "redirects": self.redirects,
+            "fixedResponses": self.fixed_responses,
+            "bytesIn": self.client_bytes_in,
+            "bytesOut": self.client_bytes_out,
+        }
+        totals |= {f"elb.{status}": n for status, n in self.by_status.items()}
+        totals |= {f"failure.{what.name}": n for what, n in self.by_failure.items()}
+        totals |= {f"refused.{reason}": n for reason, n in self.by_refusal.items()}
+        return Counters(totals)
+
+
+class TargetCounters:
+    """What targets answered: of one target, or of a whole group, in one worker."""
+
+    __slots__ = (
+        "by_class",
+        "connection_errors",
+        "cut",
+        "latency",
+        "requests",
+        "retries",
+    )
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.connection_errors = 0
+        self.retries = 0
+        self.cut = 0
+        self.by_class = [0] * 10
+        """Responses by the first digit of their status."""
+        self.latency = [0] * BUCKETS
+        """From sent to the first byte of the answer, in microseconds."""
+
+    def report(self) -> Counters:
+        totals = {
+            "requests": self.requests,
+            "connectionErrors": self.connection_errors,
+            "retries": self.retries,
+            "cut": self.cut,
+        }
+        totals |= {f"target.{c}xx": self.by_class[c] for c in (1, 2, 3, 4, 5)}
+        return Counters(totals, sparse(self.latency))

@@ -1,0 +1,125 @@
+"""What the workers of a node have said: acknowledgements, drains, counters. Floor 2.
+
+Held by control. A worker that ended owes nothing more: it counts as having
+acknowledged and drained everything. Its counters stay in the totals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from alb.model import NO_VERSION, Version
+from alb.ports import Acknowledged, Counters, Drained, Telemetry, WorkerState
+from alb.state.histogram import merge
+
+_NOTHING = Telemetry({}, {}, {}, {}, 0)
+
+
+@dataclass(slots=True)
+class _Worker:
+    state: WorkerState
+    telemetry: Telemetry = _NOTHING
+    drained: dict[str, int] = field(default_factory=dict)
+    """Requests that were cut, by each target that is drained here."""
+
+
+def add_counters(counters: Iterable[Counters]) -> Counters:
+    """Return the sum of cumulative counters."""
+    totals: dict[str, int] = {}
+    found = list(counters)
+    for one in found:
+        for name, value in one.totals.items():
+            totals[name] = totals.get(name, 0) + value
+    latency = merge(one.latency for one in found)
+    return Counters(totals, tuple(sorted(latency.items())))
+
+
+def _add(maps: Iterable[Mapping[str, Counters]]) -> dict[str, Counters]:
+    by_name: dict[str, list[Counters]] = {}
+    for one in maps:
+        for name, counters in one.items():
+            by_name.setdefault(name, []).append(counters)
+    return {name: add_counters(counters) for name, counters in by_name.items()}
+
+
+class Fleet:
+    """The workers that live, and what the dead left behind."""
+
+    def __init__(self, workers: Iterable[WorkerState]) -> None:
+        self._workers = {worker.slot: _Worker(worker) for worker in workers}
+        self._left = _NOTHING
+
+    def started(self, worker: WorkerState) -> None:
+        self._workers[worker.slot] = _Worker(worker)
+
+    def exited(self, slot: int, incarnation: int) -> None:
+        worker = self._workers.get(slot)
+        if worker is not None and worker.state.incarnation == incarnation:
+            del self._workers[slot]
+            ended = replace(worker.telemetry, in_flight={}, connections=0)
+            self._left = _sum([self._left, ended])
+
+    def said(
+        self, slot: int, incarnation: int, message: Telemetry | Acknowledged | Drained
+    ) -> None:
+        worker = self._workers.get(slot)
+        if worker is None or worker.state.incarnation != incarnation:
+            return
+        match message:
+            case Telemetry():
+                worker.telemetry = message
+            case Acknowledged(version):
+                worker.state = replace(worker.state, acknowledged=version)
+            case Drained(target, cut):
+                worker.drained[target] = cut
+
+    def states(self) -> tuple[WorkerState, ...]:
+        return tuple(worker.state for worker in self._workers.values())
+
+    def all_serve(self, version: Version) -> bool:
+        """Whether every worker acknowledged `version` or a later one."""
+        return not any(w.state.acknowledged < version for w in self._workers.values())
+
+    def none_serves_before(self, version: Version) -> bool:
+        """Whether nobody acts on less than `version`: those who start do not act."""
+        return not any(
+            NO_VERSION < worker.state.acknowledged < version
+            for worker in self._workers.values()
+        )
+
+    def all_drained(self, target: str) -> bool:
+        return all(target in worker.drained for worker in self._workers.values())
+
+    def cut(self, target: str) -> int:
+        return sum(worker.drained.get(target, 0) for worker in self._workers.values())
+
+    def in_flight(self, target: str) -> int:
+        """Return the requests in flight, as of the last reports."""
+        return sum(
+            worker.telemetry.in_flight.get(target, 0)
+            for worker in self._workers.values()
+        )
+
+    def totals(self) -> Telemetry:
+        """Return the counters of all workers there ever were, added up."""
+        return _sum([self._left, *(w.telemetry for w in self._workers.values())])
+
+    def forget(self, target: str) -> None:
+        """Drop what was kept of a target that is gone."""
+        for worker in self._workers.values():
+            worker.drained.pop(target, None)
+
+
+def _sum(reports: list[Telemetry]) -> Telemetry:
+    in_flight: dict[str, int] = {}
+    for report in reports:
+        for target, count in report.in_flight.items():
+            in_flight[target] = in_flight.get(target, 0) + count
+    return Telemetry(
+        _add(report.listeners for report in reports),
+        _add(report.groups for report in reports),
+        _add(report.targets for report in reports),
+        in_flight,
+        sum(report.connections for report in reports),
+    )

@@ -1,0 +1,77 @@
+"""Which targets are registered where, and what the node must be told. Floor 2.
+
+    configure, register, deregister, forget --> contents() --> sections
+
+Held by control. Every call may be repeated. A target that is deregistered stays
+in the snapshot as draining, until `forget`: a worker that starts meanwhile
+learns that it has to wait for nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from alb.model import (
+    GroupTargets,
+    Listener,
+    LoadBalancer,
+    Target,
+    TargetGroup,
+    TargetId,
+)
+
+
+class Registrations:
+    """Desired listeners, groups and targets; `changes` grows with each change."""
+
+    def __init__(self) -> None:
+        self.changes = 0
+        self._listeners: tuple[Listener, ...] = ()
+        self._groups: dict[str, TargetGroup] = {}
+        self._fixed: dict[TargetId, tuple[str, Target]] = {}
+        self._targets: dict[TargetId, tuple[str, Target]] = {}
+
+    def configure(self, load_balancer: LoadBalancer) -> None:
+        """Take listeners, groups and fixed targets; registered ones stay."""
+        fixed = {
+            target.id: (group, target)
+            for group, targets in load_balancer.fixed_targets.items()
+            for target in targets
+        }
+        groups = {group.name: group for group in load_balancer.groups}
+        new = (load_balancer.listeners, groups, fixed)
+        if new != (self._listeners, self._groups, self._fixed):
+            self._listeners, self._groups, self._fixed = new
+            self.changes += 1
+
+    def register(self, target: Target, group: str) -> None:
+        if self._targets.get(target.id) != (group, target):
+            self._targets[target.id] = (group, target)
+            self.changes += 1
+
+    def deregister(self, target_id: TargetId) -> None:
+        entry = self._targets.get(target_id)
+        if entry is not None and not entry[1].draining:
+            group, target = entry
+            self._targets[target_id] = (group, replace(target, draining=True))
+            self.changes += 1
+
+    def forget(self, target_id: TargetId) -> None:
+        if self._targets.pop(target_id, None) is not None:
+            self.changes += 1
+
+    def all(self) -> dict[TargetId, tuple[str, Target]]:
+        """Return every target with its group's name, fixed ones first."""
+        return self._fixed | self._targets
+
+    def contents(self) -> tuple[Listener | GroupTargets, ...]:
+        """Return the snapshot's sections: every listener, every group."""
+        by_group: dict[str, list[Target]] = {name: [] for name in self._groups}
+        for group, target in self.all().values():
+            if group in by_group:
+                by_group[group].append(target)
+        groups = (
+            GroupTargets(group, tuple(by_group[name]))
+            for name, group in self._groups.items()
+        )
+        return (*self._listeners, *groups)
