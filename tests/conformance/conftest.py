@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from foundation.clock import SystemClock
+from scheduler.drivers.docker import DockerRuntime
 from scheduler.drivers.process import ProcessRuntime
 from scheduler.model import (
     ContainerDefinition,
@@ -23,6 +24,8 @@ from scheduler.model import (
     TaskId,
 )
 from scheduler.ports import ContainerSpec, Runtime
+from tests.support.engines import Engine
+from tests.support.images import import_busybox
 
 UID, OTHER_UID = "c0ffee", "facade"
 TASKS = itertools.count(1)
@@ -93,6 +96,7 @@ class World:
                 await runtime.remove(container.name)
         for runtime in self.made:
             await runtime.close()
+        self.made.clear()
 
 
 @pytest.fixture(
@@ -121,6 +125,21 @@ def _process_world(directory: Path) -> World:
         )
 
     return World("process", connect, (sys.executable, "-c", SERVER))
+
+
+IMAGE = "alb-conformance/busybox:1"
+HTTPD = 'trap "exit 0" TERM; httpd -f -p $PORT -h /tmp & wait'
+
+
+@pytest.fixture(scope="session")
+def docker_world(engine: Engine) -> World:
+    import_busybox(engine, IMAGE)
+
+    def connect(uid: str) -> Runtime:
+        return DockerRuntime("host-a", engine.endpoint, uid, clock=SystemClock())
+
+    server = ("sh", "-c", HTTPD)
+    return World("docker", connect, server, IMAGE, has_network_of_its_own=True)
 
 
 @pytest.fixture

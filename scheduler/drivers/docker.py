@@ -1,0 +1,418 @@
+"""Run tasks as containers of one Docker Engine: a Runtime. Floor 3.
+
+Translates and repeats; never chooses. Names and labels come from the spec, so
+that any call may be made again by anyone: a create that answers 409 is a
+container to adopt or somebody else's, a start that answers 304 has happened.
+Short calls hold a thread of this engine's pool (`docker_calls`), long ones a
+connection (`docker_streams`). Absent: restarts (the scheduler's decision),
+volumes, networks, TLS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import math
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
+
+from docker import APIClient, auth
+from docker.utils import parse_repository_tag
+
+from foundation.clock import Clock
+from scheduler.drivers import docker_config as config
+from scheduler.drivers.docker_calls import ASK_TIMEOUT_S, EngineCalls, EngineRefused
+from scheduler.drivers.docker_stats import CpuStreams
+from scheduler.drivers.docker_streams import EngineStreams
+from scheduler.drivers.labels import CLUSTER_UID, same_container
+from scheduler.errors import (
+    CannotStart,
+    ContainerError,
+    HostNotReached,
+    ImageNotFound,
+    NameTaken,
+    OutcomeUnknown,
+    PortTaken,
+)
+from scheduler.model import (
+    CPU_UNITS_PER_CORE,
+    ContainerName,
+    ContainerState,
+    ContainerStatus,
+    InstanceStatus,
+)
+from scheduler.ports import ContainerSpec, CpuSample, StopOutcome
+
+NOT_FOUND: Final = 404
+CONFLICT: Final = 409
+CREATE_ATTEMPTS: Final = 20
+CREATE_PAUSE_S: Final = 0.1
+"""A name that is taken and not yet there is being created, or removed."""
+PULL_TIMEOUT_S: Final = 600.0
+LOOPBACK: Final = "127.0.0.1"
+GONE: Final = StopOutcome(exit_code=None, killed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What does not change while an engine runs."""
+
+    cpu: int
+    memory_mib: int
+    address: str
+    """Where ports are published."""
+    gateway: str
+    """The host as its containers reach it."""
+
+
+class DockerRuntime:
+    """A container instance whose containers a Docker Engine runs."""
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: str,
+        cluster_uid: str,
+        *,
+        clock: Clock,
+        address: str = "",
+    ) -> None:
+        """`endpoint` is unix://PATH or tcp://HOST:PORT; `address` empty: found."""
+        self.name = name
+        self._endpoint = endpoint
+        self._cluster_uid = cluster_uid
+        self._clock = clock
+        self._address = address
+        self._machine: Machine | None = None
+        self._calls = EngineCalls(name, endpoint)
+        self._streams = EngineStreams(name, endpoint)
+        self._cpu = CpuStreams(self._streams, clock)
+        self._locks = WeakValueDictionary[ContainerName, asyncio.Lock]()
+        self._ended: dict[str, ContainerStatus] = {}
+
+    def __repr__(self) -> str:
+        return f"<DockerRuntime {self.name} at {self._endpoint}>"
+
+    async def start(self, spec: ContainerSpec) -> None:
+        """Create and start; one that is there with our labels is adopted.
+
+        One that has ended stays ended: a task runs once, however often it is
+        started. Pulls an image that is not there. Raises NameTaken, PortTaken
+        (nothing is left then), ImageNotFound, CannotStart, HostNotReached,
+        OutcomeUnknown.
+        """
+        async with self._locks.setdefault(spec.name, asyncio.Lock()):
+            found = await self._create(spec)
+            if found is None or found["State"]["Status"] == "created":
+                if found and (failed := config.failed_to_start(found)):
+                    await self._refuse_start(spec, failed)
+                await self._start(spec)
+            elif found["State"]["Status"] != "running":
+                return
+            await self._cpu.follow(spec.name)
+
+    async def stop(self, name: ContainerName, timeout_s: float) -> StopOutcome:
+        """SIGTERM, wait, SIGKILL: the engine's stop, which knows STOPSIGNAL.
+
+        Raises HostNotReached, OutcomeUnknown.
+        """
+        found = await self._find(name)
+        if found is None:
+            return GONE
+        before = config.status_from_inspect(found)
+        if before.state is not ContainerState.RUNNING:
+            return StopOutcome(before.exit_code, killed=False)
+        try:
+            await self._streams.post(
+                f"stop {name}",
+                f"/containers/{found['Id']}/stop",
+                {"t": math.ceil(timeout_s)},
+                math.ceil(timeout_s) + 2 * ASK_TIMEOUT_S,
+            )
+        except EngineRefused as refused:
+            if refused.status != NOT_FOUND:
+                raise
+        self._cpu.drop(name)
+        return await self._outcome(name)
+
+    async def remove(self, name: ContainerName) -> None:
+        found = await self._find(name)
+        if found is None:
+            return
+        if found["State"]["Running"]:
+            raise ContainerError(self.name, f"remove {name}", "it is running")
+        await self._remove(found["Id"])
+
+    async def status(self) -> InstanceStatus:
+        machine = await self._look_at_machine()
+        listed = await self._calls.ask(
+            "list containers",
+            lambda client: client.containers(
+                all=True, filters={"label": f"{CLUSTER_UID}={self._cluster_uid}"}
+            ),
+        )
+        containers = [await self._status_of(each) for each in listed]
+        present = {each["Id"] for each in listed}
+        self._ended = {key: self._ended[key] for key in self._ended.keys() & present}
+        await self._cpu.follow_only(
+            each.name
+            for each in containers
+            if each and each.state is ContainerState.RUNNING
+        )
+        return InstanceStatus(
+            connected=True,
+            cpu=machine.cpu,
+            memory_mib=machine.memory_mib,
+            address=machine.address,
+            containers=tuple(each for each in containers if each),
+            observed_at_s=self._clock.now_s(),
+        )
+
+    async def changes(self) -> AsyncIterator[ContainerStatus]:
+        """Yield starts and ends as the engine tells them.
+
+        Raises HostNotReached when the stream is lost; whoever reads it opens
+        the next one and looks at `status`, for what happened in between.
+        """
+        filters = json.dumps(config.events_filter(self._cluster_uid))
+        events = self._streams.json_lines("events", "/events", {"filters": filters})
+        async with aclosing(events):
+            async for status in self._read_events(events):
+                yield status
+        detail = f"{self._endpoint}: the engine closed the stream"
+        raise HostNotReached(self.name, "events", detail)
+
+    async def cpu(self) -> Mapping[ContainerName, CpuSample]:
+        return self._cpu.samples()
+
+    async def logs(
+        self, name: ContainerName, *, follow: bool, tail: int | None
+    ) -> AsyncIterator[bytes]:
+        found = await self._find(name)
+        if found is None:
+            return
+        # fmt: off
+        parameters = {
+            "stdout": 1, "stderr": 1, "follow": int(follow),
+            "tail": "all" if tail is None else tail,
+        }
+        # fmt: on
+        path = f"/containers/{found['Id']}/logs"
+        output = self._streams.output(f"logs {name}", path, parameters)
+        async with aclosing(output):
+            async for chunk in output:
+                yield chunk
+
+    async def close(self) -> None:
+        await self._cpu.close()
+        await self._streams.close()
+        self._calls.close()
+
+    async def _read_events(
+        self, events: AsyncIterator[dict[str, Any]]
+    ) -> AsyncIterator[ContainerStatus]:
+        short_of_memory = set[str]()
+        async for event in events:
+            container = event["Actor"]["ID"]
+            if event["Action"] == "oom":  # comes before the end that it causes
+                short_of_memory.add(container)
+                continue
+            oom_killed = container in short_of_memory
+            status = config.status_from_event(event, oom_killed=oom_killed)
+            if status.state is ContainerState.EXITED:
+                short_of_memory.discard(container)
+                self._cpu.drop(status.name)
+            else:
+                await self._cpu.follow(status.name)
+            yield status
+
+    # --- one container ----------------------------------------------------------
+
+    async def _create(self, spec: ContainerSpec) -> Mapping[str, Any] | None:
+        """Create the container. One that is there already is returned, if ours."""
+        machine = await self._look_at_machine()
+        body = config.container_config(spec, machine.address, machine.gateway)
+        operation = f"create {spec.name}"
+
+        def create(client: APIClient) -> None:
+            client.create_container_from_config(body, spec.name)  # type: ignore[no-untyped-call]
+
+        pulled = False
+        for _ in range(CREATE_ATTEMPTS):
+            try:
+                await self._calls.tell(operation, create)
+            except EngineRefused as refused:
+                if refused.status == CONFLICT:
+                    if found := await self._inspect(spec.name):
+                        return self._require_ours(spec, found)
+                    await asyncio.sleep(CREATE_PAUSE_S)
+                elif refused.status == NOT_FOUND and not pulled:
+                    await self._pull(spec)
+                    pulled = True
+                else:
+                    detail = f"CannotCreateContainerError: {refused.detail}"
+                    raise CannotStart(self.name, operation, detail) from refused
+            else:
+                return None
+        raise OutcomeUnknown(self.name, operation, "its name is taken by nothing")
+
+    def _require_ours(
+        self, spec: ContainerSpec, found: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        if not same_container(spec, found["Config"]["Labels"] or {}):
+            detail = f"container {found['Id'][:12]} has the name and other labels"
+            raise NameTaken(self.name, f"create {spec.name}", detail)
+        return found
+
+    async def _start(self, spec: ContainerSpec) -> None:
+        try:
+            await self._calls.tell(
+                f"start {spec.name}", lambda client: client.start(spec.name)
+            )
+        except EngineRefused as refused:
+            await self._refuse_start(spec, refused.detail)
+
+    async def _refuse_start(self, spec: ContainerSpec, detail: str) -> None:
+        """Raise why it did not start; a port that is taken needs another container."""
+        operation = f"start {spec.name}"
+        if config.PORT_TAKEN.search(detail):
+            await self._remove(spec.name)
+            raise PortTaken(self.name, operation, detail)
+        detail = f"CannotStartContainerError: {detail}"
+        raise CannotStart(self.name, operation, detail)
+
+    async def _pull(self, spec: ContainerSpec) -> None:
+        """Pull the image, with the credentials of the docker CLI's configuration."""
+        repository, tag = parse_repository_tag(spec.definition.image)
+        operation = f"pull {spec.definition.image}"
+
+        def header(client: APIClient) -> bytes | None:
+            registry, _ = auth.resolve_repository_name(repository)
+            return auth.get_config_header(client, registry)
+
+        credentials = await self._calls.ask(operation, header)
+        try:
+            lines = await self._streams.post(
+                operation,
+                "/images/create",
+                {"fromImage": repository, "tag": tag or "latest"},
+                PULL_TIMEOUT_S,
+                {"X-Registry-Auth": credentials.decode()} if credentials else None,
+            )
+            problem = config.pull_problem(lines)
+        except EngineRefused as refused:
+            problem = refused.detail
+        if problem:
+            kind = ImageNotFound if config.NO_IMAGE.search(problem) else CannotStart
+            detail = f"CannotPullContainerError: {problem}"
+            raise kind(self.name, operation, detail)
+
+    async def _inspect(self, name: str) -> Mapping[str, Any] | None:
+        try:
+            found: Mapping[str, Any] = await self._calls.ask(
+                f"inspect {name}", lambda client: client.inspect_container(name)
+            )
+        except EngineRefused as refused:
+            if refused.status == NOT_FOUND:
+                return None
+            raise
+        return found
+
+    async def _find(self, name: ContainerName) -> Mapping[str, Any] | None:
+        """Return our container; somebody else's of that name is none of ours."""
+        found = await self._inspect(name)
+        labels = found["Config"]["Labels"] or {} if found else {}
+        return found if labels.get(CLUSTER_UID) == self._cluster_uid else None
+
+    async def _outcome(self, name: ContainerName) -> StopOutcome:
+        found = await self._inspect(name)
+        if found is None:
+            return GONE
+        after = config.status_from_inspect(found)
+        if after.state is ContainerState.RUNNING:
+            raise OutcomeUnknown(self.name, f"stop {name}", "it runs on")
+        killed = after.exit_code == config.KILLED_EXIT_CODE and not after.oom_killed
+        return StopOutcome(after.exit_code, killed)
+
+    async def _remove(self, name: str) -> None:
+        try:
+            await self._calls.tell(
+                f"remove {name}", lambda client: client.remove_container(name, v=True)
+            )
+        except EngineRefused as refused:
+            gone = refused.status == NOT_FOUND
+            if not gone and "already in progress" not in refused.detail:
+                raise
+
+    async def _status_of(self, listed: Mapping[str, Any]) -> ContainerStatus | None:
+        """Return its status; of one that does not run, with how it ended.
+
+        None: it was removed meanwhile. An end is looked up once.
+        """
+        status = config.status_from_list(listed)
+        if status.state is ContainerState.RUNNING:
+            return status
+        key = listed["Id"]
+        if key not in self._ended:
+            found = await self._inspect(key)
+            if found is None:
+                return None
+            status = config.status_from_inspect(found)
+            if status.state is not ContainerState.EXITED:
+                return status
+            self._ended[key] = status
+        return self._ended[key]
+
+    # --- the machine ------------------------------------------------------------
+
+    async def _look_at_machine(self) -> Machine:
+        if self._machine is None:
+            host = await self._calls.ask("info", lambda client: client.info())
+            bridge = await self._gateway()
+            local = bridge if bridge and _is_ours(bridge) else ""
+            self._machine = Machine(
+                cpu=int(host["NCPU"]) * CPU_UNITS_PER_CORE,
+                memory_mib=int(host["MemTotal"]) >> 20,
+                address=self._address or _remote(self._endpoint) or local or LOOPBACK,
+                gateway=local or config.HOST_GATEWAY,
+            )
+        return self._machine
+
+    async def _gateway(self) -> str:
+        """Return the default bridge's own address; empty: there is no bridge."""
+        try:
+            bridge = await self._calls.ask(
+                "inspect bridge", lambda client: client.inspect_network("bridge")
+            )
+        except EngineRefused as refused:
+            if refused.status == NOT_FOUND:
+                return ""
+            raise
+        return config.gateway_of(bridge)
+
+
+def _remote(endpoint: str) -> str:
+    """Return the address of an engine on another machine, which publishes there."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    return "" if address.is_loopback else host
+
+
+def _is_ours(address: str) -> bool:
+    """Whether this machine has the address: the engine's bridge is local then."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,137 @@
+"""Short calls to one Docker Engine, on threads of that engine's own. Floor 3.
+
+The `docker` package blocks, so its calls run on a small pool; a deadline bounds
+how long we wait, the socket's timeout how long a thread is held. A frozen engine
+uses up its own threads and nobody else's. What takes long (events, pulls, the
+wait of a stop) is `docker_streams`' affair and holds no thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
+
+import docker.errors
+import requests
+import urllib3.exceptions
+from docker import APIClient
+
+from scheduler.errors import ContainerError, HostNotReached, OutcomeUnknown
+
+T = TypeVar("T")
+
+THREADS: Final = 8
+ASK_TIMEOUT_S: Final = 5.0
+TELL_TIMEOUT_S: Final = 20.0
+"""A create on a slow disk; what took longer is looked at again, not lost."""
+OLDEST_API: Final = "1.41"  # Engine 20.10
+
+NOT_SENT: Final = (
+    FileNotFoundError,
+    ConnectionRefusedError,
+    PermissionError,
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+)
+"""What is raised before the first byte of a request can have left."""
+
+
+class EngineRefused(ContainerError):
+    """The engine answered, and not with success. `status` is HTTP's."""
+
+    def __init__(self, host: str, operation: str, detail: str, status: int) -> None:
+        super().__init__(host, operation, detail)
+        self.status = status
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.host, self.operation, self.detail, self.status)
+
+
+class EngineCalls:
+    """The engine at `endpoint`, which a person knows as `host`."""
+
+    def __init__(self, host: str, endpoint: str) -> None:
+        self._host = host
+        self._endpoint = endpoint
+        self._client: APIClient | None = None
+        self._threads = concurrent.futures.ThreadPoolExecutor(
+            THREADS, thread_name_prefix=f"alb-{host}"
+        )
+
+    async def ask(self, operation: str, question: Callable[[APIClient], T]) -> T:
+        """Return the answer to a question that changes nothing.
+
+        Raises HostNotReached when none came in time, EngineRefused.
+        """
+        try:
+            return await self._run(operation, question, ASK_TIMEOUT_S)
+        except OutcomeUnknown as silent:
+            raise HostNotReached(self._host, operation, silent.detail) from silent
+
+    async def tell(self, operation: str, change: Callable[[APIClient], T]) -> T:
+        """Make a change. Raises HostNotReached, OutcomeUnknown, EngineRefused."""
+        return await self._run(operation, change, TELL_TIMEOUT_S)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._client:
+            self._client.close()
+
+    async def _run(
+        self, operation: str, function: Callable[[APIClient], T], timeout_s: float
+    ) -> T:
+        future = self._threads.submit(lambda: function(self._connected()))
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.wrap_future(future)
+        except TimeoutError as late:
+            detail = f"no answer within {timeout_s:g} s"
+            kind = HostNotReached if future.cancel() else OutcomeUnknown
+            raise kind(self._host, operation, detail) from late
+        except requests.RequestException as failed:
+            raise self._translate(operation, failed) from failed
+
+    def _connected(self) -> APIClient:
+        """Return a client that speaks the engine's own version; asked once."""
+        if self._client is None:
+            first = self._open(OLDEST_API)
+            try:
+                version = first.version(api_version=False)["ApiVersion"]
+            finally:
+                first.close()
+            self._client = self._open(version)
+        return self._client
+
+    def _open(self, version: str) -> APIClient:
+        client = APIClient(
+            base_url=self._endpoint,
+            version=version,
+            timeout=int(TELL_TIMEOUT_S),
+            max_pool_size=THREADS,
+        )
+        client.trust_env = False  # a proxy of the environment is not for engines
+        return client
+
+    def _translate(
+        self, operation: str, failed: requests.RequestException
+    ) -> ContainerError:
+        if isinstance(failed, docker.errors.APIError):
+            detail = str(failed.explanation or failed)
+            status = int(failed.status_code or 0)
+            return EngineRefused(self._host, operation, detail, status)
+        not_sent = next((e for e in _causes(failed) if isinstance(e, NOT_SENT)), None)
+        if not_sent:
+            detail = f"{self._endpoint}: {not_sent}"
+            return HostNotReached(self._host, operation, detail)
+        return OutcomeUnknown(self._host, operation, str(failed))
+
+
+def _causes(failed: object) -> Iterator[BaseException]:
+    """Yield an error and what it wraps: requests and urllib3 nest in `args`, too."""
+    if not isinstance(failed, BaseException):
+        return
+    yield failed
+    for inner in (*failed.args, getattr(failed, "reason", None)):
+        yield from _causes(inner)
