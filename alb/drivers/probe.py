@@ -17,7 +17,7 @@ import errno
 import os
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from alb.decide.health import Answered, Failed, NotMade, ProbeOutcome, TimedOut
 from alb.model import HealthCheck
@@ -44,17 +44,12 @@ async def probe(host: str, port: int, check: HealthCheck) -> ProbeOutcome:
     """Check ``host:port`` once. Never raises; ends soon after the timeout."""
     loop = asyncio.get_running_loop()
     exchange = _Exchange(_request(host, port, check.path), loop.create_future())
+    limit = asyncio.timeout(None)
+    patience = _Patience(loop, check.timeout_s, lambda: limit.reschedule(loop.time()))
     try:
-        async with asyncio.timeout(None) as limit:
-            patience = _Patience(
-                loop, check.timeout_s, lambda: limit.reschedule(loop.time())
-            )
-            try:
-                await loop.create_connection(lambda: exchange, host, port)
-                return await exchange.outcome
-            finally:
-                patience.stop()
-                exchange.end()
+        async with limit:
+            await loop.create_connection(lambda: exchange, host, port)
+            return await exchange.outcome
     except TimeoutError:
         if patience.was_busy:
             return NotMade("the prober itself had no time")
@@ -63,6 +58,11 @@ async def probe(host: str, port: int, check: HealthCheck) -> ProbeOutcome:
         if problem.errno in _OUR_FAULT:
             return NotMade(os.strerror(problem.errno))
         return Failed(_words(problem))
+    except UnicodeError:
+        return Failed("the host name is invalid")
+    finally:
+        patience.stop()
+        exchange.end()
 
 
 def _request(host: str, port: int, path: str) -> bytes:
@@ -93,7 +93,7 @@ class _Exchange(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop has its own
         self._transport = transport
         transport.write(self._request)
 
