@@ -91,8 +91,8 @@ class _Prober:
         for target_id in self._assigned.keys() - wanted.keys():
             self._end_watch(target_id)
             del self._assigned[target_id]
-            del self._overlay[target_id]
-            self._changed.set()
+            if self._overlay.pop(target_id, None):
+                self._changed.set()
         for target_id, assignment in wanted.items():
             before = self._assigned.get(target_id)
             if assignment == before:

@@ -55,7 +55,7 @@ ProbeOutcome = Answered | TimedOut | Failed | NotMade
 class ProbeState:
     """`against` checks in a row disagreed with `health`."""
 
-    health: TargetHealth = TargetHealth()
+    health: TargetHealth
     against: int = 0
 
 
