@@ -33,6 +33,8 @@ class Observed:
     """Keys of actions being performed."""
     settled_at_s: Mapping[str, float] = field(default_factory=dict)
     """By key: when the latest action ended, on the clock of observed_at_s."""
+    listed: bool = True
+    """Every instance was asked once: before that, services are left as they are."""
     closing: bool = False
     """Everything is to stop, whatever is desired."""
 
@@ -48,6 +50,8 @@ class Step:
     commits: tuple[Change, ...] = ()
     actions: tuple[Action, ...] = ()
     next_wake_unix_s: float | None = None
+    complete: bool = False
+    """Every instance had been asked: services had their turn."""
 
 
 @dataclass(slots=True)

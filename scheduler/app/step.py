@@ -16,7 +16,7 @@ from typing import Final
 from scheduler.app.look import Look, Observed, Step
 from scheduler.app.services import turn_service
 from scheduler.decide import backoff, chronicle, leases, wording
-from scheduler.decide.actions import Stop
+from scheduler.decide.actions import Action, Start, Stop
 from scheduler.decide.identity import Draw, container_name
 from scheduler.decide.progress import RETRY_S, next_turn
 from scheduler.decide.specs import Surroundings
@@ -47,13 +47,26 @@ def step(
     look = Look(now_unix_s, observed, around, draw, records.draft())
     for task in records.tasks.values():
         _turn_task(look, task)
-    for record in records.services.values():
-        turn_service(look, record)
-    for instance in observed.statuses:
-        _sweep(look, instance)
+    if observed.listed:
+        for record in records.services.values():
+            turn_service(look, record)
+        for instance in observed.statuses:
+            _sweep(look, instance)
     _drop_old_tasks(look)
     _tell_changes(look, records)
-    return Step(look.draft.changes(), tuple(look.actions), look.wake_at_unix_s)
+    return Step(
+        commits=look.draft.changes(),
+        actions=tuple(action for action in look.actions if _still_wanted(look, action)),
+        next_wake_unix_s=look.wake_at_unix_s,
+        complete=observed.listed,
+    )
+
+
+def _still_wanted(look: Look, action: Action) -> bool:
+    """Tell whether the look has not decided otherwise since: a start given up."""
+    if not isinstance(action, Start):
+        return True
+    return look.draft.after.tasks[action.key].status is TaskStatus.PENDING
 
 
 def _turn_task(look: Look, task: Task) -> None:

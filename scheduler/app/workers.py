@@ -14,7 +14,7 @@ from foundation.clock import Clock
 from scheduler.decide.actions import Outcome, Start, Stop
 from scheduler.errors import ContainerError, HostNotReached, OutcomeUnknown
 from scheduler.model import ContainerName
-from scheduler.ports import Runtime
+from scheduler.ports import ContainerSpec, Runtime
 
 START_DEADLINE_S = 600.0
 """For all containers of a task, a slow pull included."""
@@ -55,8 +55,9 @@ class Workers:
 
     def keep(self, keys: Collection[str]) -> None:
         """Forget what is known of all other keys."""
-        for key in self.outcomes.keys() - set(keys) - self._busy:
-            del self.outcomes[key]
+        known = self.outcomes.keys() | self.settled_at_s.keys() | self._sent
+        for key in known - set(keys) - self._busy:
+            self.outcomes.pop(key, None)
             self.settled_at_s.pop(key, None)
             self._sent.discard(key)
 
@@ -88,17 +89,20 @@ class Workers:
         try:
             async with asyncio.timeout(START_DEADLINE_S):
                 for spec in action.specs:
-                    try:
-                        await runtime.start(spec)
-                    except HostNotReached:
-                        raise
-                    except BaseException:
-                        self._sent.add(action.key)
-                        raise
-                    self._sent.add(action.key)
+                    await self._start_one(runtime, spec)
         except TimeoutError:
             detail = f"no answer within {START_DEADLINE_S:g} s"
             raise OutcomeUnknown(action.instance, "start", detail) from None
+
+    async def _start_one(self, runtime: Runtime, spec: ContainerSpec) -> None:
+        sent_before = spec.task_id in self._sent
+        self._sent.add(spec.task_id)
+        try:
+            await runtime.start(spec)
+        except HostNotReached:
+            if not sent_before:
+                self._sent.discard(spec.task_id)
+            raise
 
 
 async def _stop(runtime: Runtime, action: Stop) -> tuple[ContainerName, ...]:

@@ -1,0 +1,356 @@
+"""The scheduler: looks, writes down, acts; until cancelled. Floor 4.
+
+    watches, workers, load balancer --> step --> journal --> workers, load balancer
+         ^                                                        |
+         +---------------- wake: something has changed -----------+
+
+The thin shell around `step`. It awaits no action: workers perform them, one
+per task. A decision that was not written down is not acted on. When it is
+cancelled, tasks go on running and serving; the next life finds them in the
+records and on their hosts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from foundation.clock import Clock
+from foundation.journal import Change, CommitFailed, Journal
+from scheduler.app.look import Observed, Step
+from scheduler.app.step import step
+from scheduler.app.views import view_service
+from scheduler.app.watch import UNSEEN, Watch
+from scheduler.app.workers import Workers
+from scheduler.decide import wishes, wording
+from scheduler.decide.actions import Action, Deregister, Forget, Register, Start, Stop
+from scheduler.decide.identity import Draw, container_names, new_deployment_id
+from scheduler.decide.revisions import registered
+from scheduler.decide.specs import Surroundings
+from scheduler.decide.usage import task_units
+from scheduler.model import (
+    ContainerInstance,
+    InstanceStatus,
+    Service,
+    ServiceEvent,
+    ServiceView,
+    Task,
+    TaskStatus,
+)
+from scheduler.ports import LoadBalancer, Runtime
+from scheduler.state.records import Draft, Records
+
+PERIOD_S: Final = 1.0
+"""The safety net: a look happens this often even when nothing woke it."""
+
+log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Keeps services as they are wished. Complete after construction."""
+
+    def __init__(  # noqa: PLR0913 - one argument for each thing it stands on
+        self,
+        *,
+        clock: Clock,
+        cluster_uid: str,
+        journal: Journal,
+        balancer: LoadBalancer,
+        runtimes: Mapping[str, Runtime],
+        records: Mapping[str, Mapping[str, object]],
+        draw: Draw,
+        front_door: str,
+    ) -> None:
+        """`records` is what the journal holds; `runtimes` go by instance name."""
+        self._clock = clock
+        self._around = Surroundings(cluster_uid, front_door)
+        self._journal = journal
+        self._balancer = balancer
+        self._runtimes = runtimes
+        self._records = Records.read(records)
+        self._draw = draw
+        self._instances: dict[str, ContainerInstance] | None = None
+        self._watches: dict[str, Watch] = {}
+        self._workers = Workers(clock, runtimes, self._ended, set(self._records.tasks))
+        self._deciding = asyncio.Lock()
+        self._woken = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
+        self._draining: set[str] = set()
+        self._adopted = False
+        self._closing = False
+        self._closed = asyncio.Event()
+
+    # --- wishes -------------------------------------------------------------------
+
+    async def configure(
+        self, instances: Sequence[ContainerInstance], services: Sequence[Service]
+    ) -> None:
+        """Make these the cluster's instances and services. Raises CommitFailed.
+
+        A changed task definition becomes the next revision and a deployment; a
+        service that is not among them drains and stops.
+        """
+        async with self._deciding:
+            draft = self._records.draft()
+            for service in services:
+                self._wish(draft, service)
+            gone = draft.after.services.keys() - {service.name for service in services}
+            for name in sorted(gone):
+                draft.put_service(wishes.wish_removed(draft.after.services[name]))
+            await self._commit(draft.changes())
+            self._instances = {instance.name: instance for instance in instances}
+        self.wake()
+
+    async def set_desired(
+        self,
+        service: str,
+        desired: int,
+        if_version: int | None,
+        activity_id: str,
+        reason: str,
+    ) -> bool:
+        """Set the desired count. Raises CommitFailed.
+
+        False when there is no such service or `if_version` is not its version;
+        an `activity_id` that took effect before is True and changes nothing.
+        """
+        async with self._deciding:
+            before = self._records.services.get(service)
+            if before is None:
+                return False
+            after = wishes.wish_desired(before, desired, if_version, activity_id)
+            if after is None:
+                return False
+            draft = self._records.draft()
+            draft.put_service(after)
+            if after.version != before.version:
+                message = wording.desired_changed(service, desired, reason)
+                draft.tell(service, message, self._clock.unix_s())
+            if after != before:
+                await self._commit(draft.changes())
+        self.wake()
+        return True
+
+    async def force_deployment(self, service: str) -> None:
+        """Replace the service's tasks by new ones of the same revision.
+
+        Raises KeyError when there is no such service, and CommitFailed.
+        """
+        async with self._deciding:
+            draft = self._records.draft()
+            record, now = self._records.services[service], self._clock.unix_s()
+            new_id = new_deployment_id(self._draw)
+            self._put(draft, wishes.wish_deployment(record, new_id, now))
+            await self._commit(draft.changes())
+        self.wake()
+
+    def _wish(self, draft: Draft, service: Service) -> None:
+        known = draft.after.definitions.values()
+        definition = registered(service.task_definition, known)
+        draft.put_definition(definition)
+        wished = replace(service, task_definition=definition)
+        before = draft.after.services.get(service.name)
+        new_id = new_deployment_id(self._draw)
+        wish = wishes.wish_service(wished, before, new_id, self._clock.unix_s())
+        if wish.record != before:
+            self._put(draft, wish)
+
+    def _put(self, draft: Draft, wish: wishes.Wish) -> None:
+        if wish.deployment is not None:
+            draft.put_deployment(wish.deployment)
+        draft.put_service(wish.record)
+
+    # --- told ---------------------------------------------------------------------
+
+    def observe_services(self) -> Mapping[str, ServiceView]:
+        """Return every service as it stands, by name."""
+        observed, now = self._observe(), self._clock.unix_s()
+        return {
+            name: view_service(record, self._records, observed, now)
+            for name, record in self._records.services.items()
+        }
+
+    def tasks(self) -> Sequence[Task]:
+        """Return all tasks, those that stopped within the last hour too."""
+        return tuple(self._records.tasks.values())
+
+    def instances(self) -> Mapping[str, InstanceStatus]:
+        """Return every configured instance as last seen."""
+        statuses = self._statuses()
+        return {name: statuses.get(name, UNSEEN) for name in self._instances or {}}
+
+    def adopted(self) -> bool:
+        """Tell whether what an earlier life left is taken over.
+
+        Every instance was asked once, and a look after that has registered the
+        targets of all tasks that serve.
+        """
+        return self._adopted
+
+    def events(self) -> Sequence[ServiceEvent]:
+        """Return the events of all services, newest last."""
+        return sorted(self._records.events.values(), key=lambda event: event.unix_s)
+
+    def cpu_samples(self) -> Sequence[tuple[str, str, float, int]]:
+        """Return (service, task id, CPU units used, reserved) over the last second.
+
+        A task without fresh readings, or that reserves nothing, is not in it.
+        """
+        samples = []
+        for task in self._records.tasks.values():
+            watch = self._watches.get(task.instance)
+            reserved = task.task_definition.reserved_cpu
+            if task.status is not TaskStatus.RUNNING or not reserved or watch is None:
+                continue
+            names = container_names(self._around.cluster_uid, task)
+            used = task_units(names, *watch.readings())
+            if used is not None:
+                samples.append((task.service, str(task.id), used, reserved))
+        return samples
+
+    def on_change(self, callback: Callable[[], None]) -> None:
+        """Call back, at once and briefly, whenever the records have changed."""
+        self._listeners.append(callback)
+
+    # --- the loop -----------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Look again now: something outside has changed, such as target health."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Look, write down, begin, wait; until cancelled. Leaves tasks running."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._watch_all(group)
+                self._woken.clear()
+                async with self._deciding:
+                    decided = await self._look()
+                for action in decided.actions:
+                    self._begin(group, action)
+                self._adopted = self._adopted or decided.complete
+                await self._rest(decided)
+
+    async def shut_down(self) -> None:
+        """Stop everything, while `run` goes on: deregister, drain, stop, remove.
+
+        Returns when no container is left on any instance that is connected.
+        """
+        self._closing = True
+        self.wake()
+        await self._closed.wait()
+
+    def _watch_all(self, group: asyncio.TaskGroup) -> None:
+        for name, runtime in self._runtimes.items():
+            if name not in self._watches:
+                watch = Watch(name, runtime, self._clock, self.wake)
+                self._watches[name] = watch
+                group.create_task(watch.run(), name=f"watch {name}")
+
+    async def _look(self) -> Step:
+        """Take one step and write it down; without that nothing is to be done."""
+        if self._instances is None:
+            return Step()
+        observed, now = self._observe(), self._clock.unix_s()
+        decided = step(now, observed, self._records, self._around, self._draw)
+        try:
+            await self._commit(decided.commits)
+        except CommitFailed as failed:
+            log.warning("nothing is done while nothing can be written: %s", failed)
+            return Step()
+        self._workers.keep(self._keys(observed))
+        if self._closing and not decided.commits and self._is_empty(observed):
+            self._closed.set()
+        return decided
+
+    def _begin(self, group: asyncio.TaskGroup, action: Action) -> None:
+        match action:
+            case Start() | Stop():
+                self._workers.begin(group, action)
+            case Register():
+                self._balancer.register(
+                    action.target_id, action.group, action.host, action.port
+                )
+            case Deregister(target_id=name):
+                if name not in self._draining:
+                    self._balancer.deregister(name)
+                    self._draining.add(name)
+            case Forget(target_id=name):
+                self._balancer.forget(name)
+                self._draining.discard(name)
+
+    async def _rest(self, decided: Step) -> None:
+        """Wait until something wakes us: at once when something was decided."""
+        pause_s = PERIOD_S
+        if decided.next_wake_unix_s is not None:
+            until_s = decided.next_wake_unix_s - self._clock.unix_s()
+            pause_s = min(PERIOD_S, max(0.0, until_s))
+        if decided.commits:
+            pause_s = 0.0
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+
+    async def _commit(self, changes: Sequence[Change]) -> None:
+        """Write down, then hold it true. The journal has its own deadline."""
+        if not changes:
+            return
+        await self._journal.commit(changes)
+        self._records.apply(changes)
+        for listener in self._listeners:
+            listener()
+
+    def _observe(self) -> Observed:
+        return Observed(
+            instances=self._instances or {},
+            statuses=self._statuses(),
+            targets=self._balancer.observe(),
+            outcomes=self._workers.outcomes,
+            busy=self._workers.busy,
+            settled_at_s=self._workers.settled_at_s,
+            closing=self._closing,
+            listed=self._listed(),
+        )
+
+    def _statuses(self) -> dict[str, InstanceStatus]:
+        return {
+            name: watch.status
+            for name, watch in self._watches.items()
+            if watch.status is not None
+        }
+
+    def _listed(self) -> bool:
+        """Tell whether every instance was asked once; true from then on."""
+        expected = (self._instances or {}).keys() & self._runtimes.keys()
+        return self._adopted or expected <= self._statuses().keys()
+
+    def _keys(self, observed: Observed) -> set[str]:
+        """Return the keys whose actions may still matter."""
+        found: set[str] = set(self._records.tasks)
+        for status in observed.statuses.values():
+            found.update(container.name for container in status.containers)
+        return found
+
+    def _is_empty(self, observed: Observed) -> bool:
+        """Tell whether nothing is left that could be stopped now."""
+        tasks_left = any(
+            task.status is not TaskStatus.STOPPED
+            and observed.is_connected(task.instance)
+            for task in self._records.tasks.values()
+        )
+        containers_left = any(
+            status.connected and status.containers
+            for status in observed.statuses.values()
+        )
+        return not (tasks_left or containers_left or observed.busy)
+
+    def _ended(self, instance: str) -> None:
+        """A worker has ended: see what it did, and go on from there."""
+        if instance in self._watches:
+            self._watches[instance].look_now()
+        self.wake()

@@ -1,0 +1,74 @@
+"""What the scheduler tells of its services. Floor 4, synchronous: reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scheduler.app.look import Observed
+from scheduler.decide.fitness import Fitness, fitness
+from scheduler.model import (
+    Deployment,
+    DeploymentView,
+    RolloutState,
+    ServiceRecord,
+    ServiceView,
+    Task,
+    TaskStatus,
+)
+from scheduler.state.records import Records
+
+
+def view_service(
+    record: ServiceRecord, records: Records, observed: Observed, now_unix_s: float
+) -> ServiceView:
+    """Return one service as it stands. Counts are of live tasks."""
+    service = record.service
+    live = [task for task in records.tasks_of(service.name) if task.is_live]
+    grace_s = service.health_check_grace_period_s
+    running = _running(live)
+    primary = records.deployments[record.deployment_id]
+    return ServiceView(
+        service=service,
+        status=record.status,
+        desired=service.desired_count,
+        running=running,
+        pending=len(live) - running,
+        healthy=sum(
+            fitness(task, observed.targets, grace_s, now_unix_s) is Fitness.HEALTHY
+            for task in live
+        ),
+        deploying=primary.rollout_state is RolloutState.IN_PROGRESS,
+        reached=record.steady,
+        version=record.version,
+        deployments=_deployments(record, records, live),
+        events=tuple(records.events_of(service.name)),
+    )
+
+
+def _deployments(
+    record: ServiceRecord, records: Records, live: Sequence[Task]
+) -> tuple[DeploymentView, ...]:
+    def is_primary(deployment: Deployment) -> bool:
+        return deployment.id == record.deployment_id
+
+    def view(deployment: Deployment) -> DeploymentView:
+        mine = [task for task in live if task.deployment_id == deployment.id]
+        primary = is_primary(deployment)
+        return DeploymentView(
+            deployment=deployment,
+            status="PRIMARY" if primary else "ACTIVE",
+            desired=record.service.desired_count if primary else 0,
+            running=_running(mine),
+            pending=len(mine) - _running(mine),
+        )
+
+    known = sorted(
+        records.deployments_of(record.service.name),
+        key=lambda item: (is_primary(item), item.created_at_unix_s),
+        reverse=True,
+    )
+    return tuple(view(deployment) for deployment in known)
+
+
+def _running(tasks: Sequence[Task]) -> int:
+    return sum(task.status is TaskStatus.RUNNING for task in tasks)

@@ -1,0 +1,280 @@
+"""A container instance and a load balancer in memory, hostile on request. Floor 3.
+
+    host = MemoryHost("a", clock)
+    host.faults.append(Fault.LOST_AFTER)    # the next start happens, its answer is lost
+    host.die(name)                          # a container exits
+    host.reachable = False                  # the host is gone, its containers run on
+
+They implement `scheduler.ports` truthfully: what takes time waits on the event
+loop, so under a loop with virtual time hours pass in milliseconds. Both keep a
+journal of what happened, for those who want to know whether promises were kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+
+from foundation.clock import Clock
+from scheduler.errors import (
+    CannotStart,
+    HostNotReached,
+    ImageNotFound,
+    OutcomeUnknown,
+    PortTaken,
+)
+from scheduler.model import (
+    ContainerName,
+    ContainerState,
+    ContainerStatus,
+    InstanceStatus,
+)
+from scheduler.ports import ContainerSpec, CpuSample, StopOutcome, TargetView
+
+KILLED = 137
+"""The exit code of a process that got SIGKILL."""
+FOREVER_S = 1e9
+
+
+class Fault(enum.Enum):
+    """What happens to one start."""
+
+    NONE = "it succeeds"
+    NOT_REACHED = "nothing is sent"
+    LOST_BEFORE = "it is sent, has no effect, and nobody answers"
+    LOST_AFTER = "it takes effect, and nobody answers"
+    HANG = "it never ends"
+    NO_IMAGE = "the image does not exist"
+    PORT_TAKEN = "a stranger has the port"
+    REFUSED = "the runtime refuses"
+
+
+@dataclass(slots=True)
+class MemoryContainer:
+    spec: ContainerSpec
+    state: ContainerState = ContainerState.RUNNING
+    exit_code: int | None = None
+
+
+@dataclass(slots=True)
+class MemoryHost:
+    """One container instance: implements `scheduler.ports.Runtime`."""
+
+    name: str
+    clock: Clock
+    cpu_units: int = 4096
+    memory_mib: int = 8192
+    address: str = "127.0.0.1"
+    start_s: float = 0.5
+    stop_s: float = 0.2
+    """How long a container takes to end after SIGTERM."""
+    dies_after_s: float | None = None
+    """How long each container lives; None: until it is stopped."""
+    reachable: bool = True
+    faults: deque[Fault] = field(default_factory=deque)
+    """One for each start to come; then none."""
+    containers: dict[ContainerName, MemoryContainer] = field(default_factory=dict)
+    created: Counter[ContainerName] = field(default_factory=Counter)
+    log: list[tuple[float, str, ContainerName]] = field(default_factory=list)
+    """(when, start | stop | remove | exit, container): effects, in order."""
+    used_units: float = 0.0
+    """What each running container uses of the CPU."""
+    _listening: list[asyncio.Queue[ContainerStatus]] = field(default_factory=list)
+
+    async def start(self, spec: ContainerSpec) -> None:
+        self._reach("start")
+        fault = self.faults.popleft() if self.faults else Fault.NONE
+        if fault is Fault.NOT_REACHED:
+            raise HostNotReached(self.name, "start", "connection refused")
+        await asyncio.sleep(FOREVER_S if fault is Fault.HANG else self.start_s)
+        self._refuse(fault)
+        if fault is Fault.LOST_BEFORE:
+            raise OutcomeUnknown(self.name, "start", "no answer")
+        if spec.name not in self.containers:
+            self._create(spec)
+        if fault is Fault.LOST_AFTER:
+            raise OutcomeUnknown(self.name, "start", "no answer")
+
+    def _refuse(self, fault: Fault) -> None:
+        if fault is Fault.NO_IMAGE:
+            raise ImageNotFound(self.name, "start", "manifest unknown")
+        if fault is Fault.PORT_TAKEN:
+            raise PortTaken(self.name, "start", "address already in use")
+        if fault is Fault.REFUSED:
+            raise CannotStart(self.name, "start", "refused")
+
+    def _create(self, spec: ContainerSpec) -> None:
+        for lease in spec.leases:
+            if self.serves(lease.host_port):
+                raise PortTaken(self.name, "start", f"{lease.host_port} is in use")
+        self.containers[spec.name] = MemoryContainer(spec)
+        self.created[spec.name] += 1
+        self._note("start", spec.name)
+        if self.dies_after_s is not None:
+            loop = asyncio.get_running_loop()
+            loop.call_later(self.dies_after_s, self.die, spec.name, 1)
+
+    async def stop(self, name: ContainerName, timeout_s: float) -> StopOutcome:
+        self._reach("stop")
+        container = self.containers.get(name)
+        if container is None or container.state is ContainerState.EXITED:
+            return StopOutcome(container.exit_code if container else None, killed=False)
+        self._note("stop", name)
+        await asyncio.sleep(min(self.stop_s, timeout_s))
+        killed = self.stop_s > timeout_s
+        self.die(name, KILLED if killed else 0)
+        return StopOutcome(container.exit_code, killed)
+
+    async def remove(self, name: ContainerName) -> None:
+        self._reach("remove")
+        if self.containers.pop(name, None) is not None:
+            self._note("remove", name)
+
+    async def status(self) -> InstanceStatus:
+        self._reach("status")
+        return InstanceStatus(
+            connected=True,
+            cpu=self.cpu_units,
+            memory_mib=self.memory_mib,
+            address=self.address,
+            containers=tuple(map(self._status_of, self.containers.values())),
+            observed_at_s=self.clock.now_s(),
+        )
+
+    async def changes(self) -> AsyncIterator[ContainerStatus]:
+        self._reach("changes")
+        queue: asyncio.Queue[ContainerStatus] = asyncio.Queue()
+        self._listening.append(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._listening.remove(queue)
+
+    async def cpu(self) -> Mapping[ContainerName, CpuSample]:
+        self._reach("cpu")
+        now = self.clock.now_s()
+        used_ns = int(self.used_units / 1024 * now * 1e9)
+        return {name: CpuSample(used_ns, now) for name in self.running()}
+
+    async def logs(
+        self, name: ContainerName, *, follow: bool, tail: int | None
+    ) -> AsyncIterator[bytes]:
+        self._reach("logs")
+        for at, what, who in self.log:
+            if who == name:
+                yield f"{at:.1f} {what}\n".encode()
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    def running(self) -> list[ContainerName]:
+        """Return the names of the containers that run."""
+        return [
+            name
+            for name, container in self.containers.items()
+            if container.state is ContainerState.RUNNING
+        ]
+
+    def serves(self, port: int) -> bool:
+        """Tell whether a running container answers on the port."""
+        return any(
+            lease.host_port == port
+            for name in self.running()
+            for lease in self.containers[name].spec.leases
+        )
+
+    def die(self, name: ContainerName, exit_code: int = KILLED) -> None:
+        """Let the container exit, if it still runs."""
+        container = self.containers.get(name)
+        if container is None or container.state is ContainerState.EXITED:
+            return
+        container.state, container.exit_code = ContainerState.EXITED, exit_code
+        self._note("exit", name)
+
+    def _note(self, what: str, name: ContainerName) -> None:
+        self.log.append((self.clock.now_s(), what, name))
+        if name in self.containers and self.reachable:
+            for queue in self._listening:
+                queue.put_nowait(self._status_of(self.containers[name]))
+
+    def _reach(self, operation: str) -> None:
+        if not self.reachable:
+            raise HostNotReached(self.name, operation, "no route to host")
+
+    def _status_of(self, container: MemoryContainer) -> ContainerStatus:
+        return ContainerStatus(
+            name=container.spec.name,
+            task_id=container.spec.task_id,
+            state=container.state,
+            exit_code=container.exit_code,
+        )
+
+
+@dataclass(slots=True)
+class MemoryTarget:
+    group: str
+    host: str
+    port: int
+    since_s: float
+    draining_since_s: float | None = None
+
+
+@dataclass(slots=True)
+class MemoryLoadBalancer:
+    """Implements `scheduler.ports.LoadBalancer`, with probes that take time."""
+
+    clock: Clock
+    probe: Callable[[str, int], bool]
+    """Whether (host, port) answers as it should."""
+    healthy_after_s: float = 2.0
+    acknowledged_after_s: float = 0.1
+    in_flight_s: float = 1.0
+    """How long the last requests of a deregistered target take."""
+    silent: bool = False
+    """Nothing is acknowledged or probed any more."""
+    targets: dict[str, MemoryTarget] = field(default_factory=dict)
+    log: list[tuple[float, str, str]] = field(default_factory=list)
+
+    def register(self, target_id: str, group: str, host: str, port: int) -> None:
+        if target_id not in self.targets:
+            now = self.clock.now_s()
+            self.targets[target_id] = MemoryTarget(group, host, port, now)
+            self._note("register", target_id)
+
+    def deregister(self, target_id: str) -> None:
+        target = self.targets.get(target_id)
+        if target is not None and target.draining_since_s is None:
+            target.draining_since_s = self.clock.now_s()
+            self._note("deregister", target_id)
+
+    def forget(self, target_id: str) -> None:
+        if self.targets.pop(target_id, None) is not None:
+            self._note("forget", target_id)
+
+    def observe(self) -> Mapping[str, TargetView]:
+        return {name: self._view(target) for name, target in self.targets.items()}
+
+    def _view(self, target: MemoryTarget) -> TargetView:
+        known_s = -1.0 if self.silent else self.clock.now_s() - target.since_s
+        answers = self.probe(target.host, target.port)
+        probed = known_s >= self.healthy_after_s
+        draining_s = -1.0
+        if target.draining_since_s is not None and not self.silent:
+            draining_s = self.clock.now_s() - target.draining_since_s
+        in_flight = target.draining_since_s is None or draining_s < self.in_flight_s
+        return TargetView(
+            healthy=probed and answers and target.draining_since_s is None,
+            unhealthy=probed and not answers and target.draining_since_s is None,
+            reason="Health checks failed" if probed and not answers else "",
+            eligible_everywhere=target.draining_since_s is None and known_s >= 0,
+            removed_everywhere=draining_s >= self.acknowledged_after_s,
+            in_flight=int(in_flight),
+            drained=draining_s >= max(self.acknowledged_after_s, self.in_flight_s),
+        )
+
+    def _note(self, what: str, target_id: str) -> None:
+        self.log.append((self.clock.now_s(), what, target_id))

@@ -1,0 +1,260 @@
+"""A whole cluster in memory and in virtual time, for the scheduler's scenarios.
+
+    cluster = Cluster(hosts=2)
+    async with cluster.running():
+        await cluster.until(lambda: cluster.steady(1), within_s=30)
+
+What must hold at every moment is checked at every commit: nothing has to be
+asserted by the scenario for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from foundation.journal import Change, MemoryJournal
+from scheduler.app.scheduler import Scheduler
+from scheduler.decide.identity import target_ids
+from scheduler.decide.rollout import limits
+from scheduler.drivers.memory import MemoryHost, MemoryLoadBalancer
+from scheduler.model import (
+    ZONE_ATTRIBUTE,
+    ContainerDefinition,
+    ContainerInstance,
+    ContainerName,
+    DeploymentConfiguration,
+    PortMapping,
+    RuntimeKind,
+    Service,
+    ServiceLoadBalancer,
+    ServiceRecord,
+    ServiceView,
+    StopCode,
+    Task,
+    TaskDefinition,
+    TaskStatus,
+)
+from tests.support.virtual import LoopClock
+
+UID = "c1"
+DELAY_S = 10.0
+
+
+def web(
+    image: str = "web:1", desired: int = 1, percents: tuple[int, int] = (100, 200)
+) -> Service:
+    """The service that scenarios run."""
+    container = ContainerDefinition(
+        name="web",
+        image=image,
+        cpu=256,
+        memory_mib=128,
+        port_mappings=(PortMapping(8080),),
+        stop_timeout_s=5.0,
+    )
+    return Service(
+        name="web",
+        task_definition=TaskDefinition("web", (container,)),
+        desired_count=desired,
+        load_balancers=(ServiceLoadBalancer("web", "web", 8080, DELAY_S),),
+        deployment=DeploymentConfiguration(*percents),
+    )
+
+
+class Crashed(Exception):
+    """Control died here."""
+
+
+class CrashingJournal(MemoryJournal):
+    """A journal whose process dies before or after its n-th commit."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commits = 0
+        self.crash_at: float = math.inf
+        """n: just after the n-th commit; n - 0.5: just before it."""
+        self.watchers: list[Callable[[], None]] = []
+
+    async def commit(self, batch: Sequence[Change]) -> None:
+        self.commits += 1
+        await asyncio.sleep(0.001)
+        if self.commits - 0.5 == self.crash_at:
+            raise Crashed
+        await super().commit(batch)
+        for watcher in self.watchers:
+            watcher()
+        if self.commits == self.crash_at:
+            raise Crashed
+
+    def tasks(self) -> list[Task]:
+        return [task for task in self.of("task").values() if isinstance(task, Task)]
+
+
+class Cluster:
+    """Hosts a, b, …, each in a zone of its own, in front of them a load balancer."""
+
+    def __init__(self, hosts: int = 2) -> None:
+        self.clock = LoopClock()
+        names = "abcdefgh"[:hosts]
+        self.hosts = {
+            name: MemoryHost(name, self.clock, address=f"10.0.0.{index}")
+            for index, name in enumerate(names, 1)
+        }
+        self.balancer = MemoryLoadBalancer(self.clock, self.answers)
+        self.journal = CrashingJournal()
+        self.journal.watchers.append(self.check)
+        self.instances = [
+            ContainerInstance(
+                name,
+                RuntimeKind.DOCKER,
+                attributes={ZONE_ATTRIBUTE: name},
+                dynamic_port_range=(20_000, 20_009),
+            )
+            for name in names
+        ]
+        self.services = [web()]
+        self.sick: Callable[[str, int], bool] = lambda _host, _port: False
+        """Targets that answer their probes with an error."""
+        self.scheduler = self.new_scheduler()
+        self._before: dict[str, Task] = {}
+        self._released: dict[tuple[str, int], float] = {}
+
+    def restart(self) -> None:
+        """Begin control's next life: it knows the journal and nothing else."""
+        self.balancer.targets.clear()
+        self.journal.crash_at = math.inf
+        self.scheduler = self.new_scheduler()
+
+    def new_scheduler(self) -> Scheduler:
+        chance = random.Random(self.journal.commits)  # noqa: S311 - it repeats
+        return Scheduler(
+            clock=self.clock,
+            cluster_uid=UID,
+            journal=self.journal,
+            balancer=self.balancer,
+            runtimes=self.hosts,
+            records={kind: dict(of) for kind, of in self.journal.records.items()},
+            draw=chance.random,
+            front_door="http://127.0.0.1:8080",
+        )
+
+    def answers(self, address: str, port: int) -> bool:
+        host = next(host for host in self.hosts.values() if host.address == address)
+        return host.serves(port) and not self.sick(address, port)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Scheduler]:
+        """Run the scheduler, configured as this cluster is; stop it as SIGTERM does."""
+        async with asyncio.TaskGroup() as group:
+            life = group.create_task(self.scheduler.run())
+            await self.scheduler.configure(self.instances, self.services)
+            yield self.scheduler
+            life.cancel()
+        self.check_logs()
+
+    def view(self, service: str = "web") -> ServiceView:
+        return self.scheduler.observe_services()[service]
+
+    def messages(self, service: str = "web") -> list[str]:
+        return [event.message for event in self.view(service).events]
+
+    def containers(self) -> list[ContainerName]:
+        """Return the names of all containers that run, on all hosts."""
+        return [name for host in self.hosts.values() for name in host.running()]
+
+    def steady(self, tasks: int) -> bool:
+        """Tell whether the service has that many tasks, healthy, and nothing else."""
+        found = self.scheduler.observe_services().get("web")
+        return (
+            found is not None
+            and found.reached
+            and found.desired == found.healthy == tasks == len(self.containers())
+        )
+
+    async def until(self, condition: Callable[[], bool], within_s: float) -> None:
+        """Let virtual time pass until the condition holds."""
+        for _ in range(int(within_s * 10)):
+            if condition():
+                return
+            await asyncio.sleep(0.1)
+        state = [(task.id[:6], task.status.value) for task in self.journal.tasks()]
+        raise AssertionError(f"not within {within_s} s: {state}, {self.containers()}")
+
+    # --- what holds at every commit -----------------------------------------------
+
+    def check(self) -> None:
+        before, self._before = self._before, self._live()
+        record = self.journal.of("service").get("web")
+        if not isinstance(record, ServiceRecord):
+            return
+        desired = record.service.desired_count
+        lower, upper = limits(desired, record.service.deployment)
+        if len(self._before) > len(before):
+            assert len(self._before) <= upper, "more than maximumPercent"
+        self._check_healthy(before, lower)
+        self._check_ports(before)
+
+    def _live(self) -> dict[str, Task]:
+        return {task.id: task for task in self.journal.tasks() if task.is_live}
+
+    def _check_healthy(self, before: dict[str, Task], lower: int) -> None:
+        healthy = {name for name, task in before.items() if self._is_healthy(task)}
+        stopped = {
+            task.id
+            for task in self.journal.tasks()
+            if task.id in healthy
+            and task.stop_code is StopCode.SERVICE_SCHEDULER_INITIATED
+        }
+        left = len(healthy - stopped)
+        assert left >= min(len(healthy), lower) or not stopped, "minimumHealthyPercent"
+
+    def _is_healthy(self, task: Task) -> bool:
+        views = self.balancer.observe()
+        names = target_ids(task)
+        return task.status is TaskStatus.RUNNING and all(
+            name in views and views[name].healthy for name in names
+        )
+
+    def _check_ports(self, before: dict[str, Task]) -> None:
+        now = self.clock.unix_s()
+        holders: Counter[tuple[str, int]] = Counter()
+        for task in self.journal.tasks():
+            for lease in task.leases:
+                port = (lease.instance, lease.host_port)
+                if task.status is TaskStatus.STOPPED:
+                    assert task.stopped_at_unix_s is not None
+                    self._released[port] = max(
+                        self._released.get(port, 0.0), task.stopped_at_unix_s
+                    )
+                else:
+                    holders[port] += 1
+        assert all(count == 1 for count in holders.values()), "a port is leased twice"
+        for task in self._before.values():
+            for lease in task.leases if task.id not in before else ():
+                port = (lease.instance, lease.host_port)
+                rested_s = now - self._released.get(port, 0.0)
+                assert rested_s >= DELAY_S + 60, "a port was reused too early"
+
+    # --- what holds of all that happened ------------------------------------------
+
+    def check_logs(self) -> None:
+        """No container twice; SIGTERM only after its targets were drained."""
+        for host in self.hosts.values():
+            assert all(count == 1 for count in host.created.values()), "two containers"
+            for at, what, name in host.log:
+                if what == "stop":
+                    self._check_drained(at, name.split("-")[2])
+
+    def _check_drained(self, at: float, task_id: str) -> None:
+        registered = {}
+        for when, what, target_id in self.balancer.log:
+            if target_id.startswith(task_id) and when <= at:
+                registered[target_id] = (what, when)
+        for what, when in registered.values():
+            drained = what != "register" and at - when >= self.balancer.in_flight_s
+            assert drained or what == "forget", "SIGTERM before drained"
