@@ -1,0 +1,81 @@
+"""Introduce the three parts to each other: each port, over the part that has it.
+
+scheduler.ports.LoadBalancer  <-- FrontDoor   --> alb's Balancer
+autoscaler.ports.Capacities   <-- Capacities  --> Scheduler
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from alb.app.balancer import Balancer
+from alb.model import HealthState, TargetId, TargetObservation
+from autoscaler.model import Capacity
+from scheduler.app.scheduler import Scheduler
+from scheduler.model import ServiceStatus
+from scheduler.ports import TargetView
+
+
+class FrontDoor:
+    """The load balancer as the scheduler needs it."""
+
+    def __init__(self, balancer: Balancer) -> None:
+        self._balancer = balancer
+
+    def register(self, target_id: str, group: str, host: str, port: int) -> None:
+        self._balancer.register(TargetId(target_id), group, host, port)
+
+    def deregister(self, target_id: str) -> None:
+        self._balancer.deregister(TargetId(target_id))
+
+    def forget(self, target_id: str) -> None:
+        self._balancer.forget(TargetId(target_id))
+
+    def observe(self) -> Mapping[str, TargetView]:
+        observed = self._balancer.observe()
+        return {target_id: view(seen) for target_id, seen in observed.items()}
+
+
+def view(seen: TargetObservation) -> TargetView:
+    return TargetView(
+        healthy=seen.health.state is HealthState.HEALTHY,
+        unhealthy=seen.health.state is HealthState.UNHEALTHY,
+        reason=seen.health.description,
+        eligible_everywhere=seen.eligible_everywhere,
+        removed_everywhere=seen.removed_everywhere,
+        in_flight=seen.in_flight,
+        drained=seen.drained,
+    )
+
+
+class Capacities:
+    """The scheduler's services as the autoscaler needs them."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+
+    def observe(self) -> Mapping[str, Capacity]:
+        return {
+            name: Capacity(
+                desired=seen.desired,
+                running=seen.running,
+                healthy=seen.healthy,
+                deploying=seen.deploying,
+                reached=seen.reached,
+                version=seen.version,
+            )
+            for name, seen in self._scheduler.observe_services().items()
+            if seen.status is ServiceStatus.ACTIVE
+        }
+
+    async def set_desired(
+        self,
+        resource: str,
+        desired: int,
+        if_version: int,
+        activity_id: str,
+        reason: str,
+    ) -> bool:
+        return await self._scheduler.set_desired(
+            resource, desired, if_version, activity_id, reason
+        )

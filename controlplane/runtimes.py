@@ -1,0 +1,159 @@
+"""Runtimes for the instances of a file, and for a file that names none.
+
+A file without container instances means this machine: the engine that the
+docker CLI would use, if it answers, else local processes, if every container
+has a command. That is chosen once, written down, and never flipped: tasks that
+run in one cannot be found in the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final, assert_never
+
+from controlplane.errors import ControlError
+from foundation.clock import Clock
+from scheduler.drivers.docker import DockerRuntime
+from scheduler.drivers.process import ProcessRuntime
+from scheduler.errors import ContainerError
+from scheduler.model import ContainerInstance, RuntimeKind, Service
+from scheduler.ports import Runtime
+
+DEFAULT_ENDPOINT: Final = "unix:///var/run/docker.sock"
+DEFAULT_NAME: Final = "local"
+ANSWER_S: Final = 5.0
+"""How long an engine may take to answer that it is there."""
+
+
+class NoRuntime(ControlError):
+    """No engine answers, and not every container can run as a process."""
+
+    def __init__(self, endpoint: str, why: str, containers: Iterable[str]) -> None:
+        super().__init__(endpoint, why)
+        self.endpoint = endpoint
+        self.why = why
+        self.containers = tuple(containers)
+
+    def __str__(self) -> str:
+        listed = ", ".join(self.containers)
+        return (
+            f"no container engine answers at {self.endpoint} ({self.why}), and"
+            f" without one every container needs a command: {listed} has none"
+        )
+
+
+class Runtimes(dict[str, Runtime]):
+    """The runtimes by instance name. Grows as files name more; never shrinks."""
+
+    def __init__(self, tasks: Path, cluster_uid: str, clock: Clock) -> None:
+        super().__init__()
+        self._tasks = tasks
+        self._cluster_uid = cluster_uid
+        self._clock = clock
+
+    def open(self, instances: Iterable[ContainerInstance], directory: Path) -> None:
+        """Make a runtime for each instance that has none yet."""
+        for instance in instances:
+            if instance.name not in self:
+                self[instance.name] = self._make(instance, directory)
+
+    def _make(self, instance: ContainerInstance, directory: Path) -> Runtime:
+        match instance.runtime:
+            case RuntimeKind.DOCKER:
+                return DockerRuntime(
+                    instance.name,
+                    instance.endpoint or DEFAULT_ENDPOINT,
+                    self._cluster_uid,
+                    clock=self._clock,
+                    address=instance.address,
+                )
+            case RuntimeKind.PROCESS:
+                return ProcessRuntime(
+                    instance.name,
+                    self._tasks / instance.name,
+                    self._cluster_uid,
+                    clock=self._clock,
+                    address=instance.address,
+                    working_directory=directory,
+                )
+            case _:
+                assert_never(instance.runtime)
+
+    async def close(self) -> None:
+        for runtime in self.values():
+            await runtime.close()
+
+
+async def choose_default(
+    endpoint: str, services: Iterable[Service], clock: Clock
+) -> tuple[ContainerInstance, str]:
+    """Return this machine as an instance, and why as that. Raises NoRuntime."""
+    why = await why_not(endpoint, clock)
+    if not why:
+        engine = ContainerInstance(DEFAULT_NAME, RuntimeKind.DOCKER, endpoint)
+        return engine, f"tasks run as containers of the engine at {endpoint}"
+    lacking = sorted(set(without_command(services)))
+    if lacking:
+        raise NoRuntime(endpoint, why, lacking)
+    processes = ContainerInstance(DEFAULT_NAME, RuntimeKind.PROCESS)
+    return processes, (
+        f"tasks run as local processes: no engine answers at {endpoint} ({why})"
+    )
+
+
+async def why_not(endpoint: str, clock: Clock) -> str:
+    """Return why no engine can be used at `endpoint`; empty when one answers."""
+    runtime = DockerRuntime(DEFAULT_NAME, endpoint, "none", clock=clock)
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            status = await runtime.status()
+    except TimeoutError:
+        return f"no answer within {ANSWER_S:g} s"
+    except ContainerError as error:
+        return error.detail
+    finally:
+        await runtime.close()
+    return "" if status.connected else status.detail
+
+
+def without_command(services: Iterable[Service]) -> Iterator[str]:
+    """Yield the containers that only an image can run."""
+    for service in services:
+        for container in service.task_definition.containers:
+            if not container.entry_point + container.command:
+                yield container.name
+
+
+def engine_endpoint(environment: Mapping[str, str], home: Path) -> str:
+    """Return the endpoint the docker CLI would use.
+
+    DOCKER_HOST, then DOCKER_CONTEXT or the configured current context, then
+    the default socket. Source: docker CLI reference, "Environment variables"
+    and "docker context".
+    """
+    if host := environment.get("DOCKER_HOST"):
+        return host
+    config = Path(environment.get("DOCKER_CONFIG") or home / ".docker")
+    current = _json(config / "config.json").get("currentContext")
+    context = environment.get("DOCKER_CONTEXT") or current
+    if not isinstance(context, str) or context == "default":
+        return DEFAULT_ENDPOINT
+    digest = hashlib.sha256(context.encode()).hexdigest()
+    meta = _json(config / "contexts" / "meta" / digest / "meta.json")
+    endpoints = meta.get("Endpoints")
+    docker = endpoints.get("docker") if isinstance(endpoints, dict) else None
+    host = docker.get("Host") if isinstance(docker, dict) else None
+    return host or DEFAULT_ENDPOINT
+
+
+def _json(path: Path) -> Mapping[str, object]:
+    """Return the object in a file; one that is not there or not JSON is empty."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
