@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,7 @@ AWAITED = {"problems"}
 """Modules of foundation whose second user is being written. Must become empty."""
 
 LINES_MAX = 450
+TEST_LINES_MAX = 600
 FUNCTION_LINES_MAX = 60
 
 FILES = sorted(file for name in STANDS_ON for file in (ROOT / name).rglob("*.py"))
@@ -153,7 +155,8 @@ def words_of(name: str) -> list[str]:
 @every_file_of_ours
 def test_files_and_functions_stay_small(file: Path) -> None:
     text = file.read_text()
-    assert len(text.splitlines()) <= LINES_MAX
+    ours = file.relative_to(ROOT).parts[0] in STANDS_ON
+    assert len(text.splitlines()) <= (LINES_MAX if ours else TEST_LINES_MAX)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -168,17 +171,15 @@ def test_a_module_says_what_it_is(file: Path) -> None:
 
 
 def test_no_file_names_a_place_of_one_machine() -> None:
-    parent = f"{ROOT.parent}/"
-    if ROOT.parent in {Path("/"), Path("/tmp")}:  # noqa: S108 - compared, not used
-        pytest.skip("a checkout in / or /tmp: the name proves nothing")
-    suffixes = {".py", ".md", ".toml", ".yaml", ".lock", ".sh", ".cfg", ".json", ""}
-    skipped = {".git", "__pycache__", "node_modules"}
-    for file in ROOT.rglob("*"):
-        parts = file.relative_to(ROOT).parts
-        if any(part in skipped or part.startswith(".") for part in parts[:-1]):
-            continue
-        if file.is_file() and file.suffix in suffixes and file.stat().st_size < 1 << 20:
-            assert parent not in file.read_text(errors="replace"), file
+    # A checkout right in /tmp would make every mention of /tmp one of its own.
+    shared = {Path("/"), Path("/tmp"), Path("/home")}  # noqa: S108 - only compared
+    place = f"{ROOT if ROOT.parent in shared else ROOT.parent}/"
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
+    for name in names.stdout.split("\0"):
+        file = ROOT / name
+        if file.is_file() and file.stat().st_size < 1 << 20:
+            assert place not in file.read_text(errors="replace"), name
 
 
 @pytest.mark.parametrize(
