@@ -4,14 +4,17 @@
 
 import asyncio
 import contextlib
+import os
+import resource
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvloop
 
-from alb.decide.health import Answered, Failed, ProbeOutcome, TimedOut
+from alb.decide.health import Answered, Failed, NotMade, ProbeOutcome, TimedOut
 from alb.drivers.probe import HEAD_MAX_BYTES, probe
 from alb.model import HealthCheck
 
@@ -119,7 +122,31 @@ async def test_a_name_that_cannot_be_one_is_a_failure() -> None:
     assert isinstance(outcome, Failed)
 
 
-async def test_our_own_stall_is_not_the_targets_fault() -> None:
+LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
+"""They differ in what they run first after a stall: timers or sockets."""
+
+
+@pytest.mark.parametrize("new_loop", LOOPS, ids=["asyncio", "uvloop"])
+def test_our_own_stall_is_not_the_targets_fault(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(probed_during_a_stall()) == Answered(200)
+
+
+@pytest.mark.parametrize("new_loop", LOOPS, ids=["asyncio", "uvloop"])
+def test_silence_is_a_timeout_on_either_loop(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def ask() -> ProbeOutcome:
+        async with target() as (port, _):
+            return await probe("127.0.0.1", port, QUICK)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert runner.run(ask()) == TimedOut()
+
+
+async def probed_during_a_stall() -> ProbeOutcome:
     """The answer comes while our loop stands still for twice the timeout."""
     stalled = threading.Event()
 
@@ -143,8 +170,7 @@ async def test_our_own_stall_is_not_the_targets_fault() -> None:
         asyncio.get_running_loop().call_later(0.1, stall)
         outcome = await probe("127.0.0.1", port, QUICK)
         await asyncio.to_thread(server.join)
-
-    assert outcome == Answered(200)
+    return outcome
 
 
 async def test_a_timeout_is_kept() -> None:
@@ -170,3 +196,36 @@ async def test_every_connection_is_closed_afterwards() -> None:
     async with server, asyncio.timeout(5):
         await probe("127.0.0.1", server.sockets[0].getsockname()[1], PATIENT)
         await closed.wait()
+
+
+def test_a_prober_that_has_no_time_at_all_says_nothing() -> None:
+    """Every slice is late: the loop is kept busy for longer than any patience."""
+
+    async def ask() -> ProbeOutcome:
+        loop = asyncio.get_running_loop()
+
+        def stay_busy() -> None:
+            time.sleep(0.1)
+            loop.call_later(0.005, stay_busy)
+
+        async with target() as (port, _):
+            loop.call_soon(stay_busy)
+            return await probe("127.0.0.1", port, QUICK)
+
+    outcome = asyncio.run(ask())
+
+    assert isinstance(outcome, NotMade)
+
+
+async def test_our_own_lack_of_descriptors_says_nothing() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with target(OK, b"\r\n") as (port, _):
+        free = os.open(os.devnull, os.O_RDONLY)
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            outcome = await probe("127.0.0.1", port, PATIENT)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert outcome == NotMade("Too many open files")
