@@ -28,7 +28,7 @@ from controlplane.cluster_file.kinds import (
     Variants,
     Whole,
 )
-from controlplane.cluster_file.record import Findings, Record
+from controlplane.cluster_file.record import BROKEN, Findings, Record
 from controlplane.cluster_file.source import Entries, Entry, Items, Node, Scalar
 from foundation.problems import did_you_mean
 
@@ -40,8 +40,6 @@ SHOWN_MAX: Final = 60
 _WHOLE = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _NULL = 'null is not a value here; leave the field out, or write "" for an empty text'
-
-_BROKEN: Final = object()
 
 
 def decode(root: Entries, shape: Shape, findings: Findings) -> Record:
@@ -120,7 +118,7 @@ def _field(entry: Entry, field: Field, record: Record, findings: Findings) -> No
         _not_built(entry, field, path, findings)
         return
     value = _value(entry.value, field.kind, path, findings)
-    if value is _BROKEN:
+    if value is BROKEN:
         record.broken.add(field.name)
     elif field.status is Status.LIVE:
         record.values[field.name] = value
@@ -141,6 +139,7 @@ def _unknown(node: Entries, index: int, record: Record, findings: Findings) -> N
     shape = record.shape
     if not record.path and entry.key.startswith("x-"):
         return
+    record.broken.add(entry.key)
     path = record.path_of(quoted(entry.key))
     if entry.key in shape.wrappers:
         message = "is left out here; write its fields beside the type"
@@ -163,11 +162,11 @@ def _variant(node: Entries, kind: Variants, path: str, findings: Findings) -> ob
     tags = [entry.value for entry in node.entries if entry.key == kind.tag]
     if not tags:
         findings.error(node, path, f"{kind.tag} is missing")
-        return _BROKEN
+        return BROKEN
     choice = Choice(tuple(kind.shapes), kind.later)
     tag = _scalar(tags[0], choice, f"{path}.{kind.tag}", findings)
-    if tag is _BROKEN:
-        return _BROKEN
+    if tag is BROKEN:
+        return BROKEN
     shape = kind.shapes[str(tag)]
     tag_field = Field(kind.tag, choice, "")
     known = shape._replace(fields={kind.tag: tag_field, **shape.fields})
@@ -202,7 +201,7 @@ def _each(node: Node, kind: Each, path: str, findings: Findings) -> object:
         return _wrong(node, path, findings, f"must be a list{example}")
     if len(node.items) < kind.least:
         findings.error(node, path, "must not be empty")
-        return _BROKEN
+        return BROKEN
     if kind.most is not None and len(node.items) > kind.most:
         count = len(node.items)
         findings.error(node, path, f"must have at most {kind.most} (got {count})")
@@ -210,10 +209,10 @@ def _each(node: Node, kind: Each, path: str, findings: Findings) -> object:
         _value(item, kind.of, f"{path}[{index}]", findings)
         for index, item in enumerate(node.items)
     ]
-    if any(value is _BROKEN for value in values) and not isinstance(
+    if any(value is BROKEN for value in values) and not isinstance(
         kind.of, Shape | Variants
     ):
-        return _BROKEN
+        return BROKEN
     return values
 
 
@@ -229,15 +228,15 @@ def _scalar(
     if not isinstance(node, Scalar):
         what = "a list" if isinstance(node, Items) else "a mapping"
         findings.error(node, path, f"must be a single value, not {what}")
-        return _BROKEN
+        return BROKEN
     if node.fault or node.is_null:
         findings.error(node, path, node.fault or _NULL)
-        return _BROKEN
+        return BROKEN
     try:
         return _READERS[type(kind)](node.text, kind, findings)
     except _Wrong as wrong:
         findings.error(node, path, str(wrong))
-        return _BROKEN
+        return BROKEN
 
 
 class _Wrong(Exception):
@@ -325,4 +324,4 @@ def _wrong(node: Node, path: str, findings: Findings, message: str) -> object:
     if isinstance(node, Scalar) and (node.fault or node.is_null):
         message = node.fault or _NULL
     findings.error(node, path, message)
-    return _BROKEN
+    return BROKEN

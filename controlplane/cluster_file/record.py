@@ -7,11 +7,14 @@ as its default (or as nothing), so that one mistake is told once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from controlplane.cluster_file.kinds import Shape
 from controlplane.cluster_file.source import Entries, Entry, Node
 from foundation.problems import Problem, Severity
+
+BROKEN: Final = object()
+"""Stands for a value that had a problem, until the record leaves it out."""
 
 
 class Place(NamedTuple):
@@ -114,6 +117,18 @@ class Record:
         """Return where each item of a list is written."""
         node = self.places.get(name)
         return list(getattr(node, "items", ()))
+
+    def intact(self) -> bool:
+        """Whether nothing in it, at any depth, had a problem."""
+        if self.broken:
+            return False
+        for value in self.values.values():
+            inner = value if isinstance(value, list) else [value]
+            if any(isinstance(item, Record) and not item.intact() for item in inner):
+                return False
+            if isinstance(value, list) and any(item is BROKEN for item in value):
+                return False
+        return True
 
     def _list(self, name: str) -> list[object]:
         value = self._value(name)

@@ -24,6 +24,8 @@ DEPTH_MAX: Final = 32
 ALIASED_NODES_MAX: Final = 100_000
 """Nodes that aliases may add to a file: a billion laughs stop here."""
 
+_COMMENTED_KEYWORD = re.compile(r"(?<=\s)#\{")
+_FLOW_VARIABLE = re.compile(r"\$\{[^{}]*\}?$")
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _Event = Any
 """PyYAML's events: their stubs know neither tag nor anchor nor that marks exist."""
@@ -161,7 +163,7 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, depth)
         if event.tag not in {None, "!"}:
-            raise _Refused(line, column, f'tags such as "{event.tag}" are not used')
+            raise _Refused(line, column, f'tags such as "{_tag(event)}" are not used')
         if event.anchor:
             self.anchors[event.anchor] = None  # open: an alias to it is a loop
         node: Node
@@ -197,7 +199,9 @@ class _Composer:
 
     def _scalar(self, event: _Event) -> Scalar:
         line, column = _place(event)
-        plain = event.style is None
+        plain = (
+            not event.style
+        )  # None from one of PyYAML's parsers, empty from the other
         if plain and self._swallowed(event):
             fault = '"#{" starts a comment here; put the whole value in quotes'
             return Scalar(event.value, line, column, plain, fault)
@@ -239,7 +243,7 @@ class _Composer:
                 message = f'an anchor ("&{inner.anchor}") on a key is not used'
                 raise _Refused(line, column, message)
             value = self._node(next(self.events), depth + 1)
-            if inner.value == "<<" and inner.style is None:
+            if inner.value == "<<" and not inner.style:
                 merged.extend(_merged(value))
             else:
                 entries.append(Entry(inner.value, line, column, value))
@@ -270,6 +274,10 @@ def _odd_key(event: _Event) -> str:
     return "a key must be a text"
 
 
+def _tag(event: _Event) -> str:
+    return str(event.tag).replace("tag:yaml.org,2002:", "!!")
+
+
 def _place(event: _Event) -> tuple[int, int]:
     return event.start_mark.line + 1, event.start_mark.column + 1
 
@@ -282,11 +290,18 @@ def _explain(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, int, s
     for mark in (error.context_mark, error.problem_mark):
         if mark is not None and (hint := _hint(lines, mark.line, mark.column)):
             return *_within(lines, mark.line, mark.column), hint
-    mark = error.problem_mark or error.context_mark
-    line, column = _within(lines, mark.line, mark.column) if mark else (1, 1)
-    if "#{" in lines[line - 1]:
-        where = lines[line - 1].index("#{")
-        return line, where + 1, 'a value with "#{" must be in quotes'
+    last = error.problem_mark or error.context_mark
+    if last is None:
+        return 1, 1, f"not YAML: {error.problem}"
+    first = error.context_mark or last
+    for number in range(max(0, first.line - 1), min(last.line + 1, len(lines))):
+        if keyword := _COMMENTED_KEYWORD.search(lines[number]):
+            message = '"#{" starts a comment here; put the whole value in quotes'
+            return number + 1, keyword.start() + 1, message
+    line, column = _within(lines, last.line, last.column)
+    if variable := _FLOW_VARIABLE.search(lines[line - 1][: column + 1]):
+        message = 'a "${…}" inside braces or brackets must be in quotes'
+        return line, variable.start() + 1, message
     context = f" {error.context}" if error.context else ""
     return line, column, f"not YAML: {error.problem}{context}"
 

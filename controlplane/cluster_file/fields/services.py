@@ -103,11 +103,13 @@ ALARM: Final = shape(
 
 _POLICY = "Application Auto Scaling PutScalingPolicy"
 STEPS_MAX: Final = 20
+TASKS_MAX: Final = 100_000
+"""Ours: a bound on the tasks of one service, far above ECS's quota."""
 _STEP = shape(
     "StepAdjustment",
     Field("metricIntervalLowerBound", Number(), _POLICY, note="left out: -infinity"),
     Field("metricIntervalUpperBound", Number(), _POLICY, note="left out: +infinity"),
-    Field("scalingAdjustment", Whole(-100_000, 100_000), _POLICY, required=True),
+    Field("scalingAdjustment", Whole(-TASKS_MAX, TASKS_MAX), _POLICY, required=True),
 )
 POLICY: Final = Variants(
     "policyType",
@@ -147,8 +149,8 @@ POLICY: Final = Variants(
 _TARGET = "Application Auto Scaling RegisterScalableTarget"
 AUTO_SCALING: Final = shape(
     "AutoScaling",
-    Field("minCapacity", Whole(0), _TARGET, required=True),
-    Field("maxCapacity", Whole(0), _TARGET, required=True),
+    Field("minCapacity", Whole(0, TASKS_MAX), _TARGET, required=True),
+    Field("maxCapacity", Whole(0, TASKS_MAX), _TARGET, required=True),
     Field("policies", Each(POLICY, key="policyName"), _POLICY),
     refused("scheduledActions", "Application Auto Scaling PutScheduledAction"),
     refused("suspendedState", _TARGET),
@@ -210,7 +212,7 @@ SERVICE: Final = shape(
     ),
     Field(
         "desiredCount",
-        Whole(0, 100_000),
+        Whole(0),
         _SERVICE,
         note="required without autoScaling; with it only the first value, "
         "minCapacity where left out",

@@ -36,7 +36,7 @@ def action(
     """Return the one action of a rule or listener, read from its list `name`."""
     records = owner.records(name)
     if len(owner.items_at(name)) > 1 and len(records) > 1:
-        message = "must be one of forward, redirect or fixed-response (got {})"
+        message = "must be one forward, redirect or fixed-response (got {})"
         got = len(records)
         findings.error(owner.at(name), owner.path_of(name), message.format(got))
     if not records:
@@ -57,7 +57,7 @@ def action(
 
 def _forward(record: Record, groups: Collection[str], findings: Findings) -> Forward:
     if record.absent("targetGroup") == record.absent("targetGroups"):
-        message = "must have either targetGroup or targetGroups"
+        message = "must have targetGroup or targetGroups, and not both"
         findings.error(record.node, record.path, message)
     if record.has("targetGroup"):
         check_group(record, groups, findings)

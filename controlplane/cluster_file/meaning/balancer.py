@@ -213,7 +213,7 @@ def _matcher(record: Record, findings: Findings) -> tuple[tuple[int, int], ...]:
     return tuple(ranges)
 
 
-# --- fixed targets ----------------------------------------------------------------------
+# --- fixed targets ------------------------------------------------------------------
 
 
 def _targets(group: Record, findings: Findings) -> tuple[Target, ...]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from controlplane.cluster_file.decode import quoted
+from controlplane.cluster_file.fields.services import TASKS_MAX
 from controlplane.cluster_file.meaning.actions import check_group
 from controlplane.cluster_file.record import Findings, Record
 from foundation.problems import did_you_mean
@@ -79,7 +80,12 @@ def _task_definition(
 
 def _desired_count(record: Record, findings: Findings) -> int:
     if not record.absent("desiredCount"):
-        return record.whole("desiredCount")
+        desired = record.whole("desiredCount")
+        if desired > TASKS_MAX:
+            message = f"must be at most {TASKS_MAX} (got {desired})"
+            at, path = record.at("desiredCount"), record.path_of("desiredCount")
+            findings.error(at, path, message)
+        return min(desired, TASKS_MAX)
     if record.absent("autoScaling"):
         findings.error(record.node, record.path, "desiredCount is missing")
         return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
 from controlplane.cluster_file.decode import quoted
@@ -99,12 +100,14 @@ def _port_range(record: Record, findings: Findings) -> tuple[int, int]:
 def task_definitions(
     root: Record, runtimes: Runtimes, findings: Findings
 ) -> dict[str, TaskDefinition]:
-    """Return the task definitions by family."""
+    """Return the task definitions by family; a broken one has no containers."""
     records = root.records("taskDefinitions")
     check_unique(records, "family", findings)
     found: dict[str, TaskDefinition] = {}
     for record in records:
         definition = _task_definition(record, runtimes, findings)
+        if not record.intact():
+            definition = replace(definition, containers=())
         found.setdefault(definition.family, definition)
     return found
 

@@ -1,0 +1,457 @@
+"""What a cluster file says arrives in the packages' own types."""
+
+from pathlib import Path
+
+import pytest
+
+from alb.model import (
+    FixedResponse,
+    Forward,
+    HealthCheck,
+    HostHeader,
+    HttpHeader,
+    HttpRequestMethod,
+    LoadBalancerAttributes,
+    PathPattern,
+    QueryPair,
+    QueryString,
+    Redirect,
+    SourceIp,
+    WeightedGroup,
+)
+from autoscaler.model import AdjustmentType, Comparison, MissingData, Statistic
+from controlplane.cluster_file import ClusterFile, load, text_of
+from foundation.problems import ConfigInvalid
+from scheduler.model import PlacementStrategy, RuntimeKind, ServiceLoadBalancer
+
+OK = "{type: fixed-response, statusCode: 200}"
+VALID = (Path(__file__).parent / "valid.yaml").read_text()
+
+
+@pytest.fixture(scope="module")
+def valid() -> ClusterFile:
+    return load("alb.yaml", VALID, {})
+
+
+def small(tail: str = "", **variables: str) -> ClusterFile:
+    return load("alb.yaml", f"cluster: demo\n{tail}", variables)
+
+
+def container(fields: str, **variables: str) -> ClusterFile:
+    return small(
+        "taskDefinitions: [{family: f, containerDefinitions: "
+        f"[{{name: c, image: i, memory: 6, {fields}}}]}}]\n",
+        **variables,
+    )
+
+
+# --- values -----------------------------------------------------------------------
+
+
+def test_rules_stand_in_the_order_of_their_priorities(valid: ClusterFile) -> None:
+    assert valid.load_balancer
+    (listener,) = valid.load_balancer.listeners
+
+    assert [10, 20, 30, 40] == [rule.priority for rule in listener.rules]
+    assert [
+        (PathPattern(("/legacy", "/legacy/*")),),
+        (HostHeader(("old.example.com",)), SourceIp(("10.0.0.0/8",))),
+        (HttpHeader("X-Beta", ("y*",)), QueryString((QueryPair("2", "v"),))),
+        (HttpRequestMethod(("TRACE",)),),
+    ] == [rule.conditions for rule in listener.rules]
+    assert [
+        Forward((WeightedGroup("legacy"),)),
+        Redirect(301, host="new.example.com"),
+        Forward((WeightedGroup("web", 9), WeightedGroup("api", 1))),
+        FixedResponse(405, "text/plain", "no"),
+    ] == [rule.action for rule in listener.rules]
+
+
+def test_a_group_has_awss_defaults_where_the_file_is_silent(valid: ClusterFile) -> None:
+    assert valid.load_balancer
+    web, api, legacy = valid.load_balancer.groups
+
+    assert HealthCheck() == legacy.health_check
+    assert (300.0, 9090) == (api.deregistration_delay_s, api.port)
+    assert web.health_check == HealthCheck(
+        path="/healthz",
+        interval_s=2.0,
+        timeout_s=2.0,  # min(5, interval)
+        healthy_threshold=2,
+        matcher=((200, 299),),
+    )
+
+
+def test_a_fixed_target_has_an_identity_of_its_own(valid: ClusterFile) -> None:
+    assert valid.load_balancer
+    targets = valid.load_balancer.fixed_targets["legacy"]
+
+    assert [
+        ("fixed/legacy/127.0.0.1:9000", "127.0.0.1", 9000),
+        ("fixed/legacy/[::1]:9000", "::1", 9000),
+    ] == [(target.id, target.host, target.port) for target in targets]
+
+
+def test_a_service_refers_to_the_only_container_and_port(valid: ClusterFile) -> None:
+    web, api = valid.services
+
+    assert (ServiceLoadBalancer("web", "web", 8080, 10.0),) == web.load_balancers
+    assert (ServiceLoadBalancer("api", "api", 9090, 300.0),) == api.load_balancers
+    assert 1024 == web.task_definition.reserved_cpu
+    assert 1024 == web.task_definition.memory_mib
+    assert (
+        PlacementStrategy("spread", "attribute:ecs.availability-zone"),
+    ) == web.placement_strategy
+    assert (50, 200) == (
+        web.deployment.minimum_healthy_percent,
+        web.deployment.maximum_percent,
+    )
+
+
+def test_an_alarm_is_about_its_service_unless_it_says_otherwise(
+    valid: ClusterFile,
+) -> None:
+    (target,) = valid.scalable_targets
+    (policy,) = target.policies
+    alarm = policy.alarm
+
+    assert ("web", 1, 6) == (target.resource, target.min_capacity, target.max_capacity)
+    assert ("web-out", 10, 2, 1) == (
+        alarm.name,
+        alarm.period_s,
+        alarm.evaluation_periods,
+        alarm.datapoints_to_alarm,
+    )
+    assert ("AWS/ECS", "CPUUtilization") == (alarm.metric.namespace, alarm.metric.name)
+    assert (
+        ("ClusterName", "demo"),
+        ("ServiceName", "web"),
+    ) == alarm.metric.dimensions
+    assert (Statistic.AVERAGE, Comparison.GREATER, 75.0, MissingData.MISSING) == (
+        alarm.statistic,
+        alarm.comparison,
+        alarm.threshold,
+        alarm.treat_missing_data,
+    )
+    assert AdjustmentType.PERCENT_CHANGE_IN_CAPACITY is policy.adjustment_type
+    assert [(0.0, 10.0, 10), (10.0, None, 30)] == [
+        (step.lower_bound, step.upper_bound, step.scaling_adjustment)
+        for step in policy.steps
+    ]
+
+
+def test_an_alarm_on_the_clusters_cpu_names_the_cluster_alone() -> None:
+    only = "{name: ClusterName, value: demo}"
+    text = VALID.replace("statistic: Average", f"dimensions: [{only}]")
+    (policy,) = load("alb.yaml", text, {}).scalable_targets[0].policies
+
+    assert (("ClusterName", "demo"),) == policy.alarm.metric.dimensions
+
+
+def test_instances_have_a_runtime_and_a_range_of_ports(valid: ClusterFile) -> None:
+    a, b = valid.instances
+
+    assert (RuntimeKind.DOCKER, "unix:///var/run/docker.sock", "a") == (
+        a.runtime,
+        a.endpoint,
+        a.zone,
+    )
+    assert (RuntimeKind.PROCESS, "127.0.0.1", 1024, 2048) == (
+        b.runtime,
+        b.address,
+        b.cpu,
+        b.memory_mib,
+    )
+    assert ((20000, 29999), (21000, 21999)) == (
+        a.dynamic_port_range,
+        b.dynamic_port_range,
+    )
+
+
+def test_an_internal_load_balancer_listens_on_loopback_only() -> None:
+    listeners = f"listeners: [{{port: 80, defaultActions: [{OK}]}}]\n"
+    internal = small(listeners).load_balancer
+    facing = small(
+        f"{listeners}loadBalancer: {{scheme: internet-facing}}"
+    ).load_balancer
+
+    assert internal
+    assert ("127.0.0.1",) == internal.listeners[0].addresses
+    assert facing
+    assert ("0.0.0.0",) == facing.listeners[0].addresses  # noqa: S104 - what it means
+    assert "demo" == internal.name, "named for the cluster where it has no name"
+
+
+def test_attributes_of_the_load_balancer_reach_its_listeners() -> None:
+    attributes = (
+        "loadBalancer: {attributes: {idle_timeout.timeout_seconds: 4000, "
+        "client_keep_alive.seconds: 60, alb.head_timeout.timeout_seconds: 5}}\n"
+        f"listeners: [{{port: 80, defaultActions: [{OK}]}}]"
+    )
+    balancer = small(attributes).load_balancer
+
+    assert balancer
+    expected = LoadBalancerAttributes(4000.0, 60.0, 5.0)
+    assert expected == balancer.attributes == balancer.listeners[0].attributes
+
+
+def test_a_file_without_a_front_door_has_none() -> None:
+    assert small().load_balancer is None
+
+
+def test_a_scaled_service_begins_with_its_least_capacity() -> None:
+    text = VALID.replace("    desiredCount: 2\n", "").replace(
+        "minCapacity: 1", "minCapacity: 3"
+    )
+    loaded = load("alb.yaml", text, {})
+
+    assert 3 == loaded.services[0].desired_count
+    assert frozenset({"web"}) == loaded.scaled_services
+
+
+# fmt: off
+TASK_SIZES = [
+    ("256", "512", 256, 512),
+    ("1 vCPU", "1GB", 1024, 1024),
+    (".5 vcpu", "0.5 gb", None, None),
+    ("0.25vCPU", "2 GB", 256, 2048),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("cpu", "memory", "units", "mib"), TASK_SIZES)
+def test_a_task_is_sized_in_units_or_in_vcpu(
+    cpu: str, memory: str, units: int | None, mib: int | None
+) -> None:
+    text = (
+        f"taskDefinitions: [{{family: f, cpu: {cpu}, memory: {memory}, "
+        "containerDefinitions: [{name: c, image: i, memory: 6}]}]"
+    )
+    if units is None:
+        with pytest.raises(ConfigInvalid, match="must be like 256"):
+            small(text)
+    else:
+        definition = small(text).task_definitions["f"]
+        assert (units, mib) == (definition.cpu, definition.memory_mib)
+
+
+# --- YAML 1.1 does not bite -----------------------------------------------------------
+
+
+# fmt: off
+TEXTS = [
+    ("no",            "no",         "not a boolean"),
+    ("22:22",         "22:22",      "not minutes"),
+    ("1.10",          "1.10",       "not a fraction"),
+    ("0256",          "0256",       "not octal"),
+    ("0x1F",          "0x1F",       "not hexadecimal"),
+    ("1_000",         "1_000",      "not a thousand"),
+    ("2001-01-01",    "2001-01-01", "not a date"),
+    ('"null"',        "null",       "quoted, so not null"),
+    ('""',            "",           "an empty text is a text"),
+    ("a #{b}c",       None,         "a comment would swallow half of it"),
+    ("${EMPTY}",      "",           "a variable that is empty is an empty text"),
+    ("${NULL}",       "null",       "a variable's value is never null"),
+    ("${A}-${B:-b}",  "a-b",        "two variables"),
+    ("${EMPTY:-x}",   "x",          "empty counts as not set after :-"),
+    ("${EMPTY-x}",    "",           "and does not after -"),
+    ("${NO-x}",       "x",          "not set"),
+    ("${NO:-}",       "",           "a default may be empty"),
+    ("$${A}",         "${A}",       "two dollars are one"),
+    ("$A",            "$A",         "a dollar without braces is a dollar"),
+    ("/a$",           "/a$",        "and so at the end"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [row[:2] for row in TEXTS],
+    ids=[f"{row[0]} is {row[2]}" for row in TEXTS],
+)
+def test_a_text_keeps_its_text(written: str, text: str | None) -> None:
+    block = (
+        "taskDefinitions:\n"
+        "  - family: f\n"
+        "    containerDefinitions:\n"
+        "      - name: c\n"
+        "        image: i\n"
+        "        memory: 6\n"
+        "        environment:\n"
+        "          - name: X\n"
+        f"            value: {written}\n"
+    )
+    variables = {"A": "a", "EMPTY": "", "NULL": "null"}
+    if text is None:
+        with pytest.raises(ConfigInvalid, match="starts a comment here"):
+            small(block, **variables)
+        return
+    (only,) = small(block, **variables).task_definitions["f"].containers
+
+    assert (("X", text),) == only.environment
+
+
+def test_a_number_may_be_quoted_or_come_from_a_variable() -> None:
+    (only,) = container("cpu: '${CPU}'", CPU="256").task_definitions["f"].containers
+
+    assert 256 == only.cpu
+
+
+def test_top_level_names_that_start_with_x_are_ignored() -> None:
+    assert small() == small("x-anything: [*]\n".replace("*", "1"))
+
+
+def test_a_variable_in_an_ignored_part_need_not_be_set() -> None:
+    assert small() == small("x-anything: ${NOT_SET}\n")
+
+
+def test_merge_keys_give_what_the_mapping_does_not_say_itself() -> None:
+    text = (
+        "x-base: &base {image: i, memory: 6, cpu: 7}\n"
+        "taskDefinitions:\n"
+        "  - family: f\n"
+        "    containerDefinitions: [{<<: *base, name: c, cpu: 9}]\n"
+    )
+    (only,) = small(text).task_definitions["f"].containers
+
+    assert ("i", 6, 9) == (only.image, only.memory_mib, only.cpu)
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    text = text_of("alb.yaml", b"\xef\xbb\xbfcluster: demo\n")
+
+    assert "demo" == load("alb.yaml", text, {}).cluster
+    assert "demo" == load("alb.yaml", "\ufeffcluster: demo\n", {}).cluster
+
+
+# fmt: off
+BYTES = [
+    (b"cluster: d\xe9mo\n", "1:11: byte 0xe9 is not UTF-8; save the file as UTF-8"),
+    ("cluster: demo\n".encode("utf-16"), "1:1: the file is UTF-16; save it as UTF-8"),
+    (b"#" * (4 * 2**20 + 1), "1:1: the file is larger than 4 MiB"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("content", "line"), BYTES, ids=["latin-1", "utf-16", "large"])
+def test_bytes_that_are_no_text_are_told(content: bytes, line: str) -> None:
+    with pytest.raises(ConfigInvalid) as refused:
+        text_of("alb.yaml", content)
+    assert f"alb.yaml:{line}" == refused.value.problems[0].at("alb.yaml")
+
+
+def test_a_billion_laughs_are_refused_quickly() -> None:
+    lines = ["x0: &x0 [a, a, a, a, a, a, a, a, a, a]"]
+    lines += [f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 10)}]" for n in range(1, 10)]
+
+    with pytest.raises(ConfigInvalid, match="aliases add more than 100000 nodes"):
+        load("alb.yaml", "\n".join(lines), {})
+
+
+def test_aliases_do_not_nest_deeper_than_what_is_written() -> None:
+    lines = ["x0: &x0 [[[[[[a]]]]]]"]
+    lines += [f"x{n}: &x{n} [[[[[[*x{n - 1}]]]]]]" for n in range(1, 10)]
+
+    with pytest.raises(ConfigInvalid, match="nested deeper than 32 levels"):
+        load("alb.yaml", "\n".join(lines), {})
+
+
+def test_brackets_without_end_do_not_exhaust_the_stack() -> None:
+    with pytest.raises(ConfigInvalid):
+        load("alb.yaml", "[" * 100_000, {})
+
+
+# --- warnings -------------------------------------------------------------------------
+
+# fmt: off
+WARNINGS = [
+    ("    desiredCount: 1\n", "    desiredCount: 1\n    enableExecuteCommand: true\n",
+     "102:5: warning: services[1].enableExecuteCommand: "
+     "is not built yet and is ignored",
+     "ignoring it changes nobody's traffic"),
+    ("idle_timeout.timeout_seconds: 60", "routing.http.desync_mitigation_mode: monitor",
+     "41:16: warning: loadBalancer.attributes.routing.http.desync_mitigation_mode: "
+     "is not built yet and is ignored",
+     "what is built refuses more, never less"),
+    ("type: spread", "type: binpack",
+     "83:32: warning: services[0].placementStrategy[0].type: "
+     '"binpack" is not built yet and is ignored',
+     "a strategy is best effort"),
+    ("    desiredCount: 1\n",
+     "    desiredCount: 1\n    deploymentConfiguration: "
+     "{minimumHealthyPercent: 100, maximumPercent: 100}\n",
+     "102:30: warning: services[1].deploymentConfiguration: a deployment of 1 tasks "
+     "can neither start nor stop one: at least 1 and at most 1 may run",
+     "100/100 leaves no room"),
+    ("    desiredCount: 1\n",
+     "    desiredCount: 3\n    deploymentConfiguration: {maximumPercent: 125}\n",
+     "102:30: warning: services[1].deploymentConfiguration: a deployment of 3 tasks "
+     "can neither start nor stop one: at least 3 and at most 3 may run",
+     "125 % of 3 is rounded down"),
+    ("memory: 64\n        cpu: 128\n        portMappings: [{containerPort: 8080}",
+     "memory: 64\n        cpu: 128\n        "
+     "portMappings: [{containerPort: 8080, hostPort: 81}",
+     None,
+     "one task and two instances: the other one takes it"),
+    ("        cpu: 256\n", "        cpu: 0\n", None, "the task's own cpu is reserved"),
+    ("  - name: api\n    port: 9090\n",
+     "  - name: api\n    port: 9090\n  - name: spare\n",
+     "51:11: warning: targetGroups[2].name: no listener forwards to this group",
+     "nothing reaches it"),
+    ("weight: 9}, {targetGroup: api}", "weight: 0}, {targetGroup: api, weight: 0}",
+     "72:27: warning: listeners[0].rules[2].actions[0].targetGroups: "
+     "every weight is 0: nothing receives these requests",
+     "a weight of 0 takes nothing"),
+    ("statistic: Average", "alarmDescription: x",
+     "90:47: warning: services[0].autoScaling.policies[0].alarm.alarmDescription: "
+     "is not built yet and is ignored",
+     "a description decides nothing"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("out", "put_in", "line"),
+    [row[:3] for row in WARNINGS],
+    ids=[row[3] for row in WARNINGS],
+)
+def test_a_warning_is_told_and_the_file_is_taken(
+    out: str, put_in: str, line: str | None
+) -> None:
+    assert VALID.count(out) == 1
+    loaded = load("alb.yaml", VALID.replace(out, put_in), {})
+
+    expected = [] if line is None else [f"alb.yaml:{line}"]
+    assert expected == [warning.at("alb.yaml") for warning in loaded.warnings]
+
+
+def test_a_static_port_on_every_instance_cannot_be_replaced() -> None:
+    text = VALID.replace("    desiredCount: 1\n", "    desiredCount: 2\n").replace(
+        "{containerPort: 8080}, {", "{containerPort: 8080, hostPort: 81}, {"
+    )
+    (warning,) = load("alb.yaml", text, {}).warnings
+
+    assert "its hostPort is taken on every instance" in warning.message
+
+
+def test_scaling_on_cpu_without_reserved_cpu_is_warned_of() -> None:
+    text = VALID.replace("        cpu: 256\n", "").replace('    cpu: "1 vCPU"\n', "")
+    (warning,) = load("alb.yaml", text, {}).warnings
+
+    assert '"web" reserves no cpu: CPUUtilization has no datapoints' == warning.message
+
+
+# fmt: off
+HARMLESS = [
+    "loadBalancer: {attributes: {routing.http.desync_mitigation_mode: strictest}}",
+    "loadBalancer: {attributes: {routing.http.preserve_host_header.enabled: false}}",
+    "loadBalancer: {attributes: {routing.http2.enabled: true}}",
+    "targetGroups: []",
+    "allowPrivileged: false",
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_an_unbuilt_field_may_say_what_is_so_anyway(text: str) -> None:
+    assert () == small(text).warnings
