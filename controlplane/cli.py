@@ -1,0 +1,144 @@
+"""The command line: `alb COMMAND`. Finds the command, runs it, says what failed.
+
+Commands live in `controlplane.commands`, one module each with `add_arguments`
+and `main`; only the one asked for is imported, so that help and `status` are
+there at once.
+
+Exit status: 0 done, 1 failed, 2 usage or an invalid file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Final
+
+from controlplane.commands.place import add_place_arguments
+from controlplane.commands.terminal import complain
+
+FAILED: Final = 1
+USAGE: Final = 2
+INTERRUPTED: Final = 130
+"""As shells count it: 128 and the number of SIGINT."""
+
+COMMANDS: Final = {
+    "up": "start the cluster of a file, or change the running one to it",
+    "down": "stop everything: drain, stop and remove what runs",
+    "status": "listeners, services, tasks, targets and alarms now",
+    "validate": "check a file and say every problem in it",
+    "plan": "what apply would change",
+    "apply": "change the running cluster to a file",
+    "scale": "set desired counts: scale SERVICE=N",
+    "deploy": "start a new deployment of a service",
+    "logs": "what a service's tasks write",
+    "events": "what happened, with reasons",
+    "explain": "which rule answers a request, or why a service scaled",
+    "load": "send requests in an open loop and report percentiles",
+    "demo": "watch tasks follow load",
+    "doctor": "check this machine and say what to do",
+    "schema": "the cluster file as a JSON Schema",
+    "version": "the version",
+}
+
+EPILOG: Final = "exit status: 0 done, 1 failed, 2 usage or an invalid file"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    try:
+        return _run(sys.argv[1:] if argv is None else list(argv))
+    except SystemExit as stopped:
+        return stopped.code if isinstance(stopped.code, int) else FAILED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(argv: list[str]) -> int:
+    before, name, rest = _split(argv)
+    if name is None:
+        _overview().parse_args(before)
+        _overview().print_help(sys.stderr)
+        return USAGE
+    if name not in COMMANDS:
+        _overview().error(_unknown(name))
+    module = importlib.import_module(f"controlplane.commands.{name}")
+    return _guarded(module.main, _arguments(name, module, before + rest))
+
+
+def _split(argv: list[str]) -> tuple[list[str], str | None, list[str]]:
+    """Return the words before the command, the command, and the words after it."""
+    takes_value = {"-f", "--file", "--state-dir", "--control", "--output"}
+    skip = False
+    for position, word in enumerate(argv):
+        if skip or word.startswith("-"):
+            skip = not skip and word in takes_value
+            continue
+        return argv[:position], word, argv[position + 1 :]
+    return argv, None, []
+
+
+def _overview() -> argparse.ArgumentParser:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name.ljust(width)}  {text}" for name, text in COMMANDS.items()]
+    parser = argparse.ArgumentParser(
+        prog="alb",
+        usage="alb COMMAND [options]",
+        description="commands (alb COMMAND --help says more):\n" + "\n".join(lines),
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    add_place_arguments(parser)
+    return parser
+
+
+def _arguments(name: str, module: ModuleType, words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog=f"alb {name}", description=COMMANDS[name], epilog=EPILOG
+    )
+    add_place_arguments(parser)
+    module.add_arguments(parser)
+    return parser.parse_args(words)
+
+
+def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Run a command; turn what it could not do into words and a status."""
+    from controlplane.client import Refused, Unreachable  # noqa: PLC0415 - lazy
+    from foundation.problems import ConfigInvalid  # noqa: PLC0415 - lazy
+
+    try:
+        return run(args)
+    except ConfigInvalid as invalid:
+        complain(str(invalid))
+        return USAGE
+    except Refused as refused:
+        complain(f"alb: {refused.message}")
+        return USAGE if refused.problems else FAILED
+    except Unreachable as gone:
+        complain(f"alb: {gone}; is the cluster up? (alb up)")
+        return FAILED
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        complain(f"alb: {error.filename}: {error.strerror}")
+        return USAGE
+
+
+def _unknown(name: str) -> str:
+    from foundation.problems import did_you_mean  # noqa: PLC0415 - difflib is slow
+
+    return f'no command named "{name}"{did_you_mean(name, COMMANDS)}'
+
+
+def _version() -> str:
+    from controlplane.version import __version__  # noqa: PLC0415 - lazy
+
+    return f"alb {__version__}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

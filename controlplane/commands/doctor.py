@@ -1,0 +1,296 @@
+"""`alb doctor`: what on this machine could stand in the way, and what to do.
+
+Each line is ok, warn or fail. Only looks: nothing is created, bound for longer
+than a moment, or stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import platform
+import socket
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from controlplane.client import ClientError
+from controlplane.commands.node import SOCKET_PATH_MAX, Node
+from controlplane.commands.place import Place
+from controlplane.commands.terminal import say, say_json
+
+if TYPE_CHECKING:
+    from controlplane.cluster_file import ClusterFile
+
+FAILED: Final = 1
+PYTHON_MIN: Final = (3, 11)
+FILES_MIN: Final = 4096
+"""Descriptors: a worker with 1,000 clients and as many targets uses half."""
+DYNAMIC_PORTS: Final = (20_000, 29_999)
+DOCKER_TIMEOUT_S: Final = 3
+PRIVATE_MODE: Final = 0o077
+DEFAULT_ENGINE: Final = "docker"
+"""As findings name the engine that is used when the file names none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `level` is ok, warn or fail; `advice` what to do."""
+
+    level: str
+    subject: str
+    fact: str
+    advice: str = ""
+
+    def line(self) -> str:
+        advice = f" -> {self.advice}" if self.advice else ""
+        return f"{self.level:<4}  {self.subject}: {self.fact}{advice}"
+
+
+def ok(subject: str, fact: str) -> Finding:
+    return Finding("ok", subject, fact)
+
+
+def warn(subject: str, fact: str, advice: str) -> Finding:
+    return Finding("warn", subject, fact, advice)
+
+
+def fail(subject: str, fact: str, advice: str) -> Finding:
+    return Finding("fail", subject, fact, advice)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    del parser
+
+
+def main(args: argparse.Namespace) -> int:
+    place = Place.of(args)
+    findings = list(look(place))
+    if args.output == "json":
+        say_json([{name: getattr(f, name) for name in f.__slots__} for f in findings])
+    else:
+        for finding in findings:
+            say(finding.line())
+    return FAILED if any(finding.level == "fail" for finding in findings) else 0
+
+
+def look(place: Place) -> Iterator[Finding]:
+    """Yield everything found, most general first."""
+    yield python_version(sys.version_info[:2])
+    yield module("uvloop", "event loops are slower without it")
+    yield http_parser()
+    yield open_files()
+    cluster, finding = cluster_file(place)
+    yield finding
+    yield from port_ranges(cluster)
+    yield from state_directory(Node(place.state_dir))
+    yield from listeners(cluster, running=Node(place.state_dir).keeper_lives())
+    yield from engines(cluster, uid_of(Node(place.state_dir)))
+
+
+def python_version(version: tuple[int, int]) -> Finding:
+    fact = f"{platform.python_implementation()} {platform.python_version()}"
+    if version >= PYTHON_MIN:
+        return ok("python", fact)
+    return fail("python", fact, "install Python 3.11 or newer")
+
+
+def module(name: str, why: str) -> Finding:
+    if importlib.util.find_spec(name):
+        return ok(name, "installed")
+    return warn(name, f"not installed; {why}", f"pip install {name}")
+
+
+def http_parser() -> Finding:
+    """Whether aiohttp runs with its compiled parser."""
+    from aiohttp import http_parser as parser  # noqa: PLC0415 - slow to import
+
+    if parser.HttpRequestParser is not parser.HttpRequestParserPy:
+        return ok("aiohttp", "with its C extensions")
+    return warn(
+        "aiohttp",
+        "without its C extensions; the control API is slower",
+        "install aiohttp from a wheel",
+    )
+
+
+def open_files() -> Finding:
+    import resource  # noqa: PLC0415 - Unix only
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    fact = f"{soft} open files per process (hard limit {hard})"
+    if soft >= FILES_MIN:
+        return ok("limits", fact)
+    return warn("limits", fact, f"ulimit -n {min(65_536, max(hard, FILES_MIN))}")
+
+
+def ephemeral_ports() -> tuple[int, int] | None:
+    """Return the ports the kernel gives to outgoing connections, on Linux."""
+    path = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    try:
+        low, high = path.read_text().split()
+    except (OSError, ValueError):
+        return None
+    return int(low), int(high)
+
+
+def port_ranges(cluster: ClusterFile | None) -> Iterator[Finding]:
+    """Look at every range that tasks' ports are leased from."""
+    instances = cluster.instances if cluster else ()
+    ranges = {one.dynamic_port_range for one in instances} or {DYNAMIC_PORTS}
+    for leased in sorted(ranges):
+        yield port_range(leased, ephemeral_ports())
+
+
+def port_range(leased: tuple[int, int], ephemeral: tuple[int, int] | None) -> Finding:
+    """Look whether leased ports are outside those of outgoing connections."""
+    low, high = leased
+    fact = f"dynamic ports {low}-{high}"
+    if ephemeral is None or high < ephemeral[0] or ephemeral[1] < low:
+        return ok("ports", fact)
+    return warn(
+        "ports",
+        f"{fact} overlap those of outgoing connections, {ephemeral[0]}-{ephemeral[1]}:"
+        " a connect to a dead task may meet itself",
+        f'sysctl -w net.ipv4.ip_local_port_range="{high + 1} 60999"',
+    )
+
+
+def cluster_file(place: Place) -> tuple[ClusterFile | None, Finding]:
+    from controlplane.commands.validate import load  # noqa: PLC0415 - lazy
+    from foundation.problems import ConfigInvalid  # noqa: PLC0415 - lazy
+
+    name = str(place.file)
+    try:
+        return load(place), ok("file", f"{name} is valid")
+    except ConfigInvalid as invalid:
+        fact = f"{name} has {len(invalid.problems)} problem(s)"
+        return None, fail("file", fact, f"alb validate -f {name}")
+    except OSError as error:
+        advice = "name one with -f, or write it"
+        return None, warn("file", f"{name}: {error.strerror}", advice)
+
+
+def state_directory(node: Node) -> Iterator[Finding]:
+    path = node.state_dir.path
+    if len(os.fsencode(node.state_dir.control_socket)) > SOCKET_PATH_MAX:
+        fact = f"{path} is too long for a Unix socket"
+        yield fail("state", fact, "choose a shorter --state-dir")
+    if not path.exists():
+        yield ok("state", f"{path} does not exist yet; up makes it")
+        return
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & PRIVATE_MODE:
+        yield fail("state", f"{path} has mode {mode:o}", f"chmod 700 {path}")
+    elif not os.access(path, os.W_OK):
+        yield fail("state", f"{path} cannot be written", "run as its owner")
+    else:
+        yield ok("state", f"{path} is private and writable")
+    if not node.keeper_lives():
+        yield ok("state", "no cluster runs here")
+    elif node.answers():
+        yield ok("state", "a cluster runs here and its control answers")
+    else:
+        fact = "a keeper runs here, but its control does not answer"
+        yield fail("state", fact, f"read {node.logs}/*.log; alb down, alb up")
+
+
+def listeners(cluster: ClusterFile | None, *, running: bool) -> Iterator[Finding]:
+    """Look whether the file's ports are free, unless the cluster itself has them."""
+    if cluster is None or cluster.load_balancer is None:
+        return
+    for listener in cluster.load_balancer.listeners:
+        for address in listener.addresses:
+            place = f"{address}:{listener.port}"
+            error = bind_error(address, listener.port)
+            if error is None:
+                yield ok("listener", f"{place} is free")
+            elif running:
+                yield ok("listener", f"{place} is in use, as it should be")
+            else:
+                advice = f"ss -ltnp 'sport = :{listener.port}' names who has it"
+                yield fail("listener", f"{place}: {error}", advice)
+
+
+def bind_error(address: str, port: int) -> str | None:
+    """Return why `address`:`port` cannot be listened on, or None."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return None
+
+
+def engines(cluster: ClusterFile | None, own_uid: str) -> Iterator[Finding]:
+    """Look at each Docker Engine of the file, or at the default one."""
+    instances = cluster.instances if cluster else ()
+    for instance in instances:
+        if instance.runtime.value == "docker":
+            subject = f"docker {instance.name}"
+            yield from engine(subject, instance.endpoint or None, own_uid)
+    if not instances:
+        yield from engine(DEFAULT_ENGINE, None, own_uid)
+
+
+def uid_of(node: Node) -> str:
+    """Return the uid of the cluster that runs here, or nothing."""
+    try:
+        return str(node.control.get("/v1/state").get("uid", ""))
+    except ClientError:
+        return ""
+
+
+def containers(subject: str, uids: list[str], own: str) -> Iterator[Finding]:
+    """Tell of other clusters' containers, which are never touched."""
+    for uid in sorted(set(uids) - {own}):
+        yield warn(
+            subject,
+            f"{uids.count(uid)} container(s) of another cluster, {uid}",
+            "if that cluster is gone: docker rm -f $(docker ps -aq --filter"
+            f" label=alb.cluster-uid={uid})",
+        )
+
+
+def engine(subject: str, endpoint: str | None, own_uid: str) -> Iterator[Finding]:
+    """Ask one engine for its version and for containers of other clusters."""
+    import docker  # noqa: PLC0415 - slow to import
+    from docker.errors import DockerException  # noqa: PLC0415 - slow to import
+
+    from scheduler.drivers.labels import CLUSTER_UID  # noqa: PLC0415 - lazy
+
+    explicit = subject != DEFAULT_ENGINE
+    say_no: Callable[[str, str, str], Finding] = fail if explicit else warn
+    advice = "start the engine, or join the group docker"
+    if not explicit:
+        advice += "; until then tasks run as local processes"
+    try:
+        client = (
+            docker.DockerClient(base_url=endpoint, timeout=DOCKER_TIMEOUT_S)
+            if endpoint
+            else docker.from_env(timeout=DOCKER_TIMEOUT_S)
+        )
+    except (DockerException, ValueError) as error:
+        yield say_no(subject, _first_line(error), advice)
+        return
+    try:
+        version = client.version().get("Version")
+        labelled = client.containers.list(all=True, filters={"label": CLUSTER_UID})
+    except (DockerException, OSError) as error:
+        yield say_no(subject, _first_line(error), advice)
+    else:
+        yield ok(subject, f"engine {version} answers")
+        uids = [str(one.labels[CLUSTER_UID]) for one in labelled]
+        yield from containers(subject, uids, own_uid)
+    finally:
+        client.close()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,177 @@
+"""`alb explain URL`: which rule answers a request, and every rule's reason.
+
+Control answers where it runs, with the health it sees; otherwise the file does,
+by the same rules. `alb explain --scaling SERVICE` tells why its count is what
+it is: alarms, activities and events.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping
+
+from controlplane.client import Control, Document, Refused, Unreachable, path_of
+from controlplane.commands.place import Place, control_of
+from controlplane.commands.terminal import clock_time, complain, say, say_json, table
+
+USAGE = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="or SERVICE, with --scaling")
+    parser.add_argument("-X", "--method", default="GET", metavar="METHOD")
+    parser.add_argument(
+        "-H", "--header", action="append", default=[], metavar="'NAME: VALUE'"
+    )
+    parser.add_argument(
+        "--scaling", action="store_true", help="why the service scaled, or did not"
+    )
+    parser.add_argument(
+        "--offline", action="store_true", help="go by the file even if control runs"
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    if args.scaling:
+        return _explain_scaling(control_of(args), args.url, args.output)
+    document = _from_file(args) if args.offline else _from_control(args)
+    if document is None:
+        return USAGE
+    if args.output == "json":
+        say_json(document)
+    else:
+        for line in told(document):
+            say(line)
+    return 0
+
+
+def _from_control(args: argparse.Namespace) -> Document | None:
+    query: dict[str, str | int | list[str]] = {
+        "url": args.url,
+        "method": args.method,
+        "header": args.header,
+    }
+    try:
+        return control_of(args).get(path_of("v1", "explain", **query))
+    except Unreachable:
+        if args.control:
+            raise
+        complain(f"control does not run: by {args.file}, without health")
+        return _from_file(args)
+
+
+def _from_file(args: argparse.Namespace) -> Document | None:
+    from controlplane.api.ports import Question  # noqa: PLC0415 - lazy
+    from controlplane.commands.validate import load  # noqa: PLC0415 - lazy
+    from controlplane.errors import ControlError  # noqa: PLC0415 - lazy
+    from controlplane.explain import explain  # noqa: PLC0415 - lazy
+
+    headers = []
+    for line in args.header:
+        name, colon, value = line.partition(":")
+        if not colon or not name.strip():
+            complain(f'alb: "{line}" is not NAME: VALUE')
+            return None
+        headers.append((name.strip(), value.strip()))
+    cluster = load(Place.of(args))
+    try:
+        question = Question(args.url, args.method, headers)
+        return explain(cluster.load_balancer, {}, question)
+    except ControlError as error:
+        complain(f"alb: {error}")
+        return None
+
+
+def told(document: Document) -> Iterator[str]:
+    """Yield an explanation: each rule that was asked, then what is done."""
+    yield f"{document.get('method')} {document.get('url')}"
+    listener = document.get("listener")
+    if listener:
+        yield f"listener {listener}"
+    rules = document.get("rules")
+    for rule in rules if isinstance(rules, list) else []:
+        name = f" ({rule['name']})" if rule.get("name") else ""
+        verdict = "matches" if rule.get("matched") else "does not match"
+        yield f"rule {rule.get('priority')}{name} {verdict}"
+        for condition in rule.get("conditions", ()):
+            yield f"  {_condition(condition)}"
+    chosen = document.get("rule")
+    if isinstance(chosen, Mapping):
+        yield f"-> rule {chosen.get('priority')}: {_action(document.get('action'))}"
+    else:
+        yield f"-> default rule: {_action(document.get('action'))}"
+
+
+def _condition(condition: Document) -> str:
+    mark = "yes" if condition.get("matched") else "no "
+    field = condition.get("httpHeaderName") or condition.get("field")
+    values = condition.get("values")
+    shown = [_value(value) for value in values] if isinstance(values, list) else []
+    return f"{mark} {field}: {', '.join(shown)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        key = value.get("key")
+        return f"{key}={value.get('value')}" if key else str(value.get("value"))
+    return str(value)
+
+
+def _action(action: object) -> str:
+    if not isinstance(action, Mapping):
+        return "?"
+    match action.get("type"):
+        case "redirect":
+            return f"redirect {action.get('statusCode')} to {action.get('location')}"
+        case "forward":
+            groups = action.get("targetGroups")
+            groups = groups if isinstance(groups, list) else []
+            return "forward to " + ", ".join(map(_group, groups))
+        case other:
+            return f"{other} {action.get('statusCode', '')}".strip()
+
+
+def _group(group: Document) -> str:
+    name, weight = group.get("targetGroup"), group.get("weight")
+    targets = group.get("eligibleTargets")
+    text = f"{name} (weight {weight})"
+    if isinstance(targets, list) and targets:
+        text += f": {', '.join(map(str, targets))}"
+    if group.get("failOpen"):
+        text += " (none is healthy: all of them)"
+    return text
+
+
+def _explain_scaling(control: Control, service: str, output: str) -> int:
+    state = control.get("/v1/state")
+    services = [one for one in _objects(state, "services") if _is(one, service)]
+    if not services:
+        raise Refused(404, "ServiceNotFoundException", f'no service named "{service}"')
+    alarms = [a for a in _objects(state, "alarms") if _is(a, service)]
+    activities = [a for a in _objects(state, "scalingActivities") if _is(a, service)]
+    if output == "json":
+        say_json({"service": services[0], "alarms": alarms, "activities": activities})
+        return 0
+    say(f"{service}: desired {services[0].get('desiredCount')}")
+    rows = [(a.get("name"), a.get("state"), a.get("reason")) for a in alarms]
+    for line in table(("ALARM", "STATE", "REASON"), rows):
+        say(line)
+    for activity in activities:
+        say(f"{activity.get('description')} Cause: {activity.get('cause')}")
+    for event in control.events():
+        if event.subject == service and event.source == "scaling":
+            say(f"{clock_time(event.unix_s)} {event.message}")
+    return 0
+
+
+def _is(document: Document, service: str) -> bool:
+    """Whether a document is about `service`, by its name or its resource."""
+    names = ("serviceName", "resource", "resourceId", "service")
+    values = [str(document.get(name, "")) for name in names]
+    return any(value.rpartition("/")[2] == service for value in values)
+
+
+def _objects(document: Document, name: str) -> list[Document]:
+    value = document.get(name)
+    items = value if isinstance(value, list) else []
+    return [item for item in items if isinstance(item, Mapping)]

@@ -1,0 +1,30 @@
+"""`alb logs SERVICE`: what its tasks write, each line with its task."""
+
+from __future__ import annotations
+
+import argparse
+
+from controlplane.client import path_of
+from controlplane.commands.place import control_of
+from controlplane.commands.terminal import say, say_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("service", metavar="SERVICE")
+    parser.add_argument("-F", "--follow", action="store_true", help="go on")
+    parser.add_argument(
+        "--tail", type=int, metavar="N", help="only the last N lines of each task"
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    query: dict[str, str | int | list[str]] = {"follow": int(args.follow)}
+    if args.tail is not None:
+        query["tail"] = args.tail
+    path = path_of("v1", "services", args.service, "logs", **query)
+    for line in control_of(args).lines(path):
+        if args.output == "json":
+            say_json({"line": line})
+        else:
+            say(line)
+    return 0

@@ -1,0 +1,175 @@
+"""`alb up`: start the cluster of a file, or change the running one to it.
+
+    check the file -> keeper (starts control, workers, prober) -> apply -> ready
+
+In the foreground it then tells events until Ctrl-C, which is an orderly `down`;
+a second Ctrl-C stops at once. SIGTERM, or `-d`, leaves everything running.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+from types import FrameType
+from typing import Final
+
+from controlplane.client import ClientError, Control, Refused
+from controlplane.commands import down
+from controlplane.commands.node import Node, NodeFailed, wait_until
+from controlplane.commands.place import Place
+from controlplane.commands.terminal import clock_time, complain, say, say_json
+from controlplane.commands.validate import check
+
+FAILED: Final = 1
+ANSWER_WITHIN_S: Final = 30.0
+READY_WITHIN_S: Final = 120.0
+APPLY_TIMEOUT_S: Final = 120.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-d", "--detach", action="store_true", help="return as soon as it is ready"
+    )
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="processes that serve requests (default: one per core)",
+    )
+    parser.add_argument(
+        "--wait",
+        type=float,
+        default=READY_WITHIN_S,
+        metavar="SECONDS",
+        help=f"how long it may take to be ready (default {READY_WITHIN_S:.0f})",
+    )
+
+
+def main(args: argparse.Namespace) -> int:
+    place = Place.of(args)
+    check(place)
+    node = Node(place.state_dir)
+    try:
+        began = _start(node, args.workers)
+        _apply(node, place, began=began)
+        _await_ready(node, args.wait)
+    except NodeFailed as failed:
+        complain(f"alb: {failed}")
+        return FAILED
+    _tell_addresses(node.control, args.output)
+    return 0 if args.detach else _stay(node)
+
+
+def _start(node: Node, workers: int) -> bool:
+    """Make sure that keeper and control run; return whether they had to be started."""
+    node.make_directory()
+    keeper: subprocess.Popen[bytes] | None = None
+    if not node.keeper_lives():
+        keeper = node.start_keeper(workers)
+
+    def answers() -> bool:
+        if keeper is not None and keeper.poll() is not None and not node.keeper_lives():
+            raise NodeFailed(
+                f"the keeper ended with status {keeper.returncode}", node.log_tail()
+            )
+        return node.answers()
+
+    wait_until("control has to answer", ANSWER_WITHIN_S, answers, node.log_tail)
+    return keeper is not None
+
+
+def _apply(node: Node, place: Place, *, began: bool) -> None:
+    """Apply the file; what was started for it stops again when control refuses it."""
+    try:
+        node.control.post("/v1/apply", place.submission(), APPLY_TIMEOUT_S)
+    except Refused:
+        if began:
+            down.stop(node, down.WITHIN_S)
+        raise
+
+
+def _await_ready(node: Node, within_s: float) -> None:
+    reason = ""
+
+    def ready() -> bool:
+        nonlocal reason
+        reason = node.unready_because()
+        if reason and not node.keeper_lives():
+            raise NodeFailed("the keeper is gone", node.log_tail())
+        return not reason
+
+    try:
+        wait_until("the node has to serve the file", within_s, ready, lambda: "")
+    except NodeFailed as failed:
+        raise NodeFailed(f"{failed.what} ({reason})", node.log_tail()) from failed
+
+
+def _tell_addresses(control: Control, output: str) -> None:
+    state = control.get("/v1/state")
+    listeners = state.get("listeners")
+    assert isinstance(listeners, list)
+    address = control_address(control)
+    if output == "json":
+        say_json({"control": address, "listeners": listeners})
+        return
+    for listener in listeners:
+        say(f"http://{listener['address']}:{listener['port']}")
+    say(f"control {address}")
+
+
+def control_address(control: Control) -> str:
+    """Return control's own URL as it told it, else the socket's path."""
+    import json  # noqa: PLC0415 - lazy
+    from pathlib import Path  # noqa: PLC0415 - lazy
+
+    path = Path(str(control.address)).with_name("control.json")
+    try:
+        return str(json.loads(path.read_text())["control"])
+    except (OSError, ValueError, KeyError):
+        return str(control.address)
+
+
+def _stay(node: Node) -> int:
+    """Tell events until Ctrl-C, then stop everything in order."""
+    signal.signal(signal.SIGTERM, _leave_running)
+    try:
+        _tell_events(node)
+    except KeyboardInterrupt:
+        say("stopping (Ctrl-C again stops at once)")
+    try:
+        return down.run(node, down.WITHIN_S)
+    except KeyboardInterrupt:
+        return down.run_at_once(node)
+
+
+def _tell_events(node: Node) -> None:
+    """Follow events while the keeper lives, across restarts of control."""
+    since = 0
+    while True:
+        try:
+            for event in node.control.follow_events(since):
+                since = event.id
+                say(f"{clock_time(event.unix_s)} {event.subject}: {event.message}")
+        except ClientError as error:
+            complain(f"alb: {error}")
+        if not node.keeper_lives():
+            raise SystemExit(FAILED)
+        wait_until(
+            "control has to answer again", ANSWER_WITHIN_S, node.answers, node.log_tail
+        )
+
+
+def _leave_running(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    say("left running; alb down stops it")
+    raise SystemExit(0)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
