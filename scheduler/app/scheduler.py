@@ -86,12 +86,16 @@ class Scheduler:
     # --- wishes -------------------------------------------------------------------
 
     async def configure(
-        self, instances: Sequence[ContainerInstance], services: Sequence[Service]
+        self,
+        instances: Sequence[ContainerInstance],
+        services: Sequence[Service],
+        front_door: str | None = None,
     ) -> None:
         """Make these the cluster's instances and services. Raises CommitFailed.
 
         A changed task definition becomes the next revision and a deployment; a
-        service that is not among them drains and stops.
+        service that is not among them drains and stops. Tasks that start from
+        now on are told of `front_door`; None leaves it as it is.
         """
         async with self._deciding:
             draft = self._records.draft()
@@ -102,6 +106,8 @@ class Scheduler:
                 draft.put_service(wishes.wish_removed(draft.after.services[name]))
             await self._commit(draft.changes())
             self._instances = {instance.name: instance for instance in instances}
+            if front_door is not None:
+                self._around = replace(self._around, front_door=front_door)
         self.wake()
 
     async def set_desired(
