@@ -5,7 +5,7 @@
 One move per look: whoever looks commits the move, acts, and looks again.
 
     PENDING       start it            started         -> ACTIVATING
-    ACTIVATING    register targets    registered      -> RUNNING
+    ACTIVATING    register targets                    -> RUNNING
     RUNNING       keep registered     container gone  -> DEACTIVATING
     DEACTIVATING  deregister          drained         -> STOPPING
     STOPPING      stop and remove     removed         -> STOPPED
@@ -125,11 +125,8 @@ def _serving(task: Task, seen: Seen, now_unix_s: float) -> Turn:
         code = StopCode.ESSENTIAL_CONTAINER_EXITED
         stopped = lifecycle.stop(task, code, dead, now_unix_s)
         return Turn(stopped, tuple(Deregister(name) for name in registrations))
-    if (
-        task.status is TaskStatus.ACTIVATING
-        and registrations.keys() <= seen.targets.keys()
-    ):
-        return Turn(lifecycle.move(task, TaskStatus.RUNNING, now_unix_s))
+    if task.status is TaskStatus.ACTIVATING:
+        task = lifecycle.move(task, TaskStatus.RUNNING, now_unix_s)
     return Turn(task, tuple(_register(task, seen)))
 
 

@@ -33,6 +33,7 @@ from scheduler.model import (
     Service,
     ServiceLoadBalancer,
     ServiceRecord,
+    ServiceStatus,
     ServiceView,
     StopCode,
     Task,
@@ -121,6 +122,8 @@ class Cluster:
         self.sick: Callable[[str, int], bool] = lambda _host, _port: False
         """Targets that answer their probes with an error."""
         self.scheduler = self.new_scheduler()
+        self.closing = False
+        """Everything is to stop: no task has to stay healthy."""
         self._before: dict[str, Task] = {}
         self._released: dict[tuple[str, int], float] = {}
 
@@ -192,7 +195,8 @@ class Cluster:
         record = self.journal.of("service").get("web")
         if not isinstance(record, ServiceRecord):
             return
-        desired = record.service.desired_count
+        stays = record.status is ServiceStatus.ACTIVE and not self.closing
+        desired = record.service.desired_count if stays else 0
         lower, upper = limits(desired, record.service.deployment)
         if len(self._before) > len(before):
             assert len(self._before) <= upper, "more than maximumPercent"
