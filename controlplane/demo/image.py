@@ -54,7 +54,8 @@ _CHANGES: Final = (
 _LEFT_OUT: Final = frozenset({
     "site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter",
     "turtledemo", "ensurepip", "lib2to3", "pydoc_data", "distutils", "venv",
-    "__pycache__", "_tkinter", "sqlite3", "_sqlite3",
+    "__pycache__", "_tkinter", "sqlite3", "_sqlite3", "_ssl", "_hashlib",
+    "curses", "_curses", "_curses_panel", "readline", "nis", "_dbm", "_gdbm",
 })
 # fmt: on
 _TESTING: Final = re.compile(r"_(test|xxtest|ctypes_test|xx)\w*\..*so")

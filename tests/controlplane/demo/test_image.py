@@ -85,9 +85,9 @@ def container(engine: Engine) -> Iterator[list[str]]:
 def test_an_engine_runs_it_as_pid_1_and_stops_it_at_once(
     engine: Engine, container: list[str]
 ) -> None:
-    made = ensure_image(engine.endpoint, tag="alb-demo/task:test", base=None)
-    again = ensure_image(engine.endpoint, tag="alb-demo/task:test", base=None)
-    assert "this machine's Python: no registry was asked" in made.origin
+    made = ensure_image(engine.endpoint, "alb-demo/task:test", "127.0.0.1:1/no:1")
+    again = ensure_image(engine.endpoint, "alb-demo/task:test", None)
+    assert "this machine's Python: 127.0.0.1:1/no:1 could not be had" in made.origin
     assert "is there already" in again.origin
 
     name = engine.docker("run", "--detach", "-p", "0:8080", made.tag).strip()
