@@ -1,7 +1,5 @@
 """The prober keeps every target's health up to date, and tells it soon."""
 
-# ruff: noqa: E501 - a table row is one line
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -9,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from alb.app.prober import Probe, run
+from alb.app.prober import PUBLISH_EVERY_S, Probe, run
 from alb.decide.health import HEALTHY, Answered, Failed, ProbeOutcome
 from alb.drivers.probe import probe
 from alb.model import (
@@ -302,6 +300,20 @@ async def test_a_thousand_targets_are_told_in_a_few_messages() -> None:
         await hearer.wait_for(lambda o: len(o) == 1000 and set(o.values()) == {HEALTHY})
 
     assert len(hearer.told) <= 40
+
+
+async def test_news_in_a_row_are_told_together() -> None:
+    loop = asyncio.get_running_loop()
+    source = Registered()
+    async with prober(source, Scripted(Answered(200))) as hearer:
+        start_s = loop.time()
+        for name in range(100):
+            source.change(target(1, TargetId(str(name))))
+            await asyncio.sleep(0.002)
+        await hearer.wait_for(lambda overlay: overlay.get(TargetId("99")) == HEALTHY)
+        took_s = loop.time() - start_s
+
+    assert len(hearer.told) <= took_s / PUBLISH_EVERY_S + 2
 
 
 async def test_a_probe_that_breaks_ends_the_prober() -> None:

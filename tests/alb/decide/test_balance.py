@@ -1,7 +1,5 @@
 """Turns are exact: over targets, over weighted groups, whatever comes and goes."""
 
-# ruff: noqa: E501 - a table row is one line
-
 from collections import Counter
 
 import pytest

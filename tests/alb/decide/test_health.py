@@ -1,7 +1,5 @@
 """A target's health changes when enough checks in a row say so, and says why."""
 
-# ruff: noqa: E501 - a table row is one line
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

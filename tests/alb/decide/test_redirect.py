@@ -1,7 +1,5 @@
 """Redirects go where their template says, and carry nothing a client slipped in."""
 
-# ruff: noqa: E501 - a table row is one line
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

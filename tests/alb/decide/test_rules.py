@@ -1,7 +1,5 @@
 """The rule that answers is the one that reading them in order would find."""
 
-# ruff: noqa: E501 - a table row is one line
-
 import ipaddress
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -79,6 +77,7 @@ CONDITIONS = [
     (HOST(("A.Example",)),  Asked(host=b"a.example"),   True,  "in any case"),
     (HOST(("*.example",)),  Asked(host=b"b.a.example"), True,  "a domain and all below"),
     (HOST(("*.example",)),  Asked(host=b"example"),     False, "but not itself"),
+    (HOST(("*.b.example",)), Asked(host=b"a.b.example"), True, "of any depth"),
     (HOST(("*.b.example",)), Asked(host=b"a.c.example"), False, "nor a sibling"),
     (HOST(("*ample",)),     Asked(host=b"example"),     True,  "a star need not stand at a dot"),
     (HOST(("a?.example",)), Asked(host=b"a1.example"),  True,  "a wildcard inside"),

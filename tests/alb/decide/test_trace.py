@@ -1,7 +1,5 @@
 """X-Amzn-Trace-Id as AWS documents it."""
 
-# ruff: noqa: E501 - a table row is one line
-
 import pytest
 
 from alb.decide.trace import TRACE_ID_MAX_BYTES, trace_id

@@ -1,7 +1,5 @@
 """No spelling of a path hides it from a rule."""
 
-# ruff: noqa: E501 - a table row is one line
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

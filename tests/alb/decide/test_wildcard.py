@@ -88,6 +88,7 @@ def test_literal_runs_are_put_in_the_form_that_texts_have() -> None:
         ("ab", (b"ab", None, None)),
         ("ab*", (None, b"ab", None)),
         ("*", (None, b"", None)),
+        ("ab**", (None, b"ab", None)),
         ("*ab", (None, None, b"ab")),
         ("a?", (None, None, None)),
         ("*a*", (None, None, None)),

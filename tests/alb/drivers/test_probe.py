@@ -1,7 +1,5 @@
 """One health check against real sockets: what it asks, and what it makes of answers."""
 
-# ruff: noqa: E501 - a table row is one line
-
 import asyncio
 import contextlib
 import os
