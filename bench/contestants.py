@@ -78,7 +78,7 @@ CONTESTANTS: Final = {
         Contestant(
             "alb",
             ("alb", "up", "-f", "${DIRECTORY}/alb.yaml", "--workers", "1",
-             "--state-dir", "${DIRECTORY}/alb", "--control", "127.0.0.1:${ADMIN}"),
+             "--state-dir", "${DIRECTORY}/alb"),
             ("alb", "version"), prepare=("alb.yaml",),
         ),
         Contestant(
