@@ -1,0 +1,115 @@
+"""How values of the packages are spelled in the file: for plans. Pure."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Final
+
+from alb.model import Forward, HealthCheck, Listener, LoadBalancer, Rule, TargetGroup
+from alb.model import LoadBalancerAttributes as Attributes
+from autoscaler.model import Alarm, StepAdjustment, StepScalingPolicy
+from controlplane.cluster_file.model import ClusterFile
+from scheduler.model import (
+    ContainerDefinition,
+    ContainerInstance,
+    Service,
+    ServiceLoadBalancer,
+    TaskDefinition,
+)
+
+DERIVED: Final = frozenset(
+    {
+        (ClusterFile, "warnings"),
+        (Listener, "addresses"),
+        (Listener, "attributes"),
+        (ServiceLoadBalancer, "deregistration_delay_s"),
+        (TaskDefinition, "revision"),
+    }
+)
+"""Fields that follow from others; they are not told of twice."""
+
+_ATTRIBUTES: Final = "attributes."
+_NAMES: Final[Mapping[tuple[type, str], str]] = {
+    (ClusterFile, "instances"): "containerInstances",
+    (ClusterFile, "control_address"): "control.address",
+    (ClusterFile, "scalable_targets"): "/services[{}].autoScaling",
+    (LoadBalancer, "internet_facing"): "scheme",
+    (LoadBalancer, "listeners"): "/listeners",
+    (LoadBalancer, "groups"): "/targetGroups",
+    (LoadBalancer, "fixed_targets"): "/targetGroups[{}].targets",
+    (Attributes, "idle_timeout_s"): "idle_timeout.timeout_seconds",
+    (Attributes, "client_keep_alive_s"): "client_keep_alive.seconds",
+    (Attributes, "head_timeout_s"): "alb.head_timeout.timeout_seconds",
+    (Listener, "default_action"): "defaultActions",
+    (Rule, "action"): "actions",
+    (Forward, "groups"): "targetGroups",
+    (TargetGroup, "deregistration_delay_s"): (
+        f"{_ATTRIBUTES}deregistration_delay.timeout_seconds"
+    ),
+    (TargetGroup, "health_check"): "",
+    (HealthCheck, "path"): "healthCheckPath",
+    (HealthCheck, "port"): "healthCheckPort",
+    (HealthCheck, "interval_s"): "healthCheckIntervalSeconds",
+    (HealthCheck, "timeout_s"): "healthCheckTimeoutSeconds",
+    (HealthCheck, "healthy_threshold"): "healthyThresholdCount",
+    (HealthCheck, "unhealthy_threshold"): "unhealthyThresholdCount",
+    (HealthCheck, "matcher"): "matcher.httpCode",
+    (TaskDefinition, "containers"): "containerDefinitions",
+    (TaskDefinition, "memory_mib"): "memory",
+    (ContainerDefinition, "memory_mib"): "memory",
+    (ContainerDefinition, "memory_reservation_mib"): "memoryReservation",
+    (ContainerDefinition, "stop_timeout_s"): "stopTimeout",
+    (ContainerInstance, "memory_mib"): "memory",
+    (Service, "deployment"): "deploymentConfiguration",
+    (Service, "health_check_grace_period_s"): "healthCheckGracePeriodSeconds",
+    (StepScalingPolicy, "steps"): "stepAdjustments",
+    (StepScalingPolicy, "cooldown_s"): "cooldown",
+    (StepAdjustment, "lower_bound"): "metricIntervalLowerBound",
+    (StepAdjustment, "upper_bound"): "metricIntervalUpperBound",
+    (Alarm, "name"): "alarmName",
+    (Alarm, "period_s"): "period",
+    (Alarm, "comparison"): "comparisonOperator",
+}
+
+
+def field_path(owner: type, name: str, path: str) -> str:
+    """Return the path of a field in the file; ``{}`` stands for an item's key."""
+    spelled = _NAMES.get((owner, name), camel(name))
+    if spelled.startswith("/"):
+        return spelled[1:]
+    return ".".join(filter(None, (path, spelled)))
+
+
+def camel(name: str) -> str:
+    """Return ``desired_count`` as ``desiredCount``."""
+    return re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
+
+
+def plain(value: object, path: str = "") -> object:
+    """Return a value as JSON has it, spelled as in the file."""
+    if path.endswith(".scheme"):
+        return "internet-facing" if value else "internal"
+    match value:
+        case enum.Enum():
+            return value.value
+        case float() if value.is_integer():
+            return int(value)
+        case tuple() | list():
+            return [plain(item) for item in value]
+        case Mapping():
+            return {str(key): plain(item) for key, item in value.items()}
+        case _:
+            return _plain_record(value) if is_dataclass(value) else value
+
+
+def _plain_record(value: object) -> dict[str, object]:
+    kind = type(value)
+    return {
+        _NAMES.get((kind, each.name)) or camel(each.name): plain(
+            getattr(value, each.name)
+        )
+        for each in fields(value)  # type: ignore[arg-type] # asked by the caller
+    }
