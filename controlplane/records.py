@@ -29,6 +29,12 @@ class Applied:
     text: str
     content: ClusterFile
     variables: Mapping[str, str] = field(default_factory=dict)
+    gateways: tuple[str, ...] = ()
+    """Addresses of local engines on which an internal load balancer listens too."""
+    previous: ClusterFile | None = None
+    """What was in force before: a restart merges from there until it is settled."""
+    settled: bool = False
+    """Every part was told of it."""
 
 
 KINDS: Final[Mapping[str, type]] = {

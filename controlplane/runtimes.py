@@ -32,18 +32,14 @@ ANSWER_S: Final = 5.0
 class NoRuntime(ControlError):
     """No engine answers, and not every container can run as a process."""
 
-    def __init__(self, endpoint: str, why: str, containers: Iterable[str]) -> None:
-        super().__init__(endpoint, why)
-        self.endpoint = endpoint
+    def __init__(self, why: str, containers: Iterable[str]) -> None:
+        super().__init__(why)
         self.why = why
         self.containers = tuple(containers)
 
     def __str__(self) -> str:
         listed = ", ".join(self.containers)
-        return (
-            f"no container engine answers at {self.endpoint} ({self.why}), and"
-            f" without one every container needs a command: {listed} has none"
-        )
+        return f"{self.why}; then every container needs a command: {listed} has none"
 
 
 class Runtimes(dict[str, Runtime]):
@@ -96,13 +92,18 @@ async def choose_default(
     if not why:
         engine = ContainerInstance(DEFAULT_NAME, RuntimeKind.DOCKER, endpoint)
         return engine, f"tasks run as containers of the engine at {endpoint}"
+    reason = f"tasks run as local processes: no engine answers at {endpoint} ({why})"
+    require_commands(services, reason)
+    return ContainerInstance(DEFAULT_NAME, RuntimeKind.PROCESS), reason
+
+
+def require_commands(
+    services: Iterable[Service], why: str = "tasks of this cluster run as processes"
+) -> None:
+    """Raise NoRuntime when a container has nothing to run but its image."""
     lacking = sorted(set(without_command(services)))
     if lacking:
-        raise NoRuntime(endpoint, why, lacking)
-    processes = ContainerInstance(DEFAULT_NAME, RuntimeKind.PROCESS)
-    return processes, (
-        f"tasks run as local processes: no engine answers at {endpoint} ({why})"
-    )
+        raise NoRuntime(why, lacking)
 
 
 async def why_not(endpoint: str, clock: Clock) -> str:

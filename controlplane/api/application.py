@@ -240,7 +240,7 @@ def _integer(request: web.Request, name: str, otherwise: str) -> int:
 
 async def validate(request: web.Request) -> web.Response:
     submission = body.submission_in(await body.read_object(request))
-    return web.json_response(request.app[CLUSTER].validate(submission))
+    return web.json_response(await request.app[CLUSTER].validate(submission))
 
 
 async def plan(request: web.Request) -> web.Response:

@@ -30,13 +30,16 @@ async def read_object(request: web.Request) -> Mapping[str, object]:
 
 
 def submission_in(body: Mapping[str, object]) -> Submission:
-    """Return {file, text, variables} as a Submission. Raises InvalidParameter."""
+    """Return {file, text, variables, directory}. Raises InvalidParameter."""
     variables = body.get("variables", {})
     if not isinstance(variables, dict) or not all(
         isinstance(value, str) for value in variables.values()
     ):
         raise InvalidParameter("variables", "must be an object of strings")
-    return Submission(_text(body, "file"), _text(body, "text"), variables)
+    directory = body.get("directory", "")
+    if not isinstance(directory, str):
+        raise InvalidParameter("directory", "must be a string")
+    return Submission(_text(body, "file"), _text(body, "text"), variables, directory)
 
 
 def desired_count_in(body: Mapping[str, object]) -> int:

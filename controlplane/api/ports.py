@@ -19,6 +19,8 @@ class Submission:
     file: str
     text: str
     variables: Mapping[str, str]
+    directory: str = ""
+    """Absolute; where relative paths begin. Empty: the file's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Cluster(Protocol):
         """Return the Prometheus exposition, rendered off the loop."""
         ...
 
-    def validate(self, submission: Submission) -> Document:
+    async def validate(self, submission: Submission) -> Document:
         """Raises ConfigInvalid."""
         ...
 

@@ -40,14 +40,14 @@ class MemoryCluster:
     async def metrics(self) -> bytes:
         return b"# TYPE alb_up gauge\nalb_up 1.0\n"
 
-    def validate(self, submission: Submission) -> Document:
+    async def validate(self, submission: Submission) -> Document:
         if "bad" in submission.text:
             problem = Problem("listeners[0].port", "70000 is not a port", 4, 11)
             raise ConfigInvalid(submission.file, [problem])
         return {"warnings": []}
 
     async def plan(self, submission: Submission) -> Document:
-        return {**self.validate(submission), "plan": []}
+        return {**await self.validate(submission), "plan": []}
 
     async def apply(self, submission: Submission) -> Document:
         planned = await self.plan(submission)

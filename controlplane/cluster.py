@@ -1,0 +1,406 @@
+"""One running cluster as people command it: what the control API stands on.
+
+    submission -> load -> merge with what is live -> check -> commit -> configure
+
+Everything that can be refused is refused before the commit; what was committed
+is configured again by the next control, should this one end in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from alb.app.balancer import Balancer
+from alb.model import HealthState, LoadBalancer, TargetId
+from autoscaler.app.autoscaler import Autoscaler
+from controlplane import explain, logs, views
+from controlplane.api.application import problem_document
+from controlplane.api.ports import Document, Question, Submission
+from controlplane.cluster_file import ClusterFile, load
+from controlplane.cluster_file.ownership import Change, Merged, live_of, merge
+from controlplane.cluster_file.plan import plan_document
+from controlplane.cpu_feed import CpuFeed
+from controlplane.errors import NotApplied, ServiceNotFound
+from controlplane.events import EventLog
+from controlplane.events_feed import EventFeed
+from controlplane.front_door import (
+    local_gateways,
+    require_free,
+    url_of,
+    with_gateways,
+)
+from controlplane.metrics import Picture, render
+from controlplane.records import APPLIED, DEFAULT_INSTANCE, Applied
+from controlplane.runtimes import (
+    Runtimes,
+    choose_default,
+    engine_endpoint,
+    require_commands,
+)
+from controlplane.state_dir import StateDir
+from controlplane.store import Store
+from controlplane.version import __version__
+from foundation.clock import Clock
+from foundation.journal import Change as JournalChange
+from foundation.journal import Put
+from scheduler.app.scheduler import Scheduler
+from scheduler.decide.identity import target_ids
+from scheduler.errors import ContainerError
+from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus, Task
+
+STATUS_S: Final = 5.0
+"""How long an engine may take to tell its gateway."""
+PERCENT: Final = 100.0
+KEY: Final = "file"
+INSTANCE_KEY: Final = "instance"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a cluster consists of; `wiring` makes them."""
+
+    clock: Clock
+    state_dir: StateDir
+    store: Store
+    balancer: Balancer
+    scheduler: Scheduler
+    scaler: Autoscaler
+    runtimes: Runtimes
+    cpu: CpuFeed
+    events: EventLog
+    feed: EventFeed
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A submission that would be accepted, and what it changes."""
+
+    applied: Applied
+    desired: ClusterFile
+    plan: Sequence[Change]
+
+
+class Cluster:
+    """Implements `api.ports.Cluster` over the parts."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        records = parts.store.records
+        applied = records.get(APPLIED, {}).get(KEY)
+        default = records.get(DEFAULT_INSTANCE, {}).get(INSTANCE_KEY)
+        assert applied is None or isinstance(applied, Applied)
+        assert default is None or isinstance(default, ContainerInstance)
+        self._applied = applied
+        self._default = default
+        self._instances: tuple[ContainerInstance, ...] = ()
+        self._balancer_wanted: LoadBalancer | None = None
+        self._changing = asyncio.Lock()
+        self.configured = asyncio.Event()
+        """Set once a file is in force."""
+        self.going_down = asyncio.Event()
+
+    @property
+    def events(self) -> EventLog:
+        return self._parts.events
+
+    # --- commands -----------------------------------------------------------------
+
+    async def resume(self) -> None:
+        """Put the last applied file in force again, live values kept."""
+        if self._applied is None:
+            return
+        merged = self._merge(self._applied.content)
+        await self._configure(self._applied, merged.result)
+        await self._commit_applied(replace(self._applied, settled=True))
+
+    async def validate(self, submission: Submission) -> Document:
+        content = await _load(submission)
+        return {"warnings": _warnings(submission.file, content)}
+
+    async def plan(self, submission: Submission) -> Document:
+        async with self._changing:
+            prepared = await self._prepare(submission)
+        return _planned(submission, prepared)
+
+    async def apply(self, submission: Submission) -> Document:
+        async with self._changing:
+            prepared = await self._prepare(submission)
+            applied = await self._complete(prepared)
+            await self._commit_applied(applied)
+            await self._configure(applied, prepared.desired)
+            await self._commit_applied(replace(applied, settled=True))
+        self._parts.feed.tell("cluster", f"{submission.file} was applied")
+        return _planned(submission, prepared)
+
+    async def scale(self, service: str, desired: int) -> None:
+        self._require(service)
+        await self._parts.scheduler.set_desired(
+            service, desired, None, "", "as commanded"
+        )
+
+    async def deploy(self, service: str) -> None:
+        self._require(service)
+        await self._parts.scheduler.force_deployment(service)
+
+    def down(self) -> None:
+        self._parts.feed.tell("cluster", "going down")
+        self.going_down.set()
+
+    async def stop_services(self) -> None:
+        """Drain and stop everything, and want nothing any more."""
+        async with self._changing:
+            self._parts.scaler.configure(())
+            await self._parts.scheduler.configure(self._instances, ())
+            await self._parts.scheduler.shut_down()
+
+    def _require(self, service: str) -> None:
+        known = self._parts.scheduler.observe_services()
+        found = known.get(service)
+        if found is None or found.status is not ServiceStatus.ACTIVE:
+            raise ServiceNotFound(service, known)
+
+    def _in_force(self) -> ClusterFile | None:
+        """Return the file that runs: the applied one once it is configured."""
+        applied = self._applied
+        if applied is None:
+            return None
+        return applied.content if applied.settled else applied.previous
+
+    def _merge(self, content: ClusterFile) -> Merged:
+        """Merge with what commands and the autoscaler made of what runs."""
+        last = self._in_force()
+        counts = {
+            name: view.desired
+            for name, view in self._parts.scheduler.observe_services().items()
+            if view.status is ServiceStatus.ACTIVE
+        }
+        return merge(last, content, last and live_of(last, counts))
+
+    async def _prepare(self, submission: Submission) -> Prepared:
+        content = await _load(submission)
+        merged = self._merge(content)
+        applied = Applied(
+            submission.file,
+            submission.directory or _directory_of(submission.file),
+            submission.text,
+            content,
+            submission.variables,
+            previous=self._in_force(),
+        )
+        return Prepared(applied, merged.result, merged.changes)
+
+    async def _complete(self, prepared: Prepared) -> Applied:
+        """Find out what the file leaves open, and refuse what cannot be."""
+        applied = prepared.applied
+        instances = await self._instances_of(applied.content)
+        self._parts.runtimes.open(instances, Path(applied.directory))
+        gateways = await self._gateways(instances)
+        wanted = _load_balancer(prepared.desired, gateways)
+        bound = self._parts.balancer.bound()
+        held = [(one.address, one.port) for one in bound if not one.error]
+        require_free(wanted, held)
+        return replace(applied, gateways=gateways)
+
+    async def _instances_of(
+        self, content: ClusterFile
+    ) -> tuple[ContainerInstance, ...]:
+        if content.instances or not content.services:
+            return content.instances
+        if self._default is None:
+            endpoint = engine_endpoint(os.environ, Path.home())
+            chosen, why = await choose_default(
+                endpoint, content.services, self._parts.clock
+            )
+            await self._parts.store.commit(
+                [Put(DEFAULT_INSTANCE, INSTANCE_KEY, chosen)]
+            )
+            self._default = chosen
+            self._parts.feed.tell(chosen.name, why)
+        elif self._default.runtime is RuntimeKind.PROCESS:
+            require_commands(content.services)
+        return (self._default,)
+
+    async def _gateways(
+        self, instances: Sequence[ContainerInstance]
+    ) -> tuple[str, ...]:
+        engines = [one for one in instances if one.runtime is RuntimeKind.DOCKER]
+        async with asyncio.TaskGroup() as group:
+            asked = [group.create_task(self._address(one.name)) for one in engines]
+        return local_gateways(one.result() for one in asked)
+
+    async def _address(self, instance: str) -> str:
+        try:
+            async with asyncio.timeout(STATUS_S):
+                return (await self._parts.runtimes[instance].status()).address
+        except (TimeoutError, ContainerError):
+            return ""
+
+    async def _commit_applied(self, applied: Applied) -> None:
+        change: JournalChange = Put(APPLIED, KEY, applied)
+        await self._parts.store.commit([change])
+        self._applied = applied
+
+    async def _configure(self, applied: Applied, desired: ClusterFile) -> None:
+        instances = await self._instances_of(applied.content)
+        self._parts.runtimes.open(instances, Path(applied.directory))
+        wanted = _load_balancer(desired, applied.gateways)
+        self._parts.balancer.configure(wanted)
+        await self._parts.scheduler.configure(
+            instances, desired.services, url_of(wanted.listeners)
+        )
+        self._parts.scaler.configure(desired.scalable_targets)
+        self._parts.cpu.cluster = desired.cluster
+        self._instances, self._balancer_wanted = instances, wanted
+        self.configured.set()
+
+    # --- what is so -----------------------------------------------------------------
+
+    def ready(self) -> tuple[bool, str]:
+        if not self.configured.is_set():
+            return False, str(NotApplied())
+        if self._parts.store.failure:
+            return False, f"the last commit failed: {self._parts.store.failure}"
+        return self._parts.balancer.ready()
+
+    def state(self) -> Document:
+        parts = self._parts
+        facts = self._node_facts()
+        tasks = parts.scheduler.tasks()
+        services = parts.scheduler.observe_services()
+        return {
+            "cluster": self._applied.content.cluster if self._applied else None,
+            "uid": parts.store.cluster_uid,
+            "version": __version__,
+            "file": self._applied.file if self._applied else None,
+            "control": {"pid": os.getpid(), "epoch": parts.store.epoch},
+            "node": views.node_document(facts),
+            "listeners": views.listeners_document(facts),
+            "loadBalancer": views.balancer_document(facts),
+            "targetGroups": views.groups_document(facts),
+            "containerInstances": views.instances_document(
+                self._instances, parts.scheduler.instances(), tasks
+            ),
+            "services": [
+                views.service_document(view, parts.cpu.by_service.get(name))
+                for name, view in services.items()
+            ],
+            "tasks": [
+                views.task_document(task, self._healths(task, facts)) for task in tasks
+            ],
+            "alarms": [
+                views.alarm_document(view) for view in parts.scaler.alarms().values()
+            ],
+            "scalingActivities": [
+                views.activity_document(one) for one in parts.scaler.activities()
+            ],
+        }
+
+    def _node_facts(self) -> views.NodeFacts:
+        parts = self._parts
+        ready, why = self.ready()
+        registered = (
+            (TargetId(target_id), (task.address, lease.host_port))
+            for task in parts.scheduler.tasks()
+            for target_id, (_, lease) in target_ids(task).items()
+        )
+        return views.NodeFacts(
+            pid=_keeper_pid(parts.state_dir),
+            ready=ready,
+            why=why,
+            statistics=parts.balancer.statistics(),
+            observed=parts.balancer.observe(),
+            load_balancer=self._balancer_wanted,
+            addresses=views.addresses_of(registered, self._balancer_wanted),
+        )
+
+    def _healths(self, task: Task, facts: views.NodeFacts) -> list[str]:
+        return [
+            facts.observed[TargetId(name)].health.state.value
+            for name in target_ids(task)
+            if TargetId(name) in facts.observed
+        ]
+
+    async def metrics(self) -> bytes:
+        return await asyncio.to_thread(render, self._picture())
+
+    def _picture(self) -> Picture:
+        parts = self._parts
+        states: dict[str, dict[HealthState, int]] = {}
+        in_flight: dict[str, int] = {}
+        for seen in parts.balancer.observe().values():
+            counts = states.setdefault(seen.group, {})
+            counts[seen.health.state] = counts.get(seen.health.state, 0) + 1
+            in_flight[seen.group] = in_flight.get(seen.group, 0) + seen.in_flight
+        return Picture(
+            version=__version__,
+            ready=self.ready()[0],
+            commit_failed=bool(parts.store.failure),
+            balancer=parts.balancer.statistics(),
+            group_states=states,
+            group_in_flight=in_flight,
+            services=parts.scheduler.observe_services(),
+            cpu_ratios={
+                name: percent / PERCENT
+                for name, percent in parts.cpu.by_service.items()
+            },
+            instances=parts.scheduler.instances(),
+            alarms=parts.scaler.alarms(),
+        )
+
+    def logs(
+        self, service: str, *, follow: bool, tail: int | None
+    ) -> AsyncGenerator[bytes, None]:
+        self._require(service)
+        tasks = [
+            task for task in self._parts.scheduler.tasks() if task.service == service
+        ]
+        return logs.lines_of(
+            tasks,
+            self._parts.runtimes,
+            self._parts.store.cluster_uid,
+            follow=follow,
+            tail=tail,
+        )
+
+    def explain(self, question: Question) -> Document:
+        observed = self._parts.balancer.observe()
+        return explain.explain(self._balancer_wanted, observed, question)
+
+
+async def _load(submission: Submission) -> ClusterFile:
+    """Read the file in a thread: a thousand rules take a moment."""
+    return await asyncio.to_thread(
+        load, submission.file, submission.text, submission.variables
+    )
+
+
+def _directory_of(file: str) -> str:
+    return str(Path(file).absolute().parent)
+
+
+def _load_balancer(content: ClusterFile, gateways: Sequence[str]) -> LoadBalancer:
+    wanted = content.load_balancer or LoadBalancer(content.cluster)
+    return with_gateways(wanted, gateways)
+
+
+def _planned(submission: Submission, prepared: Prepared) -> Document:
+    return {
+        "plan": plan_document(prepared.plan),
+        "warnings": _warnings(submission.file, prepared.applied.content),
+    }
+
+
+def _warnings(file: str, content: ClusterFile) -> list[Document]:
+    return [problem_document(problem, file) for problem in content.warnings]
+
+
+def _keeper_pid(state_dir: StateDir) -> int | None:
+    try:
+        return int((state_dir.path / "keeper.pid").read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,87 @@
+"""Where listeners are opened, and what tasks are told of them.
+
+An `internal` load balancer listens on loopback, and on the gateways of this
+machine's engines, so that containers reach it by `host.docker.internal`.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from alb.model import Listener, LoadBalancer
+from controlplane.errors import ListenerNotBound
+
+LOOPBACK: Final = "127.0.0.1"
+WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with
+
+Address = tuple[str, int]
+
+
+def with_gateways(load_balancer: LoadBalancer, gateways: Sequence[str]) -> LoadBalancer:
+    """Return it listening on `gateways` too, unless it listens everywhere."""
+    if load_balancer.internet_facing or not gateways:
+        return load_balancer
+    listeners = tuple(
+        replace(
+            listener, addresses=tuple(dict.fromkeys((*listener.addresses, *gateways)))
+        )
+        for listener in load_balancer.listeners
+    )
+    return replace(load_balancer, listeners=listeners)
+
+
+def local_gateways(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return those engine addresses that are this machine's and not loopback."""
+    return tuple(
+        sorted(
+            address
+            for address in set(addresses)
+            if address not in {"", LOOPBACK, "::1"} and not why_not_open(address, 0)
+        )
+    )
+
+
+def require_free(load_balancer: LoadBalancer, held: Iterable[Address]) -> None:
+    """Raise ListenerNotBound when an address that we do not hold is taken.
+
+    Asked before anything is changed, so that nothing is half changed. The node
+    may still find it taken a moment later; then `readyz` says so.
+    """
+    wanted = {
+        (address, listener.port)
+        for listener in load_balancer.listeners
+        for address in listener.addresses
+    }
+    problems = [
+        f"{address}:{port}: {why}"
+        for address, port in sorted(wanted - set(held))
+        if (why := why_not_open(address, port))
+    ]
+    if problems:
+        raise ListenerNotBound("; ".join(problems))
+
+
+def why_not_open(address: str, port: int) -> str:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind((address, port))
+            if port:
+                trial.listen(1)
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def url_of(listeners: Sequence[Listener]) -> str:
+    """Return the URL of the first listener, as this machine reaches it."""
+    if not listeners:
+        return ""
+    address = listeners[0].addresses[0]
+    host = LOOPBACK if address in WILDCARDS else address
+    shown = f"[{host}]" if ":" in host else host
+    return f"{listeners[0].protocol.lower()}://{shown}:{listeners[0].port}"

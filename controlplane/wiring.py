@@ -1,0 +1,189 @@
+"""Start control: open what it stands on, make the parts, run them together.
+
+    lock -> store -> token -> join the node -> parts -> API + loops -> adopt
+
+Every loop runs in one task group: one that dies takes the process with it, and
+the keeper starts it again. Nothing is published before the tasks that already
+run were found, so a new control removes no target that serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from aiohttp import web
+
+from alb.app.balancer import join
+from autoscaler.app.autoscaler import Autoscaler
+from controlplane import records
+from controlplane.adapters import Capacities, FrontDoor
+from controlplane.api import doors, token
+from controlplane.api.application import application
+from controlplane.clean import clean
+from controlplane.cluster import Cluster, Parts
+from controlplane.cpu_feed import CpuFeed
+from controlplane.events import EventLog
+from controlplane.events_feed import EventFeed
+from controlplane.lock import StateLock
+from controlplane.runtimes import Runtimes
+from controlplane.state_dir import StateDir
+from controlplane.store import Store
+from foundation.clock import Clock
+from foundation.journal import Delete
+from scheduler.app.scheduler import Scheduler
+
+__all__ = ["clean", "serve"]
+
+ADOPT_S: Final = 10.0
+"""How long hosts may take to be listed before the first snapshot."""
+LOOK_S: Final = 0.02
+NODE_STOP_S: Final = 30.0
+"""How long workers may take for their last requests when everything goes down."""
+UID_BYTES: Final = 6
+API_SHUTDOWN_S: Final = 2.0
+
+log = logging.getLogger(__name__)
+
+Loop = Callable[[], Awaitable[None]]
+
+
+async def serve(state_dir: StateDir, address: tuple[str, int], clock: Clock) -> None:
+    """Run control until SIGTERM or until everything is down.
+
+    Raises StateInUse, NewerSchema, CommitFailed, NoDoor, TokenExposed when it
+    cannot start, and whatever ended a loop.
+    """
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with AsyncExitStack() as stack:
+        lock = StateLock(state_dir.lock)
+        stack.callback(lock.release)
+        parts = await _parts(state_dir, clock, stack)
+        cluster = Cluster(parts)
+        await stack.enter_async_context(_api(cluster, state_dir, address))
+        await _run(parts, cluster, stopped)
+
+
+async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Parts:
+    store = await Store.open(
+        state_dir.database,
+        records.codec(),
+        new_uid=secrets.token_hex(UID_BYTES),
+        histories=records.HISTORIES,
+    )
+    stack.push_async_callback(store.close)
+    balancer = await join(str(state_dir.node_socket), store.epoch)
+    balancer.hold()
+    runtimes = Runtimes(state_dir.tasks, store.cluster_uid, clock)
+    stack.push_async_callback(runtimes.close)
+    scheduler = Scheduler(
+        clock=clock,
+        cluster_uid=store.cluster_uid,
+        journal=store,
+        balancer=FrontDoor(balancer),
+        runtimes=runtimes,
+        records=store.records,
+        draw=random.SystemRandom().random,
+        front_door="",
+    )
+    scaler = Autoscaler(
+        clock=clock,
+        journal=store,
+        capacities=Capacities(scheduler),
+        records=store.records,
+    )
+    balancer.on_change(scheduler.wake)
+    events = EventLog()
+    return Parts(
+        clock=clock,
+        state_dir=state_dir,
+        store=store,
+        balancer=balancer,
+        scheduler=scheduler,
+        scaler=scaler,
+        runtimes=runtimes,
+        cpu=CpuFeed(clock, scheduler, scaler),
+        events=events,
+        feed=EventFeed(clock, events, scheduler, scaler, balancer),
+    )
+
+
+@asynccontextmanager
+async def _api(
+    cluster: Cluster, state_dir: StateDir, address: tuple[str, int]
+) -> AsyncIterator[None]:
+    """Serve the API on the Unix socket and on the control address."""
+    app = application(cluster, token.read_or_make(state_dir.token))
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=API_SHUTDOWN_S, handle_signals=False
+    )
+    await runner.setup()
+    try:
+        tcp = doors.open_tcp(*address)
+        await web.SockSite(runner, tcp, backlog=doors.BACKLOG).start()
+        unix = doors.open_unix(state_dir.control_socket)
+        doors.tell(state_dir.control_address, doors.url_of(tcp))
+        await web.SockSite(runner, unix, backlog=doors.BACKLOG).start()
+        log.info("control answers at %s", doors.url_of(tcp))
+        yield
+    finally:
+        await runner.cleanup()
+        state_dir.control_socket.unlink(missing_ok=True)
+        state_dir.control_address.unlink(missing_ok=True)
+
+
+async def _run(parts: Parts, cluster: Cluster, stopped: asyncio.Event) -> None:
+    """Run all loops until told to stop; tasks and node are left as they are."""
+    loops: tuple[Loop, ...] = (
+        parts.balancer.run,
+        parts.scheduler.run,
+        parts.scaler.run,
+        parts.cpu.run,
+        parts.feed.run,
+        lambda: _adopt(parts, cluster),
+        lambda: _go_down(parts, cluster, stopped),
+    )
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(_awaited(loop)) for loop in loops]
+        await cluster.resume()
+        parts.feed.tell("control", f"decides, epoch {parts.store.epoch}")
+        await stopped.wait()
+        for task in running:
+            task.cancel()
+
+
+async def _awaited(loop: Loop) -> None:
+    await loop()
+
+
+async def _adopt(parts: Parts, cluster: Cluster) -> None:
+    """Release the first snapshot when everything that runs is registered."""
+    await cluster.configured.wait()
+    try:
+        async with asyncio.timeout(ADOPT_S):
+            while not parts.scheduler.adopted():  # noqa: ASYNC110 - a look sets it
+                await asyncio.sleep(LOOK_S)
+    except TimeoutError:
+        parts.feed.tell(
+            "control", f"not every container instance was listed within {ADOPT_S:g} s"
+        )
+    parts.balancer.release()
+
+
+async def _go_down(parts: Parts, cluster: Cluster, stopped: asyncio.Event) -> None:
+    """Once commanded: stop every task, forget the file, end the node, end."""
+    await cluster.going_down.wait()
+    await cluster.stop_services()
+    await parts.store.commit([Delete(records.APPLIED, "file")])
+    parts.balancer.stop_node(NODE_STOP_S)
+    await asyncio.sleep(0)
+    stopped.set()
