@@ -196,5 +196,9 @@ class NodeLink(Protocol):
         """Return the next message. Raises ConnectionError when the link is lost."""
         ...
 
+    def close(self) -> None:
+        """End it; what was sent still goes out."""
+        ...
+
 
 OnChange = Callable[[], None]

@@ -84,6 +84,7 @@ async def join(path: str, epoch: int) -> Balancer:
     link.send(Hello(epoch))
     answer = await link.receive()
     if not isinstance(answer, Welcome):
+        link.close()
         raise DecidesNoMore
     return Balancer(link, answer, epoch)
 
@@ -216,9 +217,12 @@ class Balancer:
         Raises ConnectionError when the node is lost, DecidesNoMore when another
         control has it.
         """
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._publish())
-            tasks.create_task(self._listen())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._publish())
+                tasks.create_task(self._listen())
+        finally:
+            self._link.close()
 
     async def _publish(self) -> None:
         while True:

@@ -310,10 +310,10 @@ class Exchange:
         keep_alive = client.may_keep_alive(self._head) and failure.blame != Blame.CLIENT
         self._release(reusable=False)
         self._door.counters.failed(failure)
-        client.exchange = None
-        if self._responding or failure in (Failure.CLIENT_GONE, Failure.CLIENT_STALLED):
-            client.transport.abort()  # a truncated answer must look truncated
+        if self._responding or failure is Failure.CLIENT_GONE:
+            client.break_off()
             return
+        client.exchange = None
         self._to_client(
             self._door.error(self._head, failure.status, keep_alive=keep_alive)
         )

@@ -14,6 +14,8 @@ from __future__ import annotations
 import asyncio
 import enum
 import select
+import socket
+import struct
 from typing import Final, Protocol, cast
 
 from alb.decide.chunked import ChunkDecoder, ChunksMalformed
@@ -29,6 +31,7 @@ LINGER_MAX: Final = 1024 * 1024
 a reset (RFC 9112 9.6)."""
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
+_RESET: Final = struct.pack("ii", 1, 0)
 _HANGUP: Final = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
@@ -325,6 +328,19 @@ class ClientConnection(asyncio.Protocol):
         self.resume_reading()
         if not self.transport.is_closing():
             self.transport.write_eof()
+
+    def break_off(self) -> None:
+        """End so that a response cut short cannot be taken for a whole one.
+
+        A reset, not a FIN: for a response that lasts until its connection ends,
+        a FIN would be its proper end. What was written still goes out.
+        """
+        self.exchange = None
+        transport = self.transport
+        if not transport.is_closing():
+            sock = transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            transport.abort()
 
     def switch(self) -> bytes:
         """Become a tunnel; return what the client sent ahead."""
