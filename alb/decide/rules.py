@@ -100,10 +100,15 @@ class CompiledRules:
             candidates = self._anywhere.lookup(path)
             return candidates[0][0] if candidates else DEFAULT_RULE
 
-        facts = Facts(method, host, path, query, headers, peer_ip)
-        best = len(self.rules)
-        for index in self._standing(host):
-            for position, checks in index.lookup(path):
+        if host.endswith(b"."):  # the same name, said to be complete
+            host = host[:-1]
+        return self._find(Facts(method, host, path, query, headers, peer_ip))
+
+    def _find(self, facts: Facts) -> int:
+        """Return the lowest position, over all that may hold it, whose checks hold."""
+        nowhere = best = len(self.rules)
+        for index in self._standing(facts.host):
+            for position, checks in index.lookup(facts.path):
                 if position >= best:
                     break
                 for check in checks:
@@ -112,7 +117,7 @@ class CompiledRules:
                 else:
                     best = position
                     break
-        return best if best < len(self.rules) else DEFAULT_RULE
+        return DEFAULT_RULE if best == nowhere else best
 
     def _standing(self, host: bytes) -> list[PathIndex]:
         """Return where rules for `host` stand: itself, its domains, anywhere."""

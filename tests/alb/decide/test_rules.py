@@ -75,6 +75,7 @@ CONDITIONS = [
     (PATH(("/a",)),         Asked(path=b"/", query=b"/a"), False, "the query is no path"),
     (HOST(("a.example",)),  Asked(host=b"a.example"),   True,  "a literal host"),
     (HOST(("A.Example",)),  Asked(host=b"a.example"),   True,  "in any case"),
+    (HOST(("a.example",)),  Asked(host=b"a.example."),  True,  "with the dot that a full name may end in"),
     (HOST(("*.example",)),  Asked(host=b"b.a.example"), True,  "a domain and all below"),
     (HOST(("*.example",)),  Asked(host=b"example"),     False, "but not itself"),
     (HOST(("*.b.example",)), Asked(host=b"a.b.example"), True, "of any depth"),
@@ -174,7 +175,8 @@ def holds(condition: Condition, asked: Asked) -> bool:
     """The plain meaning of a condition, over the slow reference of a pattern."""
     match condition:
         case HostHeader(values):
-            return any(alike(v.lower(), asked.host.decode()) for v in values)
+            host = asked.host.decode().removesuffix(".")
+            return any(alike(v.lower(), host) for v in values)
         case PathPattern(values):
             path = normalise_path(asked.path).decode()
             return any(alike(value, path) for value in values)
