@@ -11,23 +11,20 @@ volumes, networks, TLS.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import math
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
-from docker import APIClient, auth
-from docker.utils import parse_repository_tag
+from docker import APIClient
 
 from foundation.clock import Clock
 from scheduler.drivers import docker_config as config
 from scheduler.drivers.docker_calls import ASK_TIMEOUT_S, EngineCalls, EngineRefused
+from scheduler.drivers.docker_machine import Machine, look_at
+from scheduler.drivers.docker_pull import pull
 from scheduler.drivers.docker_stats import CpuStreams
 from scheduler.drivers.docker_streams import EngineStreams
 from scheduler.drivers.labels import CLUSTER_UID, same_container
@@ -35,13 +32,11 @@ from scheduler.errors import (
     CannotStart,
     ContainerError,
     HostNotReached,
-    ImageNotFound,
     NameTaken,
     OutcomeUnknown,
     PortTaken,
 )
 from scheduler.model import (
-    CPU_UNITS_PER_CORE,
     ContainerName,
     ContainerState,
     ContainerStatus,
@@ -49,26 +44,10 @@ from scheduler.model import (
 )
 from scheduler.ports import ContainerSpec, CpuSample, StopOutcome
 
-NOT_FOUND: Final = 404
-CONFLICT: Final = 409
 CREATE_ATTEMPTS: Final = 20
 CREATE_PAUSE_S: Final = 0.1
 """A name that is taken and not yet there is being created, or removed."""
-PULL_TIMEOUT_S: Final = 600.0
-LOOPBACK: Final = "127.0.0.1"
 GONE: Final = StopOutcome(exit_code=None, killed=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What does not change while an engine runs."""
-
-    cpu: int
-    memory_mib: int
-    address: str
-    """Where ports are published."""
-    gateway: str
-    """The host as its containers reach it."""
 
 
 class DockerRuntime:
@@ -136,9 +115,8 @@ class DockerRuntime:
                 math.ceil(timeout_s) + 2 * ASK_TIMEOUT_S,
             )
         except EngineRefused as refused:
-            if refused.status != NOT_FOUND:
+            if refused.status != config.NOT_FOUND:
                 raise
-        self._cpu.drop(name)
         return await self._outcome(name)
 
     async def remove(self, name: ContainerName) -> None:
@@ -217,20 +195,31 @@ class DockerRuntime:
     async def _read_events(
         self, events: AsyncIterator[dict[str, Any]]
     ) -> AsyncIterator[ContainerStatus]:
-        short_of_memory = set[str]()
+        out_of_memory = set[str]()
         async for event in events:
             container = event["Actor"]["ID"]
             if event["Action"] == "oom":  # comes before the end that it causes
-                short_of_memory.add(container)
+                out_of_memory.add(container)
                 continue
-            oom_killed = container in short_of_memory
+            oom_killed = container in out_of_memory
             status = config.status_from_event(event, oom_killed=oom_killed)
             if status.state is ContainerState.EXITED:
-                short_of_memory.discard(container)
-                self._cpu.drop(status.name)
+                out_of_memory.discard(container)
+                self._note_end(container, status)
             else:
+                self._ended.pop(container, None)
                 await self._cpu.follow(status.name)
             yield status
+
+    def _note_end(self, key: str, status: ContainerStatus) -> None:
+        """Remember an end: the engine's list may call it running a little longer."""
+        self._ended[key] = status
+        self._cpu.drop(status.name)
+
+    async def _look_at_machine(self) -> Machine:
+        if self._machine is None:
+            self._machine = await look_at(self._calls, self._address)
+        return self._machine
 
     # --- one container ----------------------------------------------------------
 
@@ -248,12 +237,12 @@ class DockerRuntime:
             try:
                 await self._calls.tell(operation, create)
             except EngineRefused as refused:
-                if refused.status == CONFLICT:
+                if refused.status == config.CONFLICT:
                     if found := await self._inspect(spec.name):
                         return self._require_ours(spec, found)
                     await asyncio.sleep(CREATE_PAUSE_S)
-                elif refused.status == NOT_FOUND and not pulled:
-                    await self._pull(spec)
+                elif refused.status == config.NOT_FOUND and not pulled:
+                    await pull(self._calls, self._streams, spec.definition.image)
                     pulled = True
                 else:
                     detail = f"CannotCreateContainerError: {refused.detail}"
@@ -287,39 +276,13 @@ class DockerRuntime:
         detail = f"CannotStartContainerError: {detail}"
         raise CannotStart(self.name, operation, detail)
 
-    async def _pull(self, spec: ContainerSpec) -> None:
-        """Pull the image, with the credentials of the docker CLI's configuration."""
-        repository, tag = parse_repository_tag(spec.definition.image)
-        operation = f"pull {spec.definition.image}"
-
-        def header(client: APIClient) -> bytes | None:
-            registry, _ = auth.resolve_repository_name(repository)
-            return auth.get_config_header(client, registry)
-
-        credentials = await self._calls.ask(operation, header)
-        try:
-            lines = await self._streams.post(
-                operation,
-                "/images/create",
-                {"fromImage": repository, "tag": tag or "latest"},
-                PULL_TIMEOUT_S,
-                {"X-Registry-Auth": credentials.decode()} if credentials else None,
-            )
-            problem = config.pull_problem(lines)
-        except EngineRefused as refused:
-            problem = refused.detail
-        if problem:
-            kind = ImageNotFound if config.NO_IMAGE.search(problem) else CannotStart
-            detail = f"CannotPullContainerError: {problem}"
-            raise kind(self.name, operation, detail)
-
     async def _inspect(self, name: str) -> Mapping[str, Any] | None:
         try:
             found: Mapping[str, Any] = await self._calls.ask(
                 f"inspect {name}", lambda client: client.inspect_container(name)
             )
         except EngineRefused as refused:
-            if refused.status == NOT_FOUND:
+            if refused.status == config.NOT_FOUND:
                 return None
             raise
         return found
@@ -337,6 +300,7 @@ class DockerRuntime:
         after = config.status_from_inspect(found)
         if after.state is ContainerState.RUNNING:
             raise OutcomeUnknown(self.name, f"stop {name}", "it runs on")
+        self._note_end(found["Id"], after)
         killed = after.exit_code == config.KILLED_EXIT_CODE and not after.oom_killed
         return StopOutcome(after.exit_code, killed)
 
@@ -346,7 +310,7 @@ class DockerRuntime:
                 f"remove {name}", lambda client: client.remove_container(name, v=True)
             )
         except EngineRefused as refused:
-            gone = refused.status == NOT_FOUND
+            gone = refused.status == config.NOT_FOUND
             if not gone and "already in progress" not in refused.detail:
                 raise
 
@@ -355,64 +319,15 @@ class DockerRuntime:
 
         None: it was removed meanwhile. An end is looked up once.
         """
-        status = config.status_from_list(listed)
-        if status.state is ContainerState.RUNNING:
-            return status
-        key = listed["Id"]
-        if key not in self._ended:
+        status, key = config.status_from_list(listed), listed["Id"]
+        running, known = status.state is ContainerState.RUNNING, key in self._ended
+        if running is known:  # to be looked up, or to be believed only after a look
             found = await self._inspect(key)
             if found is None:
                 return None
             status = config.status_from_inspect(found)
-            if status.state is not ContainerState.EXITED:
-                return status
-            self._ended[key] = status
-        return self._ended[key]
-
-    # --- the machine ------------------------------------------------------------
-
-    async def _look_at_machine(self) -> Machine:
-        if self._machine is None:
-            host = await self._calls.ask("info", lambda client: client.info())
-            bridge = await self._gateway()
-            local = bridge if bridge and _is_ours(bridge) else ""
-            self._machine = Machine(
-                cpu=int(host["NCPU"]) * CPU_UNITS_PER_CORE,
-                memory_mib=int(host["MemTotal"]) >> 20,
-                address=self._address or _remote(self._endpoint) or local or LOOPBACK,
-                gateway=local or config.HOST_GATEWAY,
-            )
-        return self._machine
-
-    async def _gateway(self) -> str:
-        """Return the default bridge's own address; empty: there is no bridge."""
-        try:
-            bridge = await self._calls.ask(
-                "inspect bridge", lambda client: client.inspect_network("bridge")
-            )
-        except EngineRefused as refused:
-            if refused.status == NOT_FOUND:
-                return ""
-            raise
-        return config.gateway_of(bridge)
-
-
-def _remote(endpoint: str) -> str:
-    """Return the address of an engine on another machine, which publishes there."""
-    host = urlsplit(endpoint).hostname or ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return ""
-    return "" if address.is_loopback else host
-
-
-def _is_ours(address: str) -> bool:
-    """Whether this machine has the address: the engine's bridge is local then."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-        return True
+            if status.state is ContainerState.EXITED:
+                self._ended.setdefault(key, status)
+            else:
+                self._ended.pop(key, None)
+        return self._ended.get(key, status)

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import math
+import socket
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 import docker.errors
 import requests
@@ -29,9 +32,7 @@ TELL_TIMEOUT_S: Final = 20.0
 OLDEST_API: Final = "1.41"  # Engine 20.10
 
 NOT_SENT: Final = (
-    FileNotFoundError,
     ConnectionRefusedError,
-    PermissionError,
     urllib3.exceptions.NewConnectionError,
     urllib3.exceptions.ConnectTimeoutError,
 )
@@ -53,8 +54,8 @@ class EngineCalls:
     """The engine at `endpoint`, which a person knows as `host`."""
 
     def __init__(self, host: str, endpoint: str) -> None:
-        self._host = host
-        self._endpoint = endpoint
+        self.host = host
+        self.endpoint = endpoint
         self._client: APIClient | None = None
         self._threads = concurrent.futures.ThreadPoolExecutor(
             THREADS, thread_name_prefix=f"alb-{host}"
@@ -68,7 +69,7 @@ class EngineCalls:
         try:
             return await self._run(operation, question, ASK_TIMEOUT_S)
         except OutcomeUnknown as silent:
-            raise HostNotReached(self._host, operation, silent.detail) from silent
+            raise HostNotReached(self.host, operation, silent.detail) from silent
 
     async def tell(self, operation: str, change: Callable[[APIClient], T]) -> T:
         """Make a change. Raises HostNotReached, OutcomeUnknown, EngineRefused."""
@@ -82,16 +83,37 @@ class EngineCalls:
     async def _run(
         self, operation: str, function: Callable[[APIClient], T], timeout_s: float
     ) -> T:
-        future = self._threads.submit(lambda: function(self._connected()))
+        future = self._threads.submit(self._call, operation, function)
         try:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.wrap_future(future)
         except TimeoutError as late:
             detail = f"no answer within {timeout_s:g} s"
             kind = HostNotReached if future.cancel() else OutcomeUnknown
-            raise kind(self._host, operation, detail) from late
+            raise kind(self.host, operation, detail) from late
         except requests.RequestException as failed:
             raise self._translate(operation, failed) from failed
+
+    def _call(self, operation: str, function: Callable[[APIClient], T]) -> T:
+        self._knock(operation)
+        return function(self._connected())
+
+    def _knock(self, operation: str) -> None:
+        """Raise HostNotReached where nobody listens: nothing was sent, for certain.
+
+        The package leaves a socket that could not connect to the collector, and
+        the reason for us to guess; a Unix socket is quickly tried by ourselves.
+        """
+        parts = urlsplit(self.endpoint)
+        if parts.scheme != "unix":
+            return
+        with socket.socket(socket.AF_UNIX) as knock:
+            knock.settimeout(ASK_TIMEOUT_S)
+            try:
+                knock.connect(parts.path)
+            except OSError as failed:
+                detail = f"{self.endpoint}: {failed.strerror or failed}"
+                raise HostNotReached(self.host, operation, detail) from failed
 
     def _connected(self) -> APIClient:
         """Return a client that speaks the engine's own version; asked once."""
@@ -106,9 +128,9 @@ class EngineCalls:
 
     def _open(self, version: str) -> APIClient:
         client = APIClient(
-            base_url=self._endpoint,
+            base_url=self.endpoint,
             version=version,
-            timeout=int(TELL_TIMEOUT_S),
+            timeout=math.ceil(TELL_TIMEOUT_S),
             max_pool_size=THREADS,
         )
         client.trust_env = False  # a proxy of the environment is not for engines
@@ -120,12 +142,12 @@ class EngineCalls:
         if isinstance(failed, docker.errors.APIError):
             detail = str(failed.explanation or failed)
             status = int(failed.status_code or 0)
-            return EngineRefused(self._host, operation, detail, status)
+            return EngineRefused(self.host, operation, detail, status)
         not_sent = next((e for e in _causes(failed) if isinstance(e, NOT_SENT)), None)
         if not_sent:
-            detail = f"{self._endpoint}: {not_sent}"
-            return HostNotReached(self._host, operation, detail)
-        return OutcomeUnknown(self._host, operation, str(failed))
+            detail = f"{self.endpoint}: {not_sent}"
+            return HostNotReached(self.host, operation, detail)
+        return OutcomeUnknown(self.host, operation, str(failed))
 
 
 def _causes(failed: object) -> Iterator[BaseException]:

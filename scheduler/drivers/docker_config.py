@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from scheduler.drivers.labels import CLUSTER_UID, labels_of, task_id_of
@@ -28,6 +28,8 @@ HOST_NAME: Final = "host.docker.internal"
 HOST_GATEWAY: Final = "host-gateway"
 """The engine replaces it by the address of its host (20.10)."""
 KILLED_EXIT_CODE: Final = 137
+NOT_FOUND: Final = 404
+CONFLICT: Final = 409
 
 PORT_TAKEN: Final = re.compile(r"port is already allocated|address already in use")
 NO_IMAGE: Final = re.compile(
@@ -154,10 +156,9 @@ def status_from_event(event: Mapping[str, Any], *, oom_killed: bool) -> Containe
     )
 
 
-def pull_problem(lines: Iterable[bytes]) -> str:
-    """Return what the engine complained of while it pulled, or nothing."""
-    problems = (json.loads(line).get("error", "") for line in lines if line.strip())
-    return next(filter(None, problems), "")
+def pull_problem(last_line: bytes) -> str:
+    """Return what the engine complained of when a pull ended, or nothing."""
+    return str(json.loads(last_line or "{}").get("error", ""))
 
 
 def gateway_of(network: Mapping[str, Any]) -> str:

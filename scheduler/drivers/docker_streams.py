@@ -68,8 +68,8 @@ class EngineStreams:
         parameters: Parameters,
         timeout_s: float,
         headers: Mapping[str, str] | None = None,
-    ) -> list[bytes]:
-        """Make a change that may take `timeout_s`; return the lines of the answer.
+    ) -> bytes:
+        """Make a change that may take `timeout_s`; return the answer's last line.
 
         Raises HostNotReached, OutcomeUnknown, EngineRefused.
         """
@@ -81,7 +81,10 @@ class EngineStreams:
                 ) as response,
             ):
                 await self._require_success(operation, response)
-                return [line async for line in response.content]
+                last = b""
+                async for line in response.content:
+                    last = line.strip() or last
+                return last
         except aiohttp.ClientConnectorError as failed:
             raise self._not_reached(operation, failed) from failed
         except TimeoutError as late:
