@@ -109,23 +109,38 @@ def _arguments(name: str, module: ModuleType, words: list[str]) -> argparse.Name
 
 def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run a command; turn what it could not do into words and a status."""
-    from controlplane.client import Refused, Unreachable  # noqa: PLC0415 - lazy
-    from foundation.problems import ConfigInvalid  # noqa: PLC0415 - lazy
-
     try:
         return run(args)
-    except ConfigInvalid as invalid:
-        complain(str(invalid))
-        return USAGE
-    except Refused as refused:
-        complain(f"alb: {refused.message}")
-        return USAGE if refused.problems else FAILED
-    except Unreachable as gone:
-        complain(f"alb: {gone}; is the cluster up? (alb up)")
-        return FAILED
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        complain(f"alb: {error.filename}: {error.strerror}")
-        return USAGE
+    except _expected() as error:
+        return _told(error)
+
+
+def _expected() -> tuple[type[Exception], ...]:
+    """Return what commands raise on purpose; imported only when one did."""
+    from controlplane.client import ClientError  # noqa: PLC0415 - lazy
+    from foundation.problems import ConfigInvalid  # noqa: PLC0415 - lazy
+
+    files = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+    return (ConfigInvalid, ClientError, *files)
+
+
+def _told(error: Exception) -> int:
+    """Say what went wrong, and return its exit status."""
+    from controlplane.client import Refused, Unreachable  # noqa: PLC0415 - lazy
+
+    match error:
+        case Refused():
+            complain(f"alb: {error.message}")
+            return USAGE if error.problems else FAILED
+        case Unreachable():
+            complain(f"alb: {error}; is the cluster up? (alb up)")
+            return FAILED
+        case OSError():
+            complain(f"alb: {error.filename}: {error.strerror}")
+            return USAGE
+        case _:
+            complain(str(error))
+            return USAGE
 
 
 def _unknown(name: str) -> str:

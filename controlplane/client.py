@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
-from urllib.parse import quote, urlencode, urlsplit
 
 TIMEOUT_S: Final = 30.0
 HEAD_MAX: Final = 64 * 1024
@@ -83,6 +82,8 @@ def address_of(text: str) -> Address:
     """Read ``http://HOST:PORT``, ``unix:PATH`` or a path. Raises ValueError."""
     if not text.startswith("http:"):
         return UnixAddress(Path(text.removeprefix("unix:")))
+    from urllib.parse import urlsplit  # noqa: PLC0415 - `status` needs none
+
     parts = urlsplit(text)
     if not parts.hostname or parts.path.strip("/") or parts.query:
         raise ValueError(f"{text} is not http://HOST:PORT")
@@ -272,6 +273,8 @@ class Control:
 
 def path_of(*segments: str, **query: str | int | list[str]) -> str:
     """Return a request path from raw segments and query values."""
+    from urllib.parse import quote, urlencode  # noqa: PLC0415 - `status` needs none
+
     path = "/" + "/".join(quote(segment, safe="") for segment in segments)
     return f"{path}?{urlencode(query, doseq=True)}" if query else path
 

@@ -13,7 +13,7 @@ import platform
 import socket
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -229,14 +229,17 @@ def bind_error(address: str, port: int) -> str | None:
 
 
 def engines(cluster: ClusterFile | None, own_uid: str) -> Iterator[Finding]:
-    """Look at each Docker Engine of the file, or at the default one."""
+    """Look at each Docker Engine of the file, or at the docker command's."""
+    from controlplane.runtimes import engine_endpoint  # noqa: PLC0415 - lazy
+
     instances = cluster.instances if cluster else ()
+    default = engine_endpoint(os.environ, Path.home())
     for instance in instances:
         if instance.runtime.value == "docker":
             subject = f"docker {instance.name}"
-            yield from engine(subject, instance.endpoint or None, own_uid)
+            yield from engine(subject, instance.endpoint or default, own_uid)
     if not instances:
-        yield from engine(DEFAULT_ENGINE, None, own_uid)
+        yield from engine(DEFAULT_ENGINE, default, own_uid)
 
 
 def uid_of(node: Node) -> str:
@@ -258,38 +261,53 @@ def containers(subject: str, uids: list[str], own: str) -> Iterator[Finding]:
         )
 
 
-def engine(subject: str, endpoint: str | None, own_uid: str) -> Iterator[Finding]:
+def engine(subject: str, endpoint: str, own_uid: str) -> Iterator[Finding]:
     """Ask one engine for its version and for containers of other clusters."""
     import docker  # noqa: PLC0415 - slow to import
     from docker.errors import DockerException  # noqa: PLC0415 - slow to import
 
     from scheduler.drivers.labels import CLUSTER_UID  # noqa: PLC0415 - lazy
 
-    explicit = subject != DEFAULT_ENGINE
-    say_no: Callable[[str, str, str], Finding] = fail if explicit else warn
-    advice = "start the engine, or join the group docker"
-    if not explicit:
-        advice += "; until then tasks run as local processes"
+    if error := knock(endpoint):
+        yield no_engine(subject, f"{endpoint}: {error}")
+        return
     try:
-        client = (
-            docker.DockerClient(base_url=endpoint, timeout=DOCKER_TIMEOUT_S)
-            if endpoint
-            else docker.from_env(timeout=DOCKER_TIMEOUT_S)
-        )
-    except (DockerException, ValueError) as error:
-        yield say_no(subject, _first_line(error), advice)
+        client = docker.DockerClient(base_url=endpoint, timeout=DOCKER_TIMEOUT_S)
+    except (DockerException, ValueError) as failed:
+        yield no_engine(subject, f"{endpoint}: {_first_line(failed)}")
         return
     try:
         version = client.version().get("Version")
         labelled = client.containers.list(all=True, filters={"label": CLUSTER_UID})
-    except (DockerException, OSError) as error:
-        yield say_no(subject, _first_line(error), advice)
+    except (DockerException, OSError) as failed:
+        yield no_engine(subject, f"{endpoint}: {_first_line(failed)}")
     else:
-        yield ok(subject, f"engine {version} answers")
+        yield ok(subject, f"engine {version} answers at {endpoint}")
         uids = [str(one.labels[CLUSTER_UID]) for one in labelled]
         yield from containers(subject, uids, own_uid)
     finally:
         client.close()
+
+
+def no_engine(subject: str, fact: str) -> Finding:
+    """A failure where the file names the engine; else processes take its place."""
+    advice = "start the engine, or join the group docker"
+    if subject != DEFAULT_ENGINE:
+        return fail(subject, fact, advice)
+    return warn(subject, fact, f"{advice}; until then tasks run as local processes")
+
+
+def knock(endpoint: str) -> str:
+    """Return why a Unix endpoint does not take a connection, or nothing."""
+    if not endpoint.startswith("unix://"):
+        return ""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(DOCKER_TIMEOUT_S)
+        try:
+            probe.connect(endpoint.removeprefix("unix://"))
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,340 @@
+"""Commands that ask control, against one that answers as the contract says."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from controlplane import cli
+from tests.support.fake_control import FakeControl, Reply
+
+VALID = """\
+cluster: demo
+targetGroups:
+  - name: legacy
+    targets: [{id: 127.0.0.1, port: 9000}]
+listeners:
+  - port: 18080
+    protocol: HTTP
+    rules:
+      - priority: 10
+        name: old
+        conditions: [{field: path-pattern, values: ["/legacy/*"]}]
+        actions: [{type: fixed-response, statusCode: "404"}]
+    defaultActions: [{type: forward, targetGroup: legacy}]
+"""
+
+STATE = {
+    "cluster": "demo",
+    "node": {"ready": True, "workers": [{"slot": 0}, {"slot": 1}]},
+    "listeners": [{"port": 8080, "address": "127.0.0.1", "bound": True}],
+    "targetGroups": [
+        {
+            "name": "web",
+            "targets": [
+                {
+                    "host": "127.0.0.1",
+                    "port": 20000,
+                    "state": "unhealthy",
+                    "reason": "Target.Timeout",
+                    "inFlight": 2,
+                    "requestCount": 31,
+                }
+            ],
+        }
+    ],
+    "containerInstances": [
+        {"name": "local", "runtime": "process", "connected": False, "detail": "gone"}
+    ],
+    "services": [
+        {
+            "serviceName": "web",
+            "desiredCount": 3,
+            "runningCount": 2,
+            "pendingCount": 1,
+            "healthyCount": 0,
+            "taskDefinition": "web:4",
+            "cpuUtilization": 71.234,
+            "deployments": [{"rolloutState": "IN_PROGRESS"}, {}],
+        }
+    ],
+    "tasks": [
+        {
+            "taskId": "0123456789abcdef",
+            "service": "web",
+            "lastStatus": "RUNNING",
+            "health": "UNKNOWN",
+            "containerInstance": "local",
+            "ports": [{"hostPort": 20000}],
+        }
+    ],
+    "alarms": [
+        {
+            "name": "web-out",
+            "resource": "web",
+            "state": "ALARM",
+            "value": 91.0,
+            "threshold": 75.0,
+            "reason": "Threshold Crossed",
+        }
+    ],
+    "scalingActivities": [
+        {
+            "resourceId": "service/demo/web",
+            "description": "Setting desired count to 3.",
+            "cause": "monitor alarm web-out in state ALARM triggered policy out",
+        }
+    ],
+}
+
+
+@dataclass
+class Place:
+    """A directory with a file and a control, and what the last command printed."""
+
+    directory: Path
+    control: FakeControl
+    capture: pytest.CaptureFixture[str]
+
+    def run(self, *words: str) -> tuple[int, str, str]:
+        status = cli.main(["-f", str(self.directory / "alb.yaml"), *words])
+        out, err = self.capture.readouterr()
+        return status, out, err
+
+
+@pytest.fixture
+def place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Place]:
+    (tmp_path / "alb.yaml").write_text(VALID)
+    (tmp_path / ".alb").mkdir()
+    control = FakeControl()
+    control.replies["GET /v1/state"] = Reply(STATE)
+    with control.on(tmp_path / ".alb" / "control.sock"):
+        yield Place(tmp_path, control, capsys)
+
+
+STATUS = """\
+cluster demo: ready, 2 workers
+
+LISTENER               STATE
+http://127.0.0.1:8080  bound
+
+SERVICE  DESIRED  RUNNING  PENDING  HEALTHY  CPU %  TASK DEFINITION  ROLLOUT
+web      3        2        1        0        71.2   web:4            IN_PROGRESS (2)
+
+TASK      SERVICE  STATUS   HEALTH   INSTANCE  PORTS  REASON
+01234567  web      RUNNING  UNKNOWN  local     20000  -
+
+TARGET GROUP  TARGET           STATE      IN FLIGHT  REQUESTS  REASON
+web           127.0.0.1:20000  unhealthy  2          31        Target.Timeout
+
+INSTANCE  RUNTIME  STATE          DETAIL
+local     process  not connected  gone
+
+ALARM    STATE  VALUE  THRESHOLD  REASON
+web-out  ALARM  91.0   75.0       Threshold Crossed
+"""
+
+
+def test_status_shows_everything_in_tables(place: Place) -> None:
+    assert place.run("status") == (0, STATUS, "")
+
+
+def test_status_as_json_is_the_state(place: Place) -> None:
+    _, out, _ = place.run("status", "--output", "json")
+
+    assert json.loads(out) == STATE
+
+
+def test_an_empty_cluster_is_one_line(place: Place) -> None:
+    node = {"ready": False, "why": "no file was applied", "workers": [{}]}
+    place.control.replies["GET /v1/state"] = Reply({"cluster": "", "node": node})
+
+    _, out, _ = place.run("status")
+
+    assert out == "cluster : not ready: no file was applied, 1 worker\n"
+
+
+def test_scale_sets_each_count(place: Place) -> None:
+    for name in ("web", "api"):
+        place.control.replies[f"POST /v1/services/{name}/scale"] = Reply({})
+
+    status, out, _ = place.run("scale", "web=3", "api=0")
+
+    assert (status, out) == (0, "web: desired count 3\napi: desired count 0\n")
+    assert [asked.body for asked in place.control.asked] == [
+        {"desiredCount": 3},
+        {"desiredCount": 0},
+    ]
+
+
+@pytest.mark.parametrize("text", ["web", "web=", "web=-1", "=3", "web=x"])
+def test_a_count_that_means_nothing_is_a_usage_error(place: Place, text: str) -> None:
+    status, _, err = place.run("scale", text)
+
+    assert status == 2
+    assert "is not SERVICE=N" in err
+    assert not place.control.asked
+
+
+def test_a_service_that_is_not_there_fails_with_controls_words(place: Place) -> None:
+    error = {"code": "ServiceNotFoundException", "message": 'no service named "wev"'}
+    place.control.replies["POST /v1/services/wev/deploy"] = Reply({"error": error}, 404)
+
+    assert place.run("deploy", "wev") == (1, "", 'alb: no service named "wev"\n')
+
+
+def test_deploy_begins_a_deployment(place: Place) -> None:
+    place.control.replies["POST /v1/services/web/deploy"] = Reply({})
+
+    assert place.run("deploy", "web")[:2] == (0, "web: deployment started\n")
+
+
+def test_logs_are_passed_on(place: Place) -> None:
+    lines = ["01234567 hello\n", "01234567 world\n"]
+    place.control.replies["GET /v1/services/web/logs"] = Reply(lines)
+
+    assert place.run("logs", "web", "--tail", "5")[:2] == (0, "".join(lines))
+    assert place.control.asked[0].path.endswith("/logs?follow=0&tail=5")
+
+
+def test_events_carry_their_reasons(place: Place) -> None:
+    event = {"id": 4, "time": 1.0, "source": "scaling", "subject": "web"}
+    told = {**event, "message": "Setting desired count to 2."}
+    place.control.replies["GET /v1/events"] = Reply({"events": [told]})
+
+    _, out, _ = place.run("events", "--since", "3")
+
+    assert out.endswith(" scaling  web: Setting desired count to 2.\n")
+    assert place.control.asked[0].path == "/v1/events?since=3"
+
+
+CHANGE = {"path": "services[web].desiredCount", "before": 2, "after": 3}
+PLAN = {"plan": [{**CHANGE, "kind": "change"}], "warnings": []}
+
+
+def test_plan_shows_changes_and_tells_them_by_status(place: Place) -> None:
+    place.control.replies["POST /v1/plan"] = Reply(PLAN)
+
+    status, out, _ = place.run("plan", "--detailed-exitcode")
+
+    assert (status, out) == (3, "~ services[web].desiredCount: 2 -> 3\n")
+    assert place.run("plan")[0] == 0
+    assert place.control.asked[0].body == {
+        "file": str(place.directory / "alb.yaml"),
+        "text": VALID,
+        "variables": {},
+    }
+
+
+def test_a_plan_without_changes_says_so(place: Place) -> None:
+    drift = {**CHANGE, "kind": "drift"}
+    place.control.replies["POST /v1/plan"] = Reply({"plan": [drift]})
+
+    status, out, _ = place.run("plan", "--detailed-exitcode")
+
+    assert status == 0
+    assert out.splitlines()[-1] == "no changes"
+
+
+def test_without_a_cluster_everything_is_to_be_created(place: Place) -> None:
+    words = ("--state-dir", str(place.directory / "none"))
+
+    status, _, err = place.run("plan", "--detailed-exitcode", *words)
+
+    assert status == 3
+    assert "alb up creates all of it" in err
+
+
+def test_apply_sends_the_file(place: Place) -> None:
+    place.control.replies["POST /v1/apply"] = Reply(PLAN)
+
+    assert place.run("apply")[0] == 0
+    assert place.control.asked[0].path == "/v1/apply"
+
+
+def test_a_file_that_control_refuses_is_status_2(place: Place) -> None:
+    problems = [{"text": "alb.yaml:1:1: cluster: is another"}]
+    error = {"code": "ValidationError", "message": "1 problem", "problems": problems}
+    place.control.replies["POST /v1/apply"] = Reply({"error": error}, 422)
+
+    assert place.run("apply")[0] == 2
+
+
+def test_an_invalid_file_is_not_even_sent(place: Place) -> None:
+    (place.directory / "alb.yaml").write_text("cluster: [")
+
+    assert place.run("apply")[0] == 2
+    assert not place.control.asked
+
+
+EXPLANATION = """\
+GET http://localhost:18080/legacy/x
+listener http-18080
+rule 10 (old) matches
+  yes path-pattern: /legacy/*
+-> rule 10: fixed-response 404
+"""
+
+
+def test_explain_goes_by_the_file_where_no_control_runs(place: Place) -> None:
+    url = "http://localhost:18080/legacy/x"
+    words = ("--state-dir", str(place.directory / "none"))
+
+    status, out, err = place.run("explain", url, *words)
+
+    assert (status, out) == (0, EXPLANATION)
+    assert "without health" in err
+
+
+def test_explain_asks_control_where_it_runs(place: Place) -> None:
+    group = {"targetGroup": "web", "weight": 1, "eligibleTargets": ["a", "b"]}
+    answer = {
+        "url": "/x",
+        "method": "PUT",
+        "rules": [],
+        "rule": "default",
+        "action": {
+            "type": "forward",
+            "targetGroups": [{**group, "failOpen": True}],
+        },
+    }
+    place.control.replies["GET /v1/explain"] = Reply(answer)
+
+    _, out, _ = place.run("explain", "/x", "-X", "PUT", "-H", "A: b")
+
+    assert out.splitlines()[-1] == (
+        "-> default rule: forward to web (weight 1): a, b (none is healthy: all of them)"
+    )
+    assert place.control.asked[0].path.endswith("?url=%2Fx&method=PUT&header=A%3A+b")
+
+
+def test_a_url_no_listener_serves_is_a_usage_error(place: Place) -> None:
+    status, _, err = place.run("explain", "--offline", "http://localhost:1/")
+
+    assert status == 2
+    assert "no listener on port 1; there is 18080" in err
+
+
+def test_explain_scaling_tells_why_a_count_is_what_it_is(place: Place) -> None:
+    event = {"id": 1, "time": 1.0, "source": "scaling", "subject": "web"}
+    told = {**event, "message": "policy out did not scale (alb.Cooldown)"}
+    place.control.replies["GET /v1/events"] = Reply({"events": [told]})
+
+    _, out, _ = place.run("explain", "--scaling", "web")
+
+    assert "web: desired 3" in out
+    assert "web-out  ALARM  Threshold Crossed" in out
+    assert "triggered policy out" in out
+    assert "alb.Cooldown" in out
+    assert place.run("explain", "--scaling", "wev")[0] == 1
+
+
+def test_control_over_tcp_gets_the_directorys_token(place: Place) -> None:
+    (place.directory / ".alb" / "token").write_text("secret\n")
+    with place.control.on_loopback() as port:
+        url = f"http://127.0.0.1:{port}"
+        assert place.run("status", "--control", url)[0] == 0
+
+    assert place.control.asked[-1].headers["authorization"] == "Bearer secret"
