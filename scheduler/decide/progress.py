@@ -13,9 +13,9 @@ One move per look: whoever looks commits the move, acts, and looks again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final
 
 from scheduler.decide import lifecycle, wording
 from scheduler.decide.actions import (
@@ -76,20 +76,7 @@ class Turn:
 
 def next_turn(task: Task, seen: Seen, now_unix_s: float) -> Turn:
     """Return the task's next move. A turn without a move may have actions."""
-    match task.status:
-        case TaskStatus.PENDING:
-            return _pending(task, seen, now_unix_s)
-        case TaskStatus.ACTIVATING | TaskStatus.RUNNING:
-            return _serving(task, seen, now_unix_s)
-        case TaskStatus.DEACTIVATING:
-            return _draining(task, seen, now_unix_s)
-        case TaskStatus.STOPPING:
-            return _stopping(task, seen, now_unix_s)
-        case TaskStatus.STOPPED:
-            known = [name for name in target_ids(task) if name in seen.targets]
-            return Turn(task, tuple(Forget(name) for name in known))
-        case _:
-            assert_never(task.status)
+    return _TURNS[task.status](task, seen, now_unix_s)
 
 
 def _pending(task: Task, seen: Seen, now_unix_s: float) -> Turn:
@@ -163,6 +150,21 @@ def _stopping(task: Task, seen: Seen, now_unix_s: float) -> Turn:
     if outcome.error is not None:
         return _again(task, outcome, stop, now_unix_s)
     return Turn(lifecycle.move(task, TaskStatus.STOPPED, now_unix_s))
+
+
+def _stopped(task: Task, seen: Seen, _now_unix_s: float) -> Turn:
+    known = [name for name in target_ids(task) if name in seen.targets]
+    return Turn(task, tuple(Forget(name) for name in known))
+
+
+_TURNS: Final[Mapping[TaskStatus, Callable[[Task, Seen, float], Turn]]] = {
+    TaskStatus.PENDING: _pending,
+    TaskStatus.ACTIVATING: _serving,
+    TaskStatus.RUNNING: _serving,
+    TaskStatus.DEACTIVATING: _draining,
+    TaskStatus.STOPPING: _stopping,
+    TaskStatus.STOPPED: _stopped,
+}
 
 
 def _start(task: Task, seen: Seen) -> Start:
