@@ -22,6 +22,7 @@ from controlplane.cluster_file.kinds import (
     Field,
     Flag,
     Shape,
+    Status,
     Text,
     ignored,
     refused,
@@ -55,8 +56,22 @@ CLUSTER_FILE: Final[Shape] = shape(
         default=False,
         note="AWS's quotas and cloud-only floors hold too",
     ),
-    Field("allowPrivileged", Flag(), _OURS, default=False),
-    Field("allowHostPaths", Flag(), _OURS, default=False),
+    Field(
+        "allowPrivileged",
+        Flag(),
+        _OURS,
+        default=False,
+        status=Status.IGNORED,
+        note="what it allows is refused until built",
+    ),
+    Field(
+        "allowHostPaths",
+        Flag(),
+        _OURS,
+        default=False,
+        status=Status.IGNORED,
+        note="what it allows is refused until built",
+    ),
     Field(
         "control",
         shape(
