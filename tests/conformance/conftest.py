@@ -14,6 +14,7 @@ import pytest
 
 from foundation.clock import SystemClock
 from scheduler.drivers.docker import DockerRuntime
+from scheduler.drivers.memory import MemoryHost
 from scheduler.drivers.process import ProcessRuntime
 from scheduler.model import (
     ContainerDefinition,
@@ -106,12 +107,20 @@ class World:
     ]
 )
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    if request.param == "process":
-        world = _process_world(tmp_path)
-    else:
-        world = request.getfixturevalue("docker_world")
+    match request.param:
+        case "memory":
+            world = _memory_world()
+        case "process":
+            world = _process_world(tmp_path)
+        case _:
+            world = request.getfixturevalue("docker_world")
     yield world
     await world.clear()
+
+
+def _memory_world() -> World:
+    host = MemoryHost("host-a", SystemClock(), start_s=0.0, stop_s=0.05)
+    return World("memory", lambda _: host, server=())
 
 
 def _process_world(directory: Path) -> World:
