@@ -50,6 +50,7 @@ async def _clean(state_dir: StateDir) -> None:
         uids, instances = await _known(state_dir)
         for uid in uids:
             await _clean_cluster(state_dir, uid, instances)
+        _remove_empty(state_dir.tasks)
     finally:
         lock.release()
 
@@ -90,6 +91,14 @@ def _process_instances(tasks: Path) -> Iterator[tuple[str, ContainerInstance]]:
             yield name, ContainerInstance(name, RuntimeKind.PROCESS)
 
 
+def _remove_empty(tasks: Path) -> None:
+    """Remove the directories of process containers, unless something is left."""
+    with suppress(OSError):
+        for directory in tasks.iterdir():
+            directory.rmdir()
+        tasks.rmdir()
+
+
 def _uids_in(tasks: Path) -> Iterator[str]:
     """Yield the cluster uids that process containers carry."""
     for spec in tasks.glob("*/*/spec.json"):
@@ -101,7 +110,7 @@ async def _clean_cluster(
     state_dir: StateDir, uid: str, instances: dict[str, ContainerInstance]
 ) -> None:
     runtimes = Runtimes(state_dir.tasks, uid, SystemClock())
-    runtimes.open(instances.values(), Path.cwd())
+    runtimes.open(tuple(instances.values()), state_dir.path)
     try:
         for name, runtime in runtimes.items():
             await _clean_instance(name, runtime)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, assert_never
 
@@ -42,6 +42,20 @@ class NoRuntime(ControlError):
         return f"{self.why}; then every container needs a command: {listed} has none"
 
 
+class InstanceMoved(ControlError):
+    """An instance keeps its name and is another host: its tasks would be lost."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+    def __str__(self) -> str:
+        return (
+            f"containerInstances[{self.name}]: runtime, endpoint and address cannot"
+            " change while control runs; give the new host another name"
+        )
+
+
 class Runtimes(dict[str, Runtime]):
     """The runtimes by instance name. Grows as files name more; never shrinks."""
 
@@ -50,12 +64,17 @@ class Runtimes(dict[str, Runtime]):
         self._tasks = tasks
         self._cluster_uid = cluster_uid
         self._clock = clock
+        self._hosts: dict[str, tuple[RuntimeKind, str, str]] = {}
 
-    def open(self, instances: Iterable[ContainerInstance], directory: Path) -> None:
-        """Make a runtime for each instance that has none yet."""
+    def open(self, instances: Sequence[ContainerInstance], directory: Path) -> None:
+        """Make a runtime for each instance that has none yet. Raises InstanceMoved."""
+        for instance in instances:
+            if self._hosts.get(instance.name, _host(instance)) != _host(instance):
+                raise InstanceMoved(instance.name)
         for instance in instances:
             if instance.name not in self:
                 self[instance.name] = self._make(instance, directory)
+                self._hosts[instance.name] = _host(instance)
 
     def _make(self, instance: ContainerInstance, directory: Path) -> Runtime:
         match instance.runtime:
@@ -82,6 +101,10 @@ class Runtimes(dict[str, Runtime]):
     async def close(self) -> None:
         for runtime in self.values():
             await runtime.close()
+
+
+def _host(instance: ContainerInstance) -> tuple[RuntimeKind, str, str]:
+    return instance.runtime, instance.endpoint, instance.address
 
 
 async def choose_default(

@@ -112,9 +112,15 @@ class Store:
 
         When the awaiting task is cancelled the batch may have been written.
         """
-        if not batch:
-            return
-        changes = tuple(batch)
+        if batch:
+            await self._write(tuple(batch))
+
+    async def try_again(self) -> None:
+        """Write nothing but the revision: does the disk take it? Never raises."""
+        with suppress(CommitFailed):
+            await self._write(())
+
+    async def _write(self, changes: tuple[Change, ...]) -> None:
         try:
             await self._in_thread(lambda: self._commit(changes))
         except CommitFailed as failed:

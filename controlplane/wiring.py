@@ -44,6 +44,7 @@ __all__ = ["clean", "serve"]
 ADOPT_S: Final = 10.0
 """How long hosts may take to be listed before the first snapshot."""
 LOOK_S: Final = 0.02
+MEND_S: Final = 1.0
 NODE_STOP_S: Final = 30.0
 """How long workers may take for their last requests when everything goes down."""
 UID_BYTES: Final = 6
@@ -149,6 +150,7 @@ async def _run(parts: Parts, cluster: Cluster, stopped: asyncio.Event) -> None:
         parts.scaler.run,
         parts.cpu.run,
         parts.feed.run,
+        lambda: _mend(parts.store),
         lambda: _adopt(parts, cluster),
         lambda: _go_down(parts, cluster, stopped),
     )
@@ -177,6 +179,18 @@ async def _adopt(parts: Parts, cluster: Cluster) -> None:
             "control", f"not every container instance was listed within {ADOPT_S:g} s"
         )
     parts.balancer.release()
+
+
+async def _mend(store: Store) -> None:
+    """After a failed commit find out when the disk takes commits again.
+
+    A decision that is pending is tried by whoever decided it; a command that
+    failed is tried by nobody, and must not keep us unready for ever.
+    """
+    while True:
+        await asyncio.sleep(MEND_S)
+        if store.failure:
+            await store.try_again()
 
 
 async def _go_down(parts: Parts, cluster: Cluster, stopped: asyncio.Event) -> None:
