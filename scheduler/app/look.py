@@ -14,7 +14,13 @@ from scheduler.decide.fitness import Fitness, fitness
 from scheduler.decide.identity import Draw
 from scheduler.decide.progress import Seen
 from scheduler.decide.specs import Surroundings
-from scheduler.model import ContainerInstance, InstanceStatus, Task, TaskStatus
+from scheduler.model import (
+    ContainerInstance,
+    InstanceStatus,
+    RuntimeKind,
+    Task,
+    TaskStatus,
+)
 from scheduler.ports import TargetView
 from scheduler.state.records import Draft
 
@@ -24,7 +30,9 @@ class Observed:
     """The world as last seen, and what is being done in it."""
 
     instances: Mapping[str, ContainerInstance] = field(default_factory=dict)
-    """As configured; one without a status was not seen yet."""
+    """All that are known; one without a status was not seen yet."""
+    retired: frozenset[str] = frozenset()
+    """Known, but not configured any more: their tasks move, as in DRAINING."""
     statuses: Mapping[str, InstanceStatus] = field(default_factory=dict)
     targets: Mapping[str, TargetView] = field(default_factory=dict)
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
@@ -37,6 +45,9 @@ class Observed:
     """Every instance was asked once: before that, services are left as they are."""
     closing: bool = False
     """Everything is to stop, whatever is desired."""
+
+    def takes_tasks(self, instance: str) -> bool:
+        return instance in self.instances and instance not in self.retired
 
     def is_connected(self, instance: str) -> bool:
         status = self.statuses.get(instance)
@@ -79,10 +90,15 @@ class Look:
     def tell_once(self, service: str, message: str, within_s: float) -> None:
         self.draft.tell_once(service, message, self.now_unix_s, within_s)
 
-    def seen(self, task: Task, instance: ContainerInstance) -> Seen:
-        """Return what is known of one task's world."""
+    def seen(self, task: Task) -> Seen:
+        """Return what is known of one task's world.
+
+        Of an instance that an earlier life knew and this one does not, nothing
+        is: its tasks serve while they may, and cannot be started or stopped.
+        """
+        instance = self.observed.instances.get(task.instance)
         return Seen(
-            kind=instance.runtime,
+            kind=instance.runtime if instance else RuntimeKind.DOCKER,
             around=self.around,
             status=self.observed.statuses.get(task.instance),
             targets=self.observed.targets,

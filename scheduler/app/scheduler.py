@@ -73,6 +73,7 @@ class Scheduler:
         self._records = Records.read(records)
         self._draw = draw
         self._instances: dict[str, ContainerInstance] | None = None
+        self._retired: dict[str, ContainerInstance] = {}
         self._watches: dict[str, Watch] = {}
         self._workers = Workers(clock, runtimes, self._ended, set(self._records.tasks))
         self._deciding = asyncio.Lock()
@@ -105,7 +106,9 @@ class Scheduler:
             for name in sorted(gone):
                 draft.put_service(wishes.wish_removed(draft.after.services[name]))
             await self._commit(draft.changes())
-            self._instances = {instance.name: instance for instance in instances}
+            named = {instance.name: instance for instance in instances}
+            self._retired = {**self._retired, **(self._instances or {})}
+            self._instances = named
             if front_door is not None:
                 self._around = replace(self._around, front_door=front_door)
         self.wake()
@@ -312,8 +315,10 @@ class Scheduler:
             listener()
 
     def _observe(self) -> Observed:
+        configured = self._instances or {}
         return Observed(
-            instances=self._instances or {},
+            instances={**self._retired, **configured},
+            retired=frozenset(self._retired.keys() - configured.keys()),
             statuses=self._statuses(),
             targets=self._balancer.observe(),
             outcomes=self._workers.outcomes,

@@ -75,7 +75,7 @@ def _plan(
         live, live, look.observed.instances, service.placement_strategy
     )
     members = [
-        Member(task.id, task.deployment_id == record.deployment_id, fitness[task.id])
+        Member(task.id, _is_current(look, record, task), fitness[task.id])
         for task in order
     ]
     primary = look.draft.after.deployments[record.deployment_id]
@@ -84,6 +84,12 @@ def _plan(
     if not may_start:
         look.wake_at(earliest)
     return plan_service(desired, service.deployment, members, may_start=may_start)
+
+
+def _is_current(look: Look, record: ServiceRecord, task: Task) -> bool:
+    """Tell whether the task is of the newest deployment, where tasks may stay."""
+    of_primary = task.deployment_id == record.deployment_id
+    return of_primary and look.observed.takes_tasks(task.instance)
 
 
 def _stop(look: Look, task: Task, why: Why) -> None:
@@ -116,6 +122,7 @@ def _new_task(look: Look, record: ServiceRecord) -> Task | Unplaceable:
     rooms = [
         room_on(instance, observed.statuses.get(name), look.tasks_on(name))
         for name, instance in observed.instances.items()
+        if observed.takes_tasks(name)
     ]
     peers = [task for task in after.tasks_of(service.name) if task.is_live]
     found = place(service.task_definition, rooms, peers, service.placement_strategy)
@@ -164,7 +171,7 @@ def _settle(
         if task.status is not TaskStatus.STOPPED
     ]
     live = [task for task in left if task.is_live]
-    current = [task for task in live if task.deployment_id == record.deployment_id]
+    current = [task for task in live if _is_current(look, record, task)]
     healthy = sum(fitness.get(task.id) is Fitness.HEALTHY for task in current)
     complete = len(live) == len(current) == healthy == desired
     for deployment in look.draft.after.deployments_of(record.service.name):

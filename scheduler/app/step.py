@@ -30,6 +30,7 @@ from scheduler.model import (
 )
 from scheduler.state.records import Records
 
+PORT_MAX: Final = 65_535
 KEEP_STOPPED_S: Final = 3600.0
 """STOPPED tasks can be described for at least an hour, as in ECS."""
 KEEP_STOPPED_MAX: Final = 100
@@ -70,10 +71,7 @@ def _still_wanted(look: Look, action: Action) -> bool:
 
 
 def _turn_task(look: Look, task: Task) -> None:
-    instance = look.observed.instances.get(task.instance)
-    if instance is None:
-        return
-    seen = look.seen(task, instance)
+    seen = look.seen(task)
     turn = next_turn(task, seen, look.now_unix_s)
     look.actions.extend(turn.actions)
     look.wake_at(turn.wake_at_unix_s)
@@ -111,7 +109,8 @@ def _count(look: Look, before: Task, after: Task) -> None:
 def _rest_ports(look: Look, records: tuple[PortRecord, ...]) -> None:
     """Remember dynamic ports that are not to be leased for a while."""
     for record in records:
-        first, last = look.observed.instances[record.instance].dynamic_port_range
+        instance = look.observed.instances.get(record.instance)
+        first, last = instance.dynamic_port_range if instance else (0, PORT_MAX)
         if not first <= record.host_port <= last:
             continue
         known = look.draft.after.ports_of(record.instance).get(record.host_port)

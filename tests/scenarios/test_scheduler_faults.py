@@ -214,3 +214,36 @@ def test_control_may_die_at_any_point_of_a_rollout(point: float) -> None:
             assert len(cluster.balancer.targets) == 3
 
     run(scenario())
+
+
+def test_tasks_leave_an_instance_that_is_not_in_the_file_any_more() -> None:
+    async def scenario() -> None:
+        cluster = Cluster(hosts=2)
+        cluster.services = [web(desired=4)]
+        async with cluster.running() as scheduler:
+            await cluster.until(lambda: cluster.steady(4), within_s=10)
+            await scheduler.configure(cluster.instances[1:], cluster.services)
+            moved = cluster.hosts["b"].running
+            await cluster.until(lambda: len(moved()) == 4 and cluster.steady(4), 30)
+            assert not cluster.hosts["a"].containers
+
+    run(scenario())
+
+
+def test_tasks_of_an_instance_that_a_restart_does_not_know_serve_until_replaced() -> (
+    None
+):
+    async def scenario() -> None:
+        cluster = await prepared(desired=2)
+        del cluster.instances[0]
+        gone = cluster.hosts.pop("a")
+        cluster.balancer.probe = lambda _host, _port: True
+        async with cluster.running() as scheduler:
+            await cluster.until(scheduler.adopted, within_s=5)
+            assert len(cluster.balancer.targets) == 2, "both are registered again"
+            moved = cluster.hosts["b"].running
+            await cluster.until(lambda: len(moved()) == 2, within_s=30)
+            await cluster.until(lambda: cluster.view().healthy == 2, within_s=30)
+        assert len(gone.running()) == 1, "nobody can reach it"
+
+    run(scenario())
