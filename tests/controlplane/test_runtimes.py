@@ -1,0 +1,117 @@
+"""What runs tasks when a file does not say: chosen as the docker CLI would."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from controlplane.runtimes import (
+    DEFAULT_ENDPOINT,
+    InstanceMoved,
+    NoRuntime,
+    Runtimes,
+    choose_default,
+    engine_endpoint,
+)
+from foundation.clock import SystemClock
+from scheduler.drivers.process import ProcessRuntime
+from scheduler.model import (
+    ContainerDefinition,
+    ContainerInstance,
+    RuntimeKind,
+    Service,
+    TaskDefinition,
+)
+
+CLOCK = SystemClock()
+
+
+def service(*command: str) -> Service:
+    container = ContainerDefinition("web", image="demo/web:1", command=command)
+    return Service("web", TaskDefinition("web", (container,)), 1)
+
+
+def write_context(home: Path, name: str, host: str) -> None:
+    config = home / ".docker"
+    meta = config / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+    meta.mkdir(parents=True)
+    (meta / "meta.json").write_text(
+        json.dumps({"Name": name, "Endpoints": {"docker": {"Host": host}}})
+    )
+    (config / "config.json").write_text(json.dumps({"currentContext": name}))
+
+
+# fmt: off
+ENDPOINTS = [
+    ({}, "tcp://ctx:1",                              "the current context"),
+    ({"DOCKER_HOST": "tcp://h:2"}, "tcp://h:2",      "DOCKER_HOST comes first"),
+    ({"DOCKER_CONTEXT": "default"}, DEFAULT_ENDPOINT, "the default context"),
+    ({"DOCKER_CONTEXT": "gone"}, DEFAULT_ENDPOINT,   "a context that is not there"),
+    ({"DOCKER_CONFIG": "/nowhere"}, DEFAULT_ENDPOINT, "another configuration"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("environment", "endpoint"),
+    [row[:2] for row in ENDPOINTS],
+    ids=[row[2] for row in ENDPOINTS],
+)
+def test_the_engine_is_the_one_the_docker_cli_would_use(
+    tmp_path: Path, environment: Mapping[str, str], endpoint: str
+) -> None:
+    write_context(tmp_path, "remote", "tcp://ctx:1")
+
+    assert endpoint == engine_endpoint(environment, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"currentContext": 7}'])
+def test_a_broken_docker_configuration_means_the_default_socket(
+    tmp_path: Path, text: str
+) -> None:
+    (tmp_path / ".docker").mkdir()
+    (tmp_path / ".docker" / "config.json").write_text(text)
+
+    assert DEFAULT_ENDPOINT == engine_endpoint({}, tmp_path)
+
+
+async def test_without_an_engine_tasks_are_processes_and_that_is_said(
+    tmp_path: Path,
+) -> None:
+    endpoint = f"unix://{tmp_path}/docker.sock"
+
+    chosen, why = await choose_default(endpoint, [service("run")], CLOCK)
+
+    assert RuntimeKind.PROCESS is chosen.runtime
+    assert f"tasks run as local processes: no engine answers at {endpoint}" in why
+
+
+async def test_an_image_without_a_command_needs_an_engine(tmp_path: Path) -> None:
+    with pytest.raises(NoRuntime, match="every container needs a command: web has"):
+        await choose_default(f"unix://{tmp_path}/no.sock", [service()], CLOCK)
+
+
+async def test_an_instance_keeps_its_runtime(tmp_path: Path) -> None:
+    runtimes = Runtimes(tmp_path, "uid", CLOCK)
+    host = ContainerInstance("a", RuntimeKind.PROCESS)
+    runtimes.open([host], tmp_path)
+    first = runtimes["a"]
+    runtimes.open([host], tmp_path)
+
+    assert first is runtimes["a"]
+    assert isinstance(first, ProcessRuntime)
+    await runtimes.close()
+
+
+async def test_an_instance_cannot_become_another_host(tmp_path: Path) -> None:
+    runtimes = Runtimes(tmp_path, "uid", CLOCK)
+    runtimes.open([ContainerInstance("a", RuntimeKind.PROCESS)], tmp_path)
+    moved = ContainerInstance("a", RuntimeKind.DOCKER, "tcp://elsewhere:1")
+    new = ContainerInstance("b", RuntimeKind.PROCESS)
+
+    with pytest.raises(InstanceMoved, match=r"containerInstances\[a\]"):
+        runtimes.open([new, moved], tmp_path)
+    assert ["a"] == list(runtimes), "a refused file opens nothing"
+    await runtimes.close()
