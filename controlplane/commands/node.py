@@ -76,34 +76,27 @@ class Node:
 
     def keeper_lives(self) -> bool:
         """Return whether a keeper holds this directory's lock."""
-        try:
-            lock = os.open(self.state_dir.path / "keeper.lock", os.O_RDONLY)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(lock)
-        return False
+        return is_locked(self.state_dir.path / "keeper.lock")
 
-    def pids(self) -> list[int]:
-        """Return the pids of keeper and control as they wrote them down."""
-        found = []
-        with suppress(OSError, ValueError):
-            found.append(int(self.keeper_pid_file.read_text()))
-        with suppress(OSError, ValueError, KeyError):
-            found.append(
-                int(json.loads(self.state_dir.control_address.read_text())["pid"])
-            )
-        return found
+    @property
+    def keeper_pid(self) -> int | None:
+        """The running keeper's pid, if it lives and wrote it down."""
+        return _pid_in(self.keeper_pid_file) if self.keeper_lives() else None
 
-    def start_keeper(self, workers: int) -> subprocess.Popen[bytes]:
+    @property
+    def control_pid(self) -> int | None:
+        """The running control's pid, if there is one."""
+        lock = self.state_dir.lock
+        return _pid_in(lock) if is_locked(lock) else None
+
+    def start_keeper(
+        self, workers: int, control_address: tuple[str, int]
+    ) -> subprocess.Popen[bytes]:
         """Start a keeper in a session of its own; it starts everything else."""
         directory = str(self.state_dir.path)
         control = [sys.executable, "-m", "controlplane.control"]
-        control += ["--state-dir", directory]
+        host, port = control_address
+        control += ["--state-dir", directory, "--control-address", f"{host}:{port}"]
         command = [sys.executable, "-m", "alb.app.keeper", "--state-dir", directory]
         command += ["--workers", str(workers), "--control-command", json.dumps(control)]
         with (self.logs / "keeper.log").open("ab") as log:
@@ -143,11 +136,16 @@ class Node:
 
     def terminate_keeper(self) -> None:
         """Ask the keeper to drain its workers and end; containers stay."""
-        self._signal(signal.SIGTERM)
+        _signal(self.keeper_pid, signal.SIGTERM)
+
+    def kill_control(self) -> None:
+        """End control at once. Nothing is lost: what it decided is written down."""
+        _signal(self.control_pid, signal.SIGKILL)
 
     def kill(self) -> None:
         """End keeper and control at once; workers end by themselves."""
-        self._signal(signal.SIGKILL)
+        _signal(self.keeper_pid, signal.SIGKILL)
+        self.kill_control()
 
     def remove_leftovers(self) -> None:
         """Remove sockets and pid files of processes that are gone."""
@@ -159,14 +157,34 @@ class Node:
         ):
             path.unlink(missing_ok=True)
 
-    def _signal(self, number: signal.Signals) -> None:
-        """Signal the processes while the keeper's lock proves whose pid it is."""
-        if not self.keeper_lives():
-            return
-        pids = self.pids()
-        for pid in pids[:1] if number is signal.SIGTERM else pids:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, number)
+
+def is_locked(path: Path) -> bool:
+    """Return whether a living process holds the lock at `path`."""
+    try:
+        lock = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def _pid_in(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _signal(pid: int | None, number: signal.Signals) -> None:
+    """Signal a process whose lock proved a moment ago that the pid is its own."""
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def wait_until(

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import subprocess
 from types import FrameType
 from typing import Final
 
@@ -50,35 +49,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     place = Place.of(args)
-    check(place)
+    cluster = check(place)
     node = Node(place.state_dir)
     try:
-        began = _start(node, args.workers)
-        _apply(node, place, began=began)
-        _await_ready(node, args.wait)
+        node.make_directory()
+        began = not node.keeper_lives()
     except NodeFailed as failed:
         complain(f"alb: {failed}")
         return FAILED
-    _tell_addresses(node.control, args.output)
-    return 0 if args.detach else _stay(node)
+    try:
+        if began:
+            _start(node, args.workers, cluster.control_address)
+        _await_answer(node)
+        _apply(node, place, began=began)
+        _await_ready(node, args.wait)
+        _tell_addresses(node.control, args.output)
+        return 0 if args.detach else _stay(node)
+    except NodeFailed as failed:
+        complain(f"alb: {failed}")
+        return FAILED
+    except KeyboardInterrupt:
+        if args.detach and not began:
+            raise
+        return _stop(node)
 
 
-def _start(node: Node, workers: int) -> bool:
-    """Make sure that keeper and control run; return whether they had to be started."""
-    node.make_directory()
-    keeper: subprocess.Popen[bytes] | None = None
-    if not node.keeper_lives():
-        keeper = node.start_keeper(workers)
+def _start(node: Node, workers: int, control_address: tuple[str, int]) -> None:
+    """Start a keeper and wait until its control answers; else leave nothing."""
+    keeper = node.start_keeper(workers, control_address)
 
     def answers() -> bool:
-        if keeper is not None and keeper.poll() is not None and not node.keeper_lives():
-            raise NodeFailed(
-                f"the keeper ended with status {keeper.returncode}", node.log_tail()
-            )
+        if keeper.poll() is not None and not node.keeper_lives():
+            status = keeper.returncode
+            raise NodeFailed(f"the keeper ended with status {status}", node.log_tail())
         return node.answers()
 
-    wait_until("control has to answer", ANSWER_WITHIN_S, answers, node.log_tail)
-    return keeper is not None
+    try:
+        wait_until("control has to answer", ANSWER_WITHIN_S, answers, node.log_tail)
+    except NodeFailed:
+        down.end_keeper(node)
+        node.remove_leftovers()
+        raise
+
+
+def _await_answer(node: Node) -> None:
+    what = "control has to answer"
+    wait_until(what, ANSWER_WITHIN_S, node.answers, node.log_tail)
 
 
 def _apply(node: Node, place: Place, *, began: bool) -> None:
@@ -111,7 +127,7 @@ def _tell_addresses(control: Control, output: str) -> None:
     state = control.get("/v1/state")
     listeners = state.get("listeners")
     assert isinstance(listeners, list)
-    address = control_address(control)
+    address = address_of(control)
     if output == "json":
         say_json({"control": address, "listeners": listeners})
         return
@@ -120,7 +136,7 @@ def _tell_addresses(control: Control, output: str) -> None:
     say(f"control {address}")
 
 
-def control_address(control: Control) -> str:
+def address_of(control: Control) -> str:
     """Return control's own URL as it told it, else the socket's path."""
     import json  # noqa: PLC0415 - lazy
     from pathlib import Path  # noqa: PLC0415 - lazy
@@ -133,33 +149,43 @@ def control_address(control: Control) -> str:
 
 
 def _stay(node: Node) -> int:
-    """Tell events until Ctrl-C, then stop everything in order."""
+    """Tell events until the cluster is gone; Ctrl-C rises to `main`."""
     signal.signal(signal.SIGTERM, _leave_running)
-    try:
-        _tell_events(node)
-    except KeyboardInterrupt:
-        say("stopping (Ctrl-C again stops at once)")
-    try:
-        return down.run(node, down.WITHIN_S)
-    except KeyboardInterrupt:
-        return down.run_at_once(node)
-
-
-def _tell_events(node: Node) -> None:
-    """Follow events while the keeper lives, across restarts of control."""
     since = 0
     while True:
         try:
             for event in node.control.follow_events(since):
                 since = event.id
-                say(f"{clock_time(event.unix_s)} {event.subject}: {event.message}")
+                subject = f"{event.subject}: " if event.subject else ""
+                say(f"{clock_time(event.unix_s)} {subject}{event.message}")
         except ClientError as error:
-            complain(f"alb: {error}")
-        if not node.keeper_lives():
-            raise SystemExit(FAILED)
-        wait_until(
-            "control has to answer again", ANSWER_WITHIN_S, node.answers, node.log_tail
-        )
+            if node.keeper_lives():
+                complain(f"alb: {error}")
+        if not _comes_back(node):
+            say("the cluster is down")
+            return 0
+
+
+def _comes_back(node: Node) -> bool:
+    """Wait for a control that ended to be started again; False when the keeper ends."""
+    back = False
+
+    def settled() -> bool:
+        nonlocal back
+        back = node.answers()
+        return back or not node.keeper_lives()
+
+    wait_until("control ended", down.KEEPER_WITHIN_S, settled, node.log_tail)
+    return back
+
+
+def _stop(node: Node) -> int:
+    """Stop everything in order; a second Ctrl-C stops at once."""
+    say("stopping (Ctrl-C again stops at once)")
+    try:
+        return down.run(node, down.WITHIN_S)
+    except KeyboardInterrupt:
+        return down.run_at_once(node)
 
 
 def _leave_running(number: int, frame: FrameType | None) -> None:
