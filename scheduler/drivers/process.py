@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,6 +56,8 @@ T = TypeVar("T")
 THREADS: Final = 8
 LAUNCH_TIMEOUT_S: Final = 10.0
 KILL_TIMEOUT_S: Final = 5.0
+BEGIN_ATTEMPTS: Final = 200
+BEGIN_PAUSE_S: Final = 0.01
 INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER")
 """What a task sees of our own environment."""
 GONE: Final = StopOutcome(exit_code=None, killed=False)
@@ -260,11 +263,21 @@ class ProcessRuntime:
             raise NameTaken(self.name, operation, "another container has the name")
         if record.running is None and record.ended is None:
             self._run_shim(record)
-            record = records.read_settled(self._root, spec.name) or record
+            record = self._require_begun(record)
         if record.ended and record.ended.error:
             detail = f"CannotStartContainerError: {record.ended.error}"
             raise CannotStart(self.name, operation, detail)
         return record
+
+    def _require_begun(self, record: Record) -> Record:
+        """Return what a shim wrote: ours has, another's (of a race) soon will."""
+        for _ in range(BEGIN_ATTEMPTS):
+            found = records.read_settled(self._root, record.name)
+            if found and (found.running or found.ended):
+                return found
+            time.sleep(BEGIN_PAUSE_S)
+        detail = "its shim wrote nothing down"
+        raise OutcomeUnknown(self.name, f"start {record.name}", detail)
 
     def _require_possible(self, spec: ContainerSpec) -> None:
         operation = f"start {spec.name}"

@@ -139,14 +139,18 @@ def remove(record: Record) -> None:
 def _bury(record: Record) -> None:
     """Kill what outlived its shim, and write the end that the shim could not.
 
-    The kernel has killed the task with its shim; its children carry our mark. A
-    shim that wrote the end just before it went keeps the last word.
+    Linux has killed the task with its shim, and its children carry our mark;
+    elsewhere its group is all we know of. A shim that wrote the end just before
+    it went keeps the last word.
     """
     assert record.running
-    record.running.task.signal(signal.SIGKILL)
+    task = record.running.task
+    if task.alive:  # then nobody else has its number, nor its group's
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(task.pid, signal.SIGKILL)
     for _ in range(BURY_ATTEMPTS):
         left = marked(record.name)
-        if not left and not record.running.task.alive:
+        if not left and not task.alive:
             break
         for pid in left:
             with contextlib.suppress(ProcessLookupError):

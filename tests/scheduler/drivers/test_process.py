@@ -213,6 +213,24 @@ async def test_tasks_outlive_the_control_that_started_them(
     assert 5 == (await runtime.stop(NAME, DEADLINE_S)).exit_code
 
 
+async def test_a_second_shim_leaves_at_once(
+    runtime: ProcessRuntime, tmp_path: Path
+) -> None:
+    await runtime.start(spec("echo once; sleep 1000"))
+    directory = tmp_path / "tasks" / NAME
+    await until((directory / "log").exists)
+    written = (directory / "run.json").rename(directory / "aside.json")
+
+    said = await asyncio.to_thread(
+        subprocess.check_output,
+        [sys.executable, "-I", "-S", shim.__file__, str(directory)],
+    )
+    written.rename(directory / "run.json")
+
+    assert shim.TAKEN == said.decode()
+    assert "once\n" == (directory / "log").read_text()
+
+
 # --- identity -------------------------------------------------------------------
 
 
@@ -261,17 +279,23 @@ async def test_a_task_inherits_nothing_of_ours(
     monkeypatch.setenv("SECRET", "ours")
     ours = os.open(os.devnull, os.O_RDONLY)
     os.set_inheritable(ours, True)  # noqa: FBT003 - os
-    text = "ls -l /proc/$$/fd | grep -c ' -> '; env; grep Sig /proc/self/status"
+    looking = (
+        "import os, sys; print(len(os.listdir('/proc/self/fd')) - 1);"
+        "print(*os.environ.items(), open('/proc/self/status').read(), sep='\\n')"
+    )
+    command = ("python3", "-E", "-S", "-c", looking)
 
-    await runtime.start(spec(text))
+    await runtime.start(spec("", command=command))
     await until(lambda: record(tmp_path).ended is not None)
     os.close(ours)
 
     said = (tmp_path / "tasks" / NAME / "log").read_text()
     assert 3 == int(said.split()[0])
     assert "SECRET" not in said
-    assert "0000000000000000" == dict(re.findall(r"(Sig\w+):\s+(\w+)", said))["SigBlk"]
-    assert "0000000000000000" == dict(re.findall(r"(Sig\w+):\s+(\w+)", said))["SigIgn"]
+    masks = dict(re.findall(r"(Sig\w+):\s+(\w+)", said))
+    pipe_and_size = 1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1  # Python's own
+    assert 0 == int(masks["SigBlk"], 16)
+    assert 0 == int(masks["SigIgn"], 16) & ~pipe_and_size
 
 
 async def test_output_is_bounded_and_the_newest_is_kept(
