@@ -113,24 +113,21 @@ def _record(
 def _field(entry: Entry, field: Field, record: Record, findings: Findings) -> None:
     path = record.path_of(field.name)
     record.places[field.name] = entry.value
-    if field.status is not Status.LIVE and field.default is None:
-        record.broken.add(field.name)
-        _not_built(entry, field, path, findings)
-        return
     value = _value(entry.value, field.kind, path, findings)
     if value is BROKEN:
         record.broken.add(field.name)
     elif field.status is Status.LIVE:
         record.values[field.name] = value
     elif value != field.default:
-        record.broken.add(field.name)
-        _not_built(entry, field, path, findings)
+        _not_built(entry, field, record, findings)
 
 
-def _not_built(entry: Entry, field: Field, path: str, findings: Findings) -> None:
+def _not_built(entry: Entry, field: Field, record: Record, findings: Findings) -> None:
+    path = record.path_of(field.name)
     if field.status is Status.IGNORED:
         findings.warn(entry, path, IGNORED)
     else:
+        record.broken.add(field.name)
         findings.error(entry, path, NOT_BUILT)
 
 
@@ -303,10 +300,7 @@ def _choice(text: str, kind: Kind, findings: Findings) -> object:
         raise _Wrong(f'"{text}" {NOT_BUILT}')
     if text in kind.values:
         return text
-    if len(kind.values) == 1:
-        options = kind.values[0]
-    else:
-        options = ", ".join(kind.values[:-1]) + f" or {kind.values[-1]}"
+    options = " or ".join(filter(None, (", ".join(kind.values[:-1]), kind.values[-1])))
     hint = did_you_mean(text, (*kind.values, *kind.later))
     raise _Wrong(f"must be {options} (got {quoted(text)}){hint}")
 

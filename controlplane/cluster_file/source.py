@@ -26,6 +26,9 @@ ALIASED_NODES_MAX: Final = 100_000
 
 _COMMENTED_KEYWORD = re.compile(r"(?<=\s)#\{")
 _FLOW_VARIABLE = re.compile(r"\$\{[^{}]*\}?$")
+_NOT_ALLOWED = re.compile(
+    "[^\t\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _Event = Any
 """PyYAML's events: their stubs know neither tag nor anchor nor that marks exist."""
@@ -216,9 +219,7 @@ class _Composer:
     def _swallowed(self, event: _Event) -> bool:
         """Whether a ``#{…}`` after this plain text was read as a comment."""
         end = event.end_mark
-        if end.line >= len(self.lines):
-            return False
-        rest: str = self.lines[end.line][end.column :]
+        rest = "".join(self.lines[end.line : end.line + 1])[end.column :]
         return rest.lstrip(" \t:").startswith("#{")
 
     def _items(self, event: _Event, depth: int) -> Items:
@@ -291,8 +292,7 @@ def _explain(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, int, s
         if mark is not None and (hint := _hint(lines, mark.line, mark.column)):
             return *_within(lines, mark.line, mark.column), hint
     last = error.problem_mark or error.context_mark
-    if last is None:
-        return 1, 1, f"not YAML: {error.problem}"
+    assert last is not None, "PyYAML marks every problem of a text"
     first = error.context_mark or last
     for number in range(max(0, first.line - 1), min(last.line + 1, len(lines))):
         if keyword := _COMMENTED_KEYWORD.search(lines[number]):
@@ -325,13 +325,8 @@ def _within(lines: list[str], line: int, column: int) -> tuple[int, int]:
 
 def _unprintable(lines: list[str]) -> tuple[int, int, str]:
     """Return where the first character stands that YAML does not allow."""
-    allowed = re.compile(
-        "[\t\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]*"
-    )
     for number, line in enumerate(lines):
-        end = allowed.match(line)
-        assert end is not None
-        if end.end() < len(line):
-            code = ord(line[end.end()])
-            return number + 1, end.end() + 1, f"character U+{code:04X} is not allowed"
-    return 1, 1, "the file cannot be read as YAML"
+        if found := _NOT_ALLOWED.search(line):
+            message = f"character U+{ord(found[0]):04X} is not allowed"
+            return number + 1, found.start() + 1, message
+    raise AssertionError("PyYAML refused a text of allowed characters")

@@ -99,8 +99,6 @@ def plain(value: object, path: str = "") -> object:
             return int(value)
         case tuple() | list():
             return [plain(item) for item in value]
-        case Mapping():
-            return {str(key): plain(item) for key, item in value.items()}
         case _:
             return _plain_record(value) if is_dataclass(value) else value
 

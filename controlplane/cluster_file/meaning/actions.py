@@ -109,7 +109,7 @@ def _redirect(record: Record, findings: Findings) -> Redirect:
 
 
 def _part_problem(part: str, text: str) -> str:
-    if text == f"#{{{part}}}":
+    if text == f"#{{{part}}}" and part != "path":  # a path begins with its slash
         return ""
     rest = _KEYWORD.sub("", text)
     if "#{" in rest:

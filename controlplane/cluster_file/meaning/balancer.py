@@ -30,7 +30,8 @@ from controlplane.cluster_file.record import Findings, Record
 LOOPBACK: Final = ("127.0.0.1",)
 EVERYWHERE: Final = ("0.0.0.0",)  # noqa: S104 - what internet-facing means
 HEALTH_CHECK_TIMEOUT_S: Final = 5
-QUOTAS: Final = {"listeners": 50, "targetGroups": 100}
+LISTENERS_QUOTA: Final = 50
+GROUPS_QUOTA: Final = 100
 RULES_QUOTA: Final = 100
 TARGETS_QUOTA: Final = 1000
 MATCHER_LOW: Final = 200
@@ -115,14 +116,15 @@ def check_unique(records: list[Record], name: str, findings: Findings) -> None:
 def _check_quotas(root: Record, findings: Findings) -> None:
     if not findings.strict:
         return
-    counts = [(part, len(root.records(part)), quota) for part, quota in QUOTAS.items()]
-    rules = sum(
-        len(listener.records("rules")) for listener in root.records("listeners")
-    )
-    counts.append(("listeners", rules, RULES_QUOTA))
-    for part, count, quota in counts:
+    listeners = root.records("listeners")
+    rules = sum(len(listener.records("rules")) for listener in listeners)
+    groups = len(root.records("targetGroups"))
+    for part, what, count, quota in (
+        ("listeners", "listeners", len(listeners), LISTENERS_QUOTA),
+        ("listeners", "rules", rules, RULES_QUOTA),
+        ("targetGroups", "target groups", groups, GROUPS_QUOTA),
+    ):
         if count > quota:
-            what = "rules" if quota == RULES_QUOTA and part == "listeners" else part
             message = f"at most {quota} {what} under strictAwsLimits (got {count})"
             findings.error(root.at(part), part, message)
 
@@ -221,7 +223,10 @@ def _targets(group: Record, findings: Findings) -> tuple[Target, ...]:
     found: dict[str, Target] = {}
     records = group.records("targets")
     if findings.strict and len(records) > TARGETS_QUOTA:
-        message = f"at most {TARGETS_QUOTA} targets under strictAwsLimits"
+        message = (
+            f"at most {TARGETS_QUOTA} targets under strictAwsLimits "
+            f"(got {len(records)})"
+        )
         findings.error(group.at("targets"), group.path_of("targets"), message)
     for record in records:
         host = _address(record, findings)

@@ -270,12 +270,10 @@ def _dimensions(
     for item in records:
         name, value = item.text("name"), item.text("value")
         found[name] = value
-        if item.broken:
-            continue
-        if name not in own:
+        if item.has("name") and name not in own:
             message = f'no dimension named "{quoted(name)}"{did_you_mean(name, own)}'
             findings.error(item.at("name"), item.path_of("name"), message)
-        elif name == "ClusterName" and value != cluster:
+        elif name == "ClusterName" and item.has("value") and value != cluster:
             message = f'this cluster is "{cluster}" (got {quoted(value)})'
             findings.error(item.at("value"), item.path_of("value"), message)
     if "ClusterName" not in found and not any(item.broken for item in records):

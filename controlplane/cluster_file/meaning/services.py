@@ -155,9 +155,7 @@ def _placement(record: Record, findings: Findings) -> tuple[PlacementStrategy, .
     strategies: list[PlacementStrategy] = []
     for item in record.records("placementStrategy"):
         kind, field = item.text("type"), item.text("field")
-        if item.broken:
-            continue
-        if kind != "spread":
+        if kind != "spread" and item.has("type"):
             message = f'"{kind}" is not built yet and is ignored'
             findings.warn(item.at("type"), item.path_of("type"), message)
         elif field in {"instanceId", "host"}:

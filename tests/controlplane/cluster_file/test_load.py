@@ -366,7 +366,7 @@ def test_brackets_without_end_do_not_exhaust_the_stack() -> None:
 # fmt: off
 WARNINGS = [
     ("    desiredCount: 1\n", "    desiredCount: 1\n    enableExecuteCommand: true\n",
-     "102:5: warning: services[1].enableExecuteCommand: "
+     "103:5: warning: services[1].enableExecuteCommand: "
      "is not built yet and is ignored",
      "ignoring it changes nobody's traffic"),
     ("idle_timeout.timeout_seconds: 60", "routing.http.desync_mitigation_mode: monitor",
@@ -380,12 +380,12 @@ WARNINGS = [
     ("    desiredCount: 1\n",
      "    desiredCount: 1\n    deploymentConfiguration: "
      "{minimumHealthyPercent: 100, maximumPercent: 100}\n",
-     "102:30: warning: services[1].deploymentConfiguration: a deployment of 1 tasks "
+     "103:30: warning: services[1].deploymentConfiguration: a deployment of 1 tasks "
      "can neither start nor stop one: at least 1 and at most 1 may run",
      "100/100 leaves no room"),
     ("    desiredCount: 1\n",
      "    desiredCount: 3\n    deploymentConfiguration: {maximumPercent: 125}\n",
-     "102:30: warning: services[1].deploymentConfiguration: a deployment of 3 tasks "
+     "103:30: warning: services[1].deploymentConfiguration: a deployment of 3 tasks "
      "can neither start nor stop one: at least 3 and at most 3 may run",
      "125 % of 3 is rounded down"),
     ("memory: 64\n        cpu: 128\n        portMappings: [{containerPort: 8080}",
@@ -455,3 +455,102 @@ HARMLESS = [
 @pytest.mark.parametrize("text", HARMLESS)
 def test_an_unbuilt_field_may_say_what_is_so_anyway(text: str) -> None:
     assert () == small(text).warnings
+
+
+# --- limits of AWS's that hold only when asked for ---------------------------------------
+
+
+def front_door(listeners: int = 1, rules: int = 0, targets: int = 1) -> str:
+    each = [
+        f"{{priority: {n + 1}, conditions: [{{field: path-pattern, values: [/{n}]}}], "
+        f"actions: [{OK}]}}"
+        for n in range(rules)
+    ]
+    ports = [
+        f"{{port: {n + 1}, rules: [{', '.join(each)}], defaultActions: [{OK}]}}"
+        for n in range(listeners)
+    ]
+    ids = [f"{{id: 10.0.{n // 250}.{n % 250}, port: 80}}" for n in range(targets)]
+    return (
+        f"listeners: [{', '.join(ports)}]\n"
+        f"targetGroups: [{{name: a, targets: [{', '.join(ids)}]}}]\n"
+    )
+
+
+# fmt: off
+QUOTAS = [
+    ({"listeners": 51}, "at most 50 listeners under strictAwsLimits (got 51)"),
+    ({"rules": 101}, "at most 100 rules under strictAwsLimits (got 101)"),
+    ({"targets": 1001}, "at most 1000 targets under strictAwsLimits (got 1001)"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"), QUOTAS, ids=["listeners", "rules", "targets"]
+)
+def test_quotas_hold_only_under_strict_limits(
+    counts: dict[str, int], message: str
+) -> None:
+    text = front_door(**counts)
+    small(text)
+
+    with pytest.raises(ConfigInvalid) as refused:
+        small(f"{text}strictAwsLimits: true\n")
+    assert [message] == [problem.message for problem in refused.value.problems]
+
+
+# --- what is ignored does not take anything else with it ----------------------------------
+
+
+def test_a_container_with_an_ignored_field_is_still_a_container() -> None:
+    text = VALID.replace(
+        "        image: demo/api:1\n",
+        "        image: demo/api:1\n        logConfiguration: {logDriver: json-file}\n",
+    ).replace("    desiredCount: 1\n", "    desiredCount: 1\n    propagateTags: NONE\n")
+    loaded = load("alb.yaml", text, {})
+
+    assert 2 == len(loaded.warnings)
+    (api,) = loaded.services[1].task_definition.containers
+    assert "demo/api:1" == api.image
+
+
+def test_a_container_that_nothing_can_run_is_told() -> None:
+    with pytest.raises(ConfigInvalid, match="needs an image"):
+        small(
+            "taskDefinitions: [{family: f, containerDefinitions: [{name: c, memory: 6}]}]"
+        )
+
+
+def test_a_text_does_not_grow_without_a_bound() -> None:
+    with pytest.raises(ConfigInvalid, match="longer than 65536 characters"):
+        load("alb.yaml", "cluster: a${X}", {"X": "x" * 65_536})
+
+
+def test_a_text_larger_than_a_file_may_be_is_refused() -> None:
+    with pytest.raises(ConfigInvalid, match="the file is larger than 4 MiB"):
+        load("alb.yaml", "#" * (4 * 2**20 + 1), {})
+
+
+def test_a_redirect_may_change_the_protocol_and_the_port_alone() -> None:
+    parts = 'protocol: HTTPS, port: 443, host: "#{host}", query: "#{query}"'
+    text = VALID.replace("host: new.example.com", parts)
+    balancer = load("alb.yaml", text, {}).load_balancer
+
+    assert balancer
+    assert Redirect(301, "HTTPS", port="443") == balancer.listeners[0].rules[1].action
+
+
+def test_health_may_be_checked_on_a_port_of_its_own() -> None:
+    text = VALID.replace("healthCheckPath: /healthz", "healthCheckPort: 9999")
+    balancer = load("alb.yaml", text, {}).load_balancer
+
+    assert balancer
+    assert 9999 == balancer.groups[0].health_check.port
+
+
+def test_a_strategy_may_spread_over_instances() -> None:
+    text = VALID.replace('"attribute:ecs.availability-zone"', "host")
+    web, _ = load("alb.yaml", text, {}).services
+
+    assert (PlacementStrategy("spread", "instanceId"),) == web.placement_strategy

@@ -157,6 +157,14 @@ EDITS = [
     (("disk: ssd", "disk: hdd"),
      "~ containerInstances[host-a].attributes[disk]: ssd -> hdd",
      "an instance's attribute"),
+    (("treatMissingData: missing", "treatMissingData: breaching"),
+     "~ services[web].autoScaling.policies[out].alarm.treatMissingData: "
+     "missing -> breaching",
+     "a choice is spelled as in the file"),
+    (("labels {team: edge}", "labels {team: core}"),
+     '~ taskDefinitions[web].containerDefinitions[web].dockerLabels: '
+     '[["team", "edge"]] -> [["team", "core"]]',
+     "labels are one value"),
     (("    cpu: 1024\n", ""),
      "~ containerInstances[host-b].cpu: 1024 -> (none)",
      "a field that is left out now"),
@@ -216,6 +224,14 @@ def test_what_was_made_while_running_stays_and_is_told() -> None:
         render_plan(merged.changes)
     )
     assert live == merged.result
+
+
+def test_what_both_the_file_and_a_person_added_is_there_once() -> None:
+    before = replace(BASE, services=BASE.services[:1])
+    merged = merge(before, BASE, live_of(BASE, {**COUNTS, "api": 4}))
+
+    assert "~ services[api].desiredCount: 4 -> 1" == render_plan(merged.changes)
+    assert BASE == merged.result
 
 
 def test_a_plan_is_also_a_document() -> None:
