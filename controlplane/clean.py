@@ -16,7 +16,7 @@ from typing import Final
 
 from controlplane import records
 from controlplane.codec import RecordUnreadable
-from controlplane.lock import StateLock
+from controlplane.lock import StateInUse, StateLock
 from controlplane.runtimes import Runtimes
 from controlplane.state_dir import StateDir
 from controlplane.store import NewerSchema, Store
@@ -30,6 +30,8 @@ from scheduler.ports import Runtime
 STOP_S: Final = 5.0
 """Between SIGTERM and SIGKILL: nothing routes to these containers any more."""
 ASK_S: Final = 10.0
+LOCK_S: Final = 5.0
+LOOK_S: Final = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,7 @@ def clean(path: Path) -> None:
 
 
 async def _clean(state_dir: StateDir) -> None:
-    lock = StateLock(state_dir.lock)
+    lock = await _locked(state_dir)
     try:
         uids, instances = await _known(state_dir)
         for uid in uids:
@@ -53,6 +55,17 @@ async def _clean(state_dir: StateDir) -> None:
         _remove_empty(state_dir.tasks)
     finally:
         lock.release()
+
+
+async def _locked(state_dir: StateDir) -> StateLock:
+    """Take the directory's lock; a control that is just ending still holds it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOCK_S):
+            while True:
+                with suppress(StateInUse):
+                    return StateLock(state_dir.lock)
+                await asyncio.sleep(LOOK_S)
+    return StateLock(state_dir.lock)
 
 
 async def _known(

@@ -38,16 +38,19 @@ async def lines_of(
         except ContainerError as error:
             await queue.put(prefix + str(error).encode() + b"\n")
 
-    async with asyncio.TaskGroup() as group:
-        copies = [
-            group.create_task(copy(prefix, chunks))
-            for prefix, chunks in _outputs(
-                tasks, runtimes, cluster_uid, follow=follow, tail=tail
-            )
-        ]
-        group.create_task(_end_after(copies, queue))
-        while (line := await queue.get()) is not None:
-            yield line
+    try:
+        async with asyncio.TaskGroup() as group:
+            copies = [
+                group.create_task(copy(prefix, chunks))
+                for prefix, chunks in _outputs(
+                    tasks, runtimes, cluster_uid, follow=follow, tail=tail
+                )
+            ]
+            group.create_task(_end_after(copies, queue))
+            while (line := await queue.get()) is not None:
+                yield line
+    except* GeneratorExit:
+        pass  # the reader left; the group has ended the readings
 
 
 async def _end_after(

@@ -1,0 +1,117 @@
+"""Logs come line by line, each with the task it is from."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
+
+import pytest
+
+from controlplane.logs import LINE_MAX, lines_of, whole_lines
+from foundation.clock import VirtualClock
+from scheduler.decide.identity import container_name
+from scheduler.drivers.memory import MemoryHost
+from scheduler.errors import HostNotReached
+from scheduler.model import (
+    ContainerDefinition,
+    ContainerName,
+    Task,
+    TaskDefinition,
+    TaskId,
+    TaskStatus,
+)
+
+
+async def chunked(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+@pytest.mark.parametrize(
+    ("chunks", "lines"),
+    [
+        ([], []),
+        ([b"one\ntwo\n"], [b"one", b"two"]),
+        ([b"on", b"e\r\nt", b"wo"], [b"one", b"two"]),
+        ([b"\n\n"], [b"", b""]),
+        ([b"x" * LINE_MAX, b"y"], [b"x" * LINE_MAX, b"y"]),
+    ],
+)
+async def test_lines_are_whole_and_bounded(
+    chunks: list[bytes], lines: list[bytes]
+) -> None:
+    assert lines == [line async for line in whole_lines(chunked(chunks))]
+
+
+UID = "uid"
+DEFINITION = TaskDefinition("web", (ContainerDefinition("web"),))
+
+
+def task(task_id: str) -> Task:
+    return Task(
+        TaskId(task_id * 32), "web", "d", DEFINITION, "a", TaskStatus.RUNNING, 0.0
+    )
+
+
+class TalkingHost(MemoryHost):
+    """A host whose containers have written something; followed, they go on."""
+
+    def __init__(self, outputs: Mapping[str, list[bytes]]) -> None:
+        super().__init__("a", VirtualClock())
+        self.outputs = {
+            container_name(UID, TaskId(k * 32), "web"): v for k, v in outputs.items()
+        }
+        self.open = 0
+
+    async def logs(
+        self, name: ContainerName, *, follow: bool, tail: int | None
+    ) -> AsyncIterator[bytes]:
+        self.open += 1
+        try:
+            for chunk in self.outputs[name][-tail:] if tail else self.outputs[name]:
+                yield chunk
+            if follow:
+                await asyncio.Event().wait()
+            if name.endswith("3-web"):
+                raise HostNotReached("a", "logs", "gone")
+        finally:
+            self.open -= 1
+
+
+async def test_each_line_names_its_container_and_task() -> None:
+    host = TalkingHost({"1": [b"one\n"], "2": [b"two\n", b"more\n"]})
+    tasks = [task("1"), task("2")]
+
+    lines = lines_of(tasks, {"a": host}, UID, follow=False, tail=None)
+
+    assert [
+        b"web/11111111 one\n",
+        b"web/22222222 more\n",
+        b"web/22222222 two\n",
+    ] == sorted([line async for line in lines])
+
+
+async def test_a_host_that_is_gone_says_so_and_ends_nothing_else() -> None:
+    host = TalkingHost({"1": [b"one\n"], "3": [b"three\n"]})
+    tasks = [task("1"), task("3")]
+
+    lines = lines_of(tasks, {"a": host}, UID, follow=False, tail=None)
+    read = sorted([line async for line in lines])
+
+    assert [b"web/11111111 one\n", b"web/33333333 logs on a: gone\n"] == read[:2]
+
+
+async def test_no_task_has_no_logs() -> None:
+    assert [] == [one async for one in lines_of([], {}, UID, follow=True, tail=None)]
+
+
+async def test_who_stops_following_leaves_nothing_open() -> None:
+    host = TalkingHost({"1": [b"one\n"], "2": [b"two\n"]})
+    tasks = [task("1"), task("2")]
+    lines = lines_of(tasks, {"a": host}, UID, follow=True, tail=None)
+
+    async with asyncio.timeout(5.0), aclosing(lines):
+        await anext(lines)
+        await anext(lines)
+        assert 2 == host.open
+
+    assert 0 == host.open
