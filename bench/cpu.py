@@ -74,10 +74,13 @@ def _signal(pid: int, how: signal.Signals) -> None:
 
 
 def _alive(pid: int) -> bool:
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
+    """Say whether it still runs; one that has ended and is ours is reaped."""
     fields = _fields(Path(f"/proc/{pid}/stat"))
-    return bool(fields) and fields[0] != "Z"
+    if fields and fields[0] == "Z":
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+        return False
+    return bool(fields)
 
 
 def _fields(stat: Path) -> list[str]:
