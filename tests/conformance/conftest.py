@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import socket
 import sys
+import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,6 @@ from tests.support.engines import Engine
 from tests.support.images import import_busybox
 
 UID, OTHER_UID = "c0ffee", "facade"
-TASKS = itertools.count(1)
 SERVER = """
 import http.server, os
 address = ("127.0.0.1", int(os.environ["PORT"]))
@@ -55,7 +54,7 @@ class World:
 
     def spec(self, *command: str, **changes: Any) -> ContainerSpec:
         """A container of a task of its own that runs `command`."""
-        task_id = TaskId(f"{next(TASKS):032x}")
+        task_id = TaskId(uuid.uuid4().hex)  # never used twice, by no other run either
         definition = ContainerDefinition(
             name="web", image=self.image, cpu=64, memory_mib=64, command=command
         )

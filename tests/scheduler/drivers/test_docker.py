@@ -6,11 +6,11 @@ import asyncio
 import dataclasses
 import hashlib
 import io
-import itertools
 import json
 import os
 import signal
 import tarfile
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -41,12 +41,11 @@ from tests.support.images import import_busybox
 IMAGE = "alb-test/busybox:docker"
 UID = "decade"
 DEADLINE_S = 20.0
-TASKS = itertools.count(1)
 SLEEP = 'trap "exit 0" TERM; sleep 1000 & wait'
 
 
 def spec(text: str = SLEEP, image: str = IMAGE, **changes: Any) -> ContainerSpec:
-    task_id = TaskId(f"{next(TASKS):032x}")
+    task_id = TaskId(uuid.uuid4().hex)
     definition = ContainerDefinition("web", image, command=("sh", "-c", text))
     return ContainerSpec(
         name=ContainerName(f"alb-{UID}-{task_id}-web"),

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +36,8 @@ from scheduler.ports import ContainerSpec
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 DEADLINE_S = 10.0
-NAME = ContainerName(f"alb-c0ffee-{1:032x}-web")
+TASK_ID = TaskId(uuid.uuid4().hex)  # a name is never used twice, not even by tests
+NAME = ContainerName(f"alb-c0ffee-{TASK_ID}-web")
 FAMILY = "sleep 1000 & setsid sleep 1001 & echo ready; wait"
 """A task with a child, and one that left its session."""
 
@@ -44,7 +46,7 @@ def spec(text: str, name: ContainerName = NAME, **changes: Any) -> ContainerSpec
     definition = ContainerDefinition(name="web", command=("sh", "-c", text))
     return ContainerSpec(
         name=name,
-        task_id=TaskId(f"{1:032x}"),
+        task_id=TASK_ID,
         service="shop",
         cluster_uid="c0ffee",
         definition=dataclasses.replace(definition, **changes),
