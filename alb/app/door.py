@@ -28,6 +28,8 @@ from alb.state.counters import ListenerCounters
 from alb.state.table import ForwardTo, ListenerState, TargetState
 
 HOSTS_REMEMBERED: Final = 1024
+_WITH_LENGTH: Final = frozenset({b"POST", b"PUT", b"PATCH"})
+"""Methods that are sent with a length of 0 when they have no body."""
 _OWN_PORTS: Final = frozenset({80, 443})
 
 
@@ -78,7 +80,7 @@ class Door(web.Server):
         self._protocol = listener.protocol.lower().encode()
         self._port = b"%d" % listener.port
         self._tail = (
-            b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %b\r\nX-Amzn-Trace-Id: "
+            b"\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Port: %b\r\nX-Amzn-Trace-Id: "
             % (self._protocol, self._port)
         )
         self._hosts.clear()
@@ -91,6 +93,10 @@ class Door(web.Server):
         """Set the coarse clocks, as of this sweep."""
         self.now_s = now_s
         self._unix_s = int(unix_s)
+        self._trace_start = b"Root=1-%08x-%b" % (
+            self._unix_s,
+            self._around.trace_prefix,
+        )
         self._date = formatdate(unix_s, usegmt=True).encode()
 
     def sweep(self, now_s: float, unix_s: float) -> None:
@@ -155,36 +161,29 @@ class Door(web.Server):
 
     def head_for_target(self, client: ClientConnection, head: RequestHead) -> bytes:
         """Return the head to send: the client's, with what is ours to say."""
+        self._traces += 1
         if head.trace_id is None:
-            self._traces += 1
-            trace = b"Root=1-%08x-%b%012x" % (
-                self._unix_s,
-                self._around.trace_prefix,
-                self._traces,
-            )
+            trace = self._trace_start + b"%012x" % self._traces
         else:
-            self._traces += 1
             unique = self._around.trace_prefix + b"%012x" % self._traces
             trace = trace_id(head.trace_id, self._unix_s, unique)
-        lines = [
-            b"%b %b HTTP/1.1\r\nHost: %b"
-            % (
-                head.method,
-                head.target,
-                self._hosts.get(head.host_field) or self._host_for(head),
-            ),
-            *head.lines,
-            b"X-Forwarded-For: " + x_forwarded_for(head.forwarded_for, client.peer),
-            self._tail + trace,
-        ]
+        framing = b""
         if head.chunked:
-            lines.append(b"Transfer-Encoding: chunked")
-        elif head.content_length or head.method in (b"POST", b"PUT", b"PATCH"):
-            lines.append(b"Content-Length: %d" % head.content_length)
+            framing = b"\r\nTransfer-Encoding: chunked"
+        elif head.content_length or head.method in _WITH_LENGTH:
+            framing = b"\r\nContent-Length: %d" % head.content_length
         if head.upgrade:
-            lines.append(b"Connection: upgrade\r\nUpgrade: " + head.upgrade)
-        lines.append(b"\r\n")
-        return b"\r\n".join(lines)
+            framing += b"\r\nConnection: upgrade\r\nUpgrade: " + head.upgrade
+        return b"%b %b HTTP/1.1\r\nHost: %b%b\r\nX-Forwarded-For: %b%b%b%b\r\n\r\n" % (
+            head.method,
+            head.target,
+            self._hosts.get(head.host_field) or self._host_for(head),
+            head.passed_on,
+            x_forwarded_for(head.forwarded_for, client.peer),
+            self._tail,
+            trace,
+            framing,
+        )
 
     def _host_for(self, head: RequestHead) -> bytes:
         """Return the Host to send: lower case, with the port unless it is 80 or 443.

@@ -185,24 +185,25 @@ class Exchange:
         self._responding = True
         self._active_at = door.now_s
         self._count(head.status, bucket_of(int((door.time_s() - self._sent_at) * 1e6)))
-        lines = [b"HTTP/1.1 %d %b" % (head.status, head.reason), *head.lines]
-        self._keep_alive = self._client.may_keep_alive(self._head)
+        keep_alive = self._keep_alive = self._client.may_keep_alive(self._head)
+        framing = b""
         if head.content_length is not None:
-            lines.append(b"Content-Length: %d" % head.content_length)
-        elif more:
-            if head.chunked and self._head.version:
-                self._chunks = True
-                lines.append(b"Transfer-Encoding: chunked")
-            else:
-                self._keep_alive = False  # the end of the connection is the framing
-        if not self._keep_alive:
-            lines.append(b"Connection: close")
+            framing = b"\r\nContent-Length: %d" % head.content_length
+        elif more and head.chunked and self._head.version:
+            self._chunks = True
+            framing = b"\r\nTransfer-Encoding: chunked"
+        elif more:  # the end of the connection is the framing
+            keep_alive = self._keep_alive = False
+        if not keep_alive:
+            framing += b"\r\nConnection: close"
         elif not self._head.version:
-            lines.append(b"Connection: keep-alive")
-        lines.append(b"\r\n")
+            framing += b"\r\nConnection: keep-alive"
         if body and self._chunks:
             body = chunk(body)
-        self._to_client(b"\r\n".join(lines) + body)
+        self._to_client(
+            b"HTTP/1.1 %d %b%b%b\r\n\r\n%b"
+            % (head.status, head.reason, head.passed_on, framing, body)
+        )
 
     def _count(self, status: int, bucket: int) -> None:
         kind = status // 100
@@ -246,8 +247,7 @@ class Exchange:
         self._active_at = self._door.now_s
         self._count(head.status, bucket_of(0))
         lines = [
-            b"HTTP/1.1 101 " + head.reason,
-            *head.lines,
+            b"HTTP/1.1 101 " + head.reason + head.passed_on,
             b"Connection: upgrade",
             b"Upgrade: " + (head.upgrade or self._head.upgrade),
             b"\r\n",

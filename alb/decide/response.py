@@ -15,14 +15,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from alb.decide.head import without
 from alb.errors import Malformed
 
 HEAD_MAX: Final = 32 * 1024
 CONTENT_LENGTH_DIGITS_MAX: Final = 18
 
 _HEAD = re.compile(
-    rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*))?\r\n"
-    rb"((?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
+    rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?"
+    rb"((?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+)*+)\r\n\r\n"
 )
 
 _LENGTH, _CODING, _CONNECTION, _UPGRADE, _DROP = range(5)
@@ -36,33 +37,33 @@ _MEANING: Final = {
     b"te": _DROP,
     b"trailer": _DROP,
 }
+_OURS = re.compile(
+    rb"\r\n(" + b"|".join(map(re.escape, _MEANING)) + rb"):[ \t]*+([^\r]*+)",
+    re.IGNORECASE,
+)
+"""Splits a block of headers into what is passed on, and names and values of ours."""
 
 NO_BODY: Final = frozenset({204, 304})
 
 
 class ResponseHead:
-    """One response's head. `lines` are passed on as they are, without line ends."""
+    """One response's head. What most do not have stands on the class."""
 
-    __slots__ = (
-        "chunked",
-        "content_length",
-        "keep_alive",
-        "lines",
-        "reason",
-        "status",
-        "upgrade",
-    )
+    status: int
+    reason: bytes
+    keep_alive: bool
+    """The target's wish; whether it may be granted also depends on the body."""
+    content_length: int | None = None
+    """None: chunked, or until the target closes. Kept for HEAD and 304."""
+    chunked: bool = False
+    upgrade: bytes = b""
+    passed_on: bytes
+    """The lines that are sent on unchanged, each behind its CRLF."""
 
     def __init__(self, status: int, reason: bytes, *, keep_alive: bool) -> None:
         self.status = status
         self.reason = reason
         self.keep_alive = keep_alive
-        """The target's wish; whether it may be granted also depends on the body."""
-        self.content_length: int | None = None
-        """None: chunked, or until the target closes. Kept for HEAD and 304."""
-        self.chunked = False
-        self.upgrade = b""
-        self.lines: list[bytes] = []
 
 
 def scan_response(buffer: bytes) -> tuple[ResponseHead, int] | None:
@@ -81,26 +82,23 @@ def scan_response(buffer: bytes) -> tuple[ResponseHead, int] | None:
         raise Malformed("a response head of more than 32 K")
     minor, status, reason, block = found.groups()
     head = ResponseHead(int(status), reason or b"", keep_alive=minor == b"1")
-    if block:
-        _read_headers(head, block[:-2].split(b"\r\n"))
+    _read_headers(head, block)
     return head, found.end()
 
 
-def _read_headers(head: ResponseHead, lines: list[bytes]) -> None:
-    keep = head.lines.append
-    for line in lines:
-        name, _, value = line.partition(b":")
-        meaning = _MEANING.get(name.lower())
-        if meaning is None:
-            keep(line)
-        elif meaning == _LENGTH:
-            _read_length(head, value.strip(b" \t"))
+def _read_headers(head: ResponseHead, block: bytes) -> None:
+    parts = _OURS.split(block)
+    head.passed_on = b"".join(parts[::3])
+    for name, value in zip(parts[1::3], parts[2::3], strict=True):
+        meaning = _MEANING[name.lower()]
+        if meaning == _LENGTH:
+            _read_length(head, value.rstrip(b" \t"))
         elif meaning == _CODING:
-            _read_coding(head, value.strip(b" \t").lower())
+            _read_coding(head, value.rstrip(b" \t").lower())
         elif meaning == _CONNECTION:
             _read_connection(head, value.lower())
         elif meaning == _UPGRADE:
-            head.upgrade = value.strip(b" \t")
+            head.upgrade = value.rstrip(b" \t")
     if head.chunked and head.content_length is not None:
         raise Malformed("both Content-Length and Transfer-Encoding")
 
@@ -121,6 +119,9 @@ def _read_coding(head: ResponseHead, value: bytes) -> None:
 
 
 def _read_connection(head: ResponseHead, value: bytes) -> None:
+    if value == b"keep-alive":
+        head.keep_alive = True
+        return
     tokens = {token.strip(b" \t") for token in value.split(b",")}
     if b"close" in tokens:
         head.keep_alive = False
@@ -128,9 +129,7 @@ def _read_connection(head: ResponseHead, value: bytes) -> None:
         head.keep_alive = True
     named = tokens - {b"close", b"keep-alive", b"upgrade", b"content-type", b"date"}
     if named:
-        head.lines = [
-            line for line in head.lines if line.partition(b":")[0].lower() not in named
-        ]
+        head.passed_on = without(head.passed_on, named)
 
 
 def has_body(head: ResponseHead, method: bytes) -> bool:
