@@ -71,19 +71,26 @@ def _plan(
     fitness: dict[TaskId, Fitness],
 ) -> Plan:
     service = record.service
-    order = scale_in_order(
-        live, live, look.observed.instances, service.placement_strategy
-    )
-    members = [
-        Member(task.id, _is_current(look, record, task), fitness[task.id])
-        for task in order
-    ]
+
+    def members(tasks: Sequence[Task]) -> list[Member]:
+        return [
+            Member(task.id, _is_current(look, record, task), fitness[task.id])
+            for task in tasks
+        ]
+
     primary = look.draft.after.deployments[record.deployment_id]
     earliest = backoff.may_start_at_s(primary)
     may_start = look.now_unix_s >= earliest
     if not may_start:
         look.wake_at(earliest)
-    return plan_service(desired, service.deployment, members, may_start=may_start)
+    percents = service.deployment
+    plan = plan_service(desired, percents, members(live), may_start=may_start)
+    if not plan.stop:
+        return plan  # the order, which is dear, matters only when somebody goes
+    order = scale_in_order(
+        live, live, look.observed.instances, service.placement_strategy
+    )
+    return plan_service(desired, percents, members(order), may_start=may_start)
 
 
 def _is_current(look: Look, record: ServiceRecord, task: Task) -> bool:

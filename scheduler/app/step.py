@@ -75,7 +75,7 @@ def _turn_task(look: Look, task: Task) -> None:
     turn = next_turn(task, seen, look.now_unix_s)
     look.actions.extend(turn.actions)
     look.wake_at(turn.wake_at_unix_s)
-    if turn.task == task:
+    if turn.task is task:
         return
     look.draft.put_task(turn.task)
     _count(look, task, turn.task)

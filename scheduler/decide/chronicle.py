@@ -31,7 +31,7 @@ BY_ITSELF = frozenset(
 
 def task_lines(before: Mapping[str, Task], after: Mapping[str, Task]) -> Iterator[Line]:
     """Yield a line for each kind of change of each service's tasks."""
-    changed = [task for key, task in after.items() if before.get(key) != task]
+    changed = [task for key, task in after.items() if before.get(key) is not task]
     changed.sort(key=lambda task: task.service)
     for service, group in groupby(changed, key=lambda task: task.service):
         tasks = list(group)
