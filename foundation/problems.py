@@ -51,7 +51,27 @@ class ConfigInvalid(Exception):
         return "\n".join([title, *(f"  {p.at(self.file)}" for p in self.problems)])
 
 
+COMPARED_MAX = 50
+"""Names that are compared letter by letter: a thousand would take 25 ms."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean "x"?`` for the nearest known name, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1)
+    """Return ``; did you mean "x"?`` for the nearest known name, or nothing.
+
+    Among many names only those that begin most alike are compared.
+    """
+    names = list(known)
+    if len(names) > COMPARED_MAX:
+        names.sort(key=lambda other: (-_begin_alike(name, other), other))
+    near = difflib.get_close_matches(name, names[:COMPARED_MAX], n=1)
     return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def _begin_alike(one: str, other: str) -> int:
+    """Return how many letters two names have in common at their beginnings."""
+    alike = 0
+    for mine, theirs in zip(one, other, strict=False):
+        if mine != theirs:
+            break
+        alike += 1
+    return alike

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, assert_never
 
 from controlplane.cluster_file.kinds import (
@@ -84,30 +84,30 @@ def _mapping(
             return _pairs(node, kind, path, findings)
 
 
-def _record(
-    node: Entries, shape: Shape, path: str, findings: Findings, tag: str = ""
-) -> Record:
-    record = Record(shape, path, node, tag)
-    tag_name = next(iter(shape.fields)) if tag else ""
+def _record(node: Entries, shape: Shape, path: str, findings: Findings) -> Record:
+    record = Record(shape, path, node)
+    _fields(node.entries, record, findings)
+    return record
+
+
+def _fields(entries: Sequence[Entry], record: Record, findings: Findings) -> None:
+    """Read `entries` into `record`; what is missing or unknown is told here."""
+    fields = record.shape.fields
     lines: dict[str, int] = {}
-    for index, entry in enumerate(node.entries):
-        here = f"{path}.{entry.key}" if path else entry.key
+    for entry in entries:
         if entry.key in lines:
-            first = lines[entry.key]
-            message = f"is written twice; first on line {first}"
-            findings.error(entry, here, message)
+            message = f"is written twice; first on line {lines[entry.key]}"
+            findings.error(entry, record.path_of(entry.key), message)
             continue
         lines[entry.key] = entry.line
-        field = shape.fields.get(entry.key)
-        if field is None:
-            _unknown(node, index, record, findings)
-        elif entry.key != tag_name:
-            _field(entry, field, record, findings)
-    for field in shape.fields.values():
+        if entry.key in fields:
+            _field(entry, fields[entry.key], record, findings)
+        elif entry.key != record.tag_name:
+            _unknown(entry, record, findings)
+    for field in fields.values():
         if field.required and field.name not in lines:
-            findings.error(node, path, f"{field.name} is missing")
+            findings.error(record.node, record.path, f"{field.name} is missing")
             record.broken.add(field.name)
-    return record
 
 
 def _field(entry: Entry, field: Field, record: Record, findings: Findings) -> None:
@@ -131,9 +131,9 @@ def _not_built(entry: Entry, field: Field, record: Record, findings: Findings) -
         findings.error(entry, path, NOT_BUILT)
 
 
-def _unknown(node: Entries, index: int, record: Record, findings: Findings) -> None:
-    entry = node.entries[index]
-    shape = record.shape
+def _unknown(entry: Entry, record: Record, findings: Findings) -> None:
+    node, shape = record.node, record.shape
+    index = node.entries.index(entry)
     if not record.path and entry.key.startswith("x-"):
         return
     record.broken.add(entry.key)
@@ -164,10 +164,9 @@ def _variant(node: Entries, kind: Variants, path: str, findings: Findings) -> ob
     tag = _scalar(tags[0], choice, f"{path}.{kind.tag}", findings)
     if tag is BROKEN:
         return BROKEN
-    shape = kind.shapes[str(tag)]
-    tag_field = Field(kind.tag, choice, "")
-    known = shape._replace(fields={kind.tag: tag_field, **shape.fields})
-    return _record(node, known, path, findings, str(tag))
+    record = Record(kind.shapes[str(tag)], path, node, str(tag), kind.tag)
+    _fields(node.entries, record, findings)
+    return record
 
 
 def _pairs(node: Entries, kind: Pairs, path: str, findings: Findings) -> object:

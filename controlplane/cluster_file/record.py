@@ -56,6 +56,8 @@ class Record:
     node: Entries
     tag: str = ""
     """Which variant it is, for actions, conditions and policies."""
+    tag_name: str = ""
+    """The field that says so."""
     values: dict[str, object] = field(default_factory=dict)
     places: dict[str, Node] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
