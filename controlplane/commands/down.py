@@ -21,7 +21,7 @@ WITHIN_S: Final = 600.0
 """Longer than the default drain (300 s) and the longest stop (120 s) together."""
 ANSWER_WITHIN_S: Final = 8.0
 """How long a control may be silent at first: its keeper starts it every 5 s."""
-ASK_EVERY_S: Final = 5.0
+ASK_EVERY_S: Final = 2.0
 KEEPER_WITHIN_S: Final = 40.0
 """The keeper gives its workers 30 s to finish what they have."""
 KILLED_WITHIN_S: Final = 10.0

@@ -25,7 +25,7 @@ from controlplane.commands.terminal import complain
 from controlplane.state_dir import StateDir
 
 LOOK_S: Final = 0.05
-PATIENCE_S: Final = 1.0
+PATIENCE_S: Final = 3.0
 """A wait that lasts longer says what it waits for."""
 LOG_LINES: Final = 20
 SOCKET_PATH_MAX: Final = 103

@@ -61,10 +61,11 @@ def main(args: argparse.Namespace) -> int:
         if began:
             _start(node, args.workers, cluster.control_address)
         _await_answer(node)
+        since = _newest_event(node, began=began)
         _apply(node, place, began=began)
         _await_ready(node, args.wait)
         _tell_addresses(node.control, args.output)
-        return 0 if args.detach else _stay(node)
+        return 0 if args.detach else _stay(node, since)
     except NodeFailed as failed:
         complain(f"alb: {failed}")
         return FAILED
@@ -148,10 +149,15 @@ def address_of(control: Control) -> str:
         return str(control.address)
 
 
-def _stay(node: Node) -> int:
+def _newest_event(node: Node, *, began: bool) -> int:
+    """Return after which event to tell: all of a new cluster, else what comes now."""
+    events = () if began else node.control.events()
+    return max((event.id for event in events), default=0)
+
+
+def _stay(node: Node, since: int) -> int:
     """Tell events until the cluster is gone; Ctrl-C rises to `main`."""
     signal.signal(signal.SIGTERM, _leave_running)
-    since = 0
     while True:
         try:
             for event in node.control.follow_events(since):

@@ -111,7 +111,9 @@ class Cluster:
         for process in self.running:
             process.kill()
             process.communicate()
-        self.alb("down", "--wait", "10")
+        tasks = self.node.state_dir.tasks
+        if self.node.keeper_lives() or any(tasks.glob("*/*")):
+            self.alb("down", "--wait", "10")
 
 
 @pytest.fixture
@@ -178,6 +180,47 @@ def test_ctrl_c_is_an_orderly_down(cluster: Cluster) -> None:
     assert up.returncode == 0, out
     assert out.endswith("down\n")
     assert not cluster.node.keeper_lives()
+
+
+STUBBORN = """\
+containerInstances: [{{name: local, runtime: process}}]
+taskDefinitions:
+  - family: stubborn
+    containerDefinitions:
+      - name: stubborn
+        command: ["{python}", "-c", "{program}"]
+        cpu: 64
+        memory: 64
+        stopTimeout: 100
+services:
+  - {{serviceName: stubborn, taskDefinition: stubborn, desiredCount: 1}}
+"""
+IGNORES_SIGTERM = (
+    "import os, signal as s; s.signal(s.SIGTERM, s.SIG_IGN);"
+    "open('{pid}', 'w').write(str(os.getpid())); s.pause()"
+)
+
+
+def test_a_second_ctrl_c_stops_at_once_and_leaves_no_task(cluster: Cluster) -> None:
+    pid_file = cluster.directory / "task.pid"
+    program = IGNORES_SIGTERM.format(pid=pid_file)
+    with (cluster.directory / "alb.yaml").open("a") as file:
+        file.write(STUBBORN.format(python=sys.executable, program=program))
+    up = cluster.begin("up", "--workers", "1")
+    until("the task runs", lambda: pid_file.exists() and pid_file.read_text() != "")
+    task = int(pid_file.read_text())
+    assert up.stdout is not None
+
+    os.kill(up.pid, signal.SIGINT)
+    while "Ctrl-C again" not in (line := up.stdout.readline()):
+        assert line, "up ended early"
+    os.kill(up.pid, signal.SIGINT)
+    up.communicate(timeout=DEADLINE_S)
+
+    assert up.returncode == 1
+    assert not cluster.node.keeper_lives()
+    with pytest.raises(ProcessLookupError):
+        os.kill(task, 0)
 
 
 def test_sigterm_leaves_everything_running(cluster: Cluster) -> None:
