@@ -13,8 +13,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -238,7 +238,9 @@ class DockerRuntime:
                 await self._calls.tell(operation, create)
             except EngineRefused as refused:
                 if refused.status == config.CONFLICT:
-                    if found := await self._inspect(spec.name):
+                    with self._something_is_there(operation):
+                        found = await self._inspect(spec.name)
+                    if found:
                         return self._require_ours(spec, found)
                     await asyncio.sleep(CREATE_PAUSE_S)
                 elif refused.status == config.NOT_FOUND and not pulled:
@@ -260,12 +262,22 @@ class DockerRuntime:
         return found
 
     async def _start(self, spec: ContainerSpec) -> None:
+        operation = f"start {spec.name}"
         try:
-            await self._calls.tell(
-                f"start {spec.name}", lambda client: client.start(spec.name)
-            )
+            with self._something_is_there(operation):
+                await self._calls.tell(
+                    operation, lambda client: client.start(spec.name)
+                )
         except EngineRefused as refused:
             await self._refuse_start(spec, refused.detail)
+
+    @contextmanager
+    def _something_is_there(self, operation: str) -> Iterator[None]:
+        """Once a container exists, a host that is not reached is no clean failure."""
+        try:
+            yield
+        except HostNotReached as failed:
+            raise OutcomeUnknown(self.name, operation, failed.detail) from failed
 
     async def _refuse_start(self, spec: ContainerSpec, detail: str) -> None:
         """Raise why it did not start; a port that is taken needs another container."""

@@ -56,7 +56,8 @@ class EngineCalls:
     def __init__(self, host: str, endpoint: str) -> None:
         self.host = host
         self.endpoint = endpoint
-        self._client: APIClient | None = None
+        self._version = ""
+        self._clients: dict[float, APIClient] = {}
         self._threads = concurrent.futures.ThreadPoolExecutor(
             THREADS, thread_name_prefix=f"alb-{host}"
         )
@@ -77,13 +78,13 @@ class EngineCalls:
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-        if self._client:
-            self._client.close()
+        for client in self._clients.values():
+            client.close()
 
     async def _run(
         self, operation: str, function: Callable[[APIClient], T], timeout_s: float
     ) -> T:
-        future = self._threads.submit(self._call, operation, function)
+        future = self._threads.submit(self._call, operation, function, timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
                 return await asyncio.wrap_future(future)
@@ -94,9 +95,11 @@ class EngineCalls:
         except requests.RequestException as failed:
             raise self._translate(operation, failed) from failed
 
-    def _call(self, operation: str, function: Callable[[APIClient], T]) -> T:
+    def _call(
+        self, operation: str, function: Callable[[APIClient], T], timeout_s: float
+    ) -> T:
         self._knock(operation)
-        return function(self._connected())
+        return function(self._connected(timeout_s))
 
     def _knock(self, operation: str) -> None:
         """Raise HostNotReached where nobody listens: nothing was sent, for certain.
@@ -115,22 +118,29 @@ class EngineCalls:
                 detail = f"{self.endpoint}: {failed.strerror or failed}"
                 raise HostNotReached(self.host, operation, detail) from failed
 
-    def _connected(self) -> APIClient:
-        """Return a client that speaks the engine's own version; asked once."""
-        if self._client is None:
-            first = self._open(OLDEST_API)
+    def _connected(self, timeout_s: float) -> APIClient:
+        """Return a client that speaks the engine's own version, which is asked once.
+
+        One for each timeout: the package has it per client, and a thread should
+        be held no longer than somebody waits for it.
+        """
+        if not self._version:
+            first = self._open(OLDEST_API, timeout_s)
             try:
-                version = first.version(api_version=False)["ApiVersion"]
+                self._version = first.version(api_version=False)["ApiVersion"]
             finally:
                 first.close()
-            self._client = self._open(version)
-        return self._client
+        if timeout_s not in self._clients:
+            client = self._open(self._version, timeout_s)
+            if self._clients.setdefault(timeout_s, client) is not client:
+                client.close()  # another thread was faster
+        return self._clients[timeout_s]
 
-    def _open(self, version: str) -> APIClient:
+    def _open(self, version: str, timeout_s: float) -> APIClient:
         client = APIClient(
             base_url=self.endpoint,
             version=version,
-            timeout=math.ceil(TELL_TIMEOUT_S),
+            timeout=math.ceil(timeout_s),
             max_pool_size=THREADS,
         )
         client.trust_env = False  # a proxy of the environment is not for engines

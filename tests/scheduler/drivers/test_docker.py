@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from docker import APIClient
 
 from foundation.clock import SystemClock
 from scheduler.drivers.docker import DockerRuntime
@@ -141,6 +142,7 @@ async def stand_in(path: Path, start: Any) -> AsyncIterator[DockerRuntime]:
                 "/version": {"ApiVersion": "1.41"},
                 "/info": {"NCPU": 2, "MemTotal": 1 << 30},
                 "/networks/bridge": {"IPAM": {"Config": []}},
+                "/containers/json": [],
             }.get(route, {"Id": "1", "Warnings": []}),
             status=201 if route.endswith("/create") else 200,
         )
@@ -178,6 +180,28 @@ async def test_a_start_whose_connection_breaks_is_an_unknown_outcome(
     async with stand_in(short_path / "s", breaking) as runtime:
         with pytest.raises(OutcomeUnknown):
             await runtime.start(spec())
+
+
+async def test_an_engine_that_goes_after_the_create_leaves_an_unknown_outcome(
+    short_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: web.BaseRequest) -> int:
+        raise AssertionError("it was not reached")
+
+    async with stand_in(short_path / "s", never) as runtime:
+        await runtime.status()
+        create: Any = APIClient.create_container_from_config
+
+        def create_and_go(client: APIClient, *args: Any) -> Any:
+            try:
+                return create(client, *args)
+            finally:
+                (short_path / "s").rename(short_path / "gone")
+
+        monkeypatch.setattr(APIClient, "create_container_from_config", create_and_go)
+        with pytest.raises(OutcomeUnknown, match="No such file"):
+            await runtime.start(spec())
+        (short_path / "gone").rename(short_path / "s")
 
 
 async def test_started_already_is_started(short_path: Path) -> None:
