@@ -26,8 +26,9 @@ from scheduler.model import (
 
 DYNAMIC_PORT_MIN: Final = 1024
 MIB_PER_GB: Final = 1024
-ENDPOINTS: Final = ("unix", "tcp")
 ENDPOINTS_LATER: Final = ("ssh",)
+
+_ENDPOINT = re.compile(r"unix:///\S+|tcp://\S+:[0-9]{1,5}")
 
 Runtimes = frozenset[RuntimeKind]
 """The runtimes that the file's instances have; empty while control has to choose."""
@@ -60,12 +61,12 @@ def _check_endpoint(record: Record, runtime: RuntimeKind, findings: Findings) ->
         return
     at, path = record.at("endpoint"), record.path_of("endpoint")
     text = record.text("endpoint")
-    scheme, separator, rest = text.partition("://")
+    scheme, separator, _ = text.partition("://")
     if runtime is RuntimeKind.PROCESS:
         findings.error(at, path, "a process runtime has no endpoint")
     elif separator and scheme in ENDPOINTS_LATER:
         findings.error(at, path, f'"{scheme}://" is not built yet')
-    elif scheme not in ENDPOINTS or not separator or not rest:
+    elif not _ENDPOINT.fullmatch(text):
         message = f"must be unix:///PATH or tcp://HOST:PORT (got {quoted(text)})"
         findings.error(at, path, message)
 
@@ -185,6 +186,9 @@ def _check_runtime(container: Record, runtimes: Runtimes, findings: Findings) ->
         findings.error(at, path, "needs an image, as an instance's runtime is docker")
     if RuntimeKind.PROCESS in runtimes and not command:
         findings.error(at, path, "needs a command, as an instance's runtime is process")
+    if RuntimeKind.PROCESS in runtimes and container.has("user"):
+        message = "a process runs as the user that runs alb"
+        findings.error(container.at("user"), container.path_of("user"), message)
     if not runtimes and not image and not command:
         findings.error(at, path, "needs an image (docker) or a command (process)")
 
