@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from foundation.journal import Change
+from scheduler.decide import wording
 from scheduler.decide.actions import Action, Outcome
+from scheduler.decide.backoff import DELAY_MAX_S, delay_s
 from scheduler.decide.fitness import Fitness, fitness
 from scheduler.decide.identity import Draw
 from scheduler.decide.progress import Seen
 from scheduler.decide.specs import Surroundings
 from scheduler.model import (
     ContainerInstance,
+    Deployment,
     InstanceStatus,
     RuntimeKind,
     Task,
@@ -89,6 +92,15 @@ class Look:
 
     def tell_once(self, service: str, message: str, within_s: float) -> None:
         self.draft.tell_once(service, message, self.now_unix_s, within_s)
+
+    def keep_count(self, before: Deployment, after: Deployment) -> None:
+        """Write down a deployment's counters; tell when starts are held back."""
+        if after == before:
+            return
+        self.draft.put_deployment(after)
+        if delay_s(after.failed_rounds) > delay_s(before.failed_rounds):
+            message = wording.throttled(after.service)
+            self.tell_once(after.service, message, DELAY_MAX_S)
 
     def seen(self, task: Task) -> Seen:
         """Return what is known of one task's world.

@@ -106,7 +106,7 @@ def _stop(look: Look, task: Task, why: Why) -> None:
         groups = [balancer.target_group for balancer in task.load_balancers]
         reason = wording.failed_health_checks(groups)
         failed = backoff.after_failure(deployment, task, look.now_unix_s)
-        look.draft.put_deployment(failed)
+        look.keep_count(deployment, failed)
     else:
         reason = wording.scaling(deployment.id)
     look.draft.put_task(lifecycle.stop(task, code, reason, look.now_unix_s))

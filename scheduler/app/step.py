@@ -78,9 +78,11 @@ def _turn_task(look: Look, task: Task) -> None:
     if turn.task is task:
         return
     look.draft.put_task(turn.task)
-    _count(look, task, turn.task)
-    if seen.outcome and isinstance(seen.outcome.error, PortTaken):
+    port_taken = seen.outcome is not None and isinstance(seen.outcome.error, PortTaken)
+    if port_taken:
         _rest_ports(look, leases.quarantined(task, look.now_unix_s))
+    if not (port_taken and leases.are_dynamic(task.task_definition)):
+        _count(look, task, turn.task)  # else the next try has another port
     if turn.task.status is TaskStatus.STOPPED:
         _rest_ports(look, leases.released(task, look.now_unix_s))
         _tell_killed(look, turn.task)
@@ -91,19 +93,11 @@ def _count(look: Look, before: Task, after: Task) -> None:
     deployment = look.draft.after.deployments.get(after.deployment_id)
     if deployment is None:
         return
-    counted = deployment
     if after.status is TaskStatus.RUNNING:
-        counted = backoff.after_start(deployment)
+        look.keep_count(deployment, backoff.after_start(deployment))
     elif before.is_live and not after.is_live:
-        counted = backoff.after_failure(deployment, after, look.now_unix_s)
-    if counted != deployment:
-        look.draft.put_deployment(counted)
-    if backoff.delay_s(counted.failed_rounds) > backoff.delay_s(
-        deployment.failed_rounds
-    ):
-        look.tell_once(
-            after.service, wording.throttled(after.service), backoff.DELAY_MAX_S
-        )
+        failed = backoff.after_failure(deployment, after, look.now_unix_s)
+        look.keep_count(deployment, failed)
 
 
 def _rest_ports(look: Look, records: tuple[PortRecord, ...]) -> None:

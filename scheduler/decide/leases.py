@@ -62,6 +62,15 @@ def lease(
     return tuple(leases)
 
 
+def are_dynamic(definition: TaskDefinition) -> bool:
+    """Tell whether another task of it would have other ports."""
+    return not any(
+        mapping.host_port
+        for container in definition.containers
+        for mapping in container.port_mappings
+    )
+
+
 def released(task: Task, now_unix_s: float) -> tuple[PortRecord, ...]:
     """Return what to remember of the ports of a task that is gone."""
     delay_s = max(

@@ -124,6 +124,19 @@ def test_a_task_that_cannot_start_backs_off_and_a_new_definition_resets() -> Non
     run(scenario())
 
 
+def test_strangers_on_our_ports_cost_tries_but_no_waiting() -> None:
+    """Such as another cluster on the same machine, which leases the same range."""
+
+    async def scenario() -> None:
+        cluster = Cluster(hosts=1)
+        cluster.hosts["a"].faults = deque([Fault.PORT_TAKEN] * 8)
+        async with cluster.running() as scheduler:
+            await cluster.until(lambda: cluster.steady(1), within_s=12)
+            assert len(scheduler.tasks()) == 9
+
+    run(scenario())
+
+
 def test_a_task_that_runs_and_dies_at_once_backs_off_too() -> None:
     async def scenario() -> None:
         cluster = Cluster(hosts=1)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.decide.leases import lease, quarantined, released
+from scheduler.decide.leases import are_dynamic, lease, quarantined, released
 from scheduler.model import PortLease, PortMapping, PortRecord
 from tests.support.tasks import NOW, container, definition, instance, task
 
@@ -47,6 +47,8 @@ def test_a_static_port_is_taken_as_it_is_and_never_leased_twice() -> None:
     mappings = (PortMapping(8080), PortMapping(53, 20_000, "udp"))
     both = definition(replace(container(), port_mappings=mappings))
     found = lease(both, A, set(), {}, NOW)
+    assert not are_dynamic(both)
+    assert are_dynamic(TWO)
     assert [20_001, 20_000] == ports(found)
     assert found is not None
     assert found[1].protocol == "udp"
