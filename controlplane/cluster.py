@@ -25,7 +25,7 @@ from controlplane.cluster_file import ClusterFile, load
 from controlplane.cluster_file.ownership import Change, Merged, live_of, merge
 from controlplane.cluster_file.plan import plan_document
 from controlplane.cpu_feed import CpuFeed
-from controlplane.errors import NotApplied, ServiceNotFound
+from controlplane.errors import GoingDown, NotApplied, ServiceNotFound
 from controlplane.events import EventLog
 from controlplane.events_feed import EventFeed
 from controlplane.front_door import (
@@ -114,9 +114,11 @@ class Cluster:
         """Put the last applied file in force again, live values kept."""
         if self._applied is None:
             return
-        merged = self._merge(self._applied.content)
-        await self._configure(self._applied, merged.result)
-        await self._commit_applied(replace(self._applied, settled=True))
+        async with self._changing:
+            merged = self._merge(self._applied.content)
+            await self._configure(self._applied, merged.result)
+            if not self._applied.settled:
+                await self._commit_applied(replace(self._applied, settled=True))
 
     async def validate(self, submission: Submission) -> Document:
         content = await _load(submission)
@@ -128,6 +130,8 @@ class Cluster:
         return _planned(submission, prepared)
 
     async def apply(self, submission: Submission) -> Document:
+        if self.going_down.is_set():
+            raise GoingDown
         async with self._changing:
             prepared = await self._prepare(submission)
             applied = await self._complete(prepared)

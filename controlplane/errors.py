@@ -4,6 +4,7 @@
       InvalidParameter     the request does not mean anything
       ServiceNotFound      no service of that name
       NotApplied           no cluster file was applied yet
+      GoingDown            everything is being stopped
       ListenerNotBound     a listener's address is taken or not ours
 
 The API turns each into a status and AWS's error code; nothing was changed.
@@ -51,6 +52,13 @@ class NotApplied(ControlError):
 
     def __str__(self) -> str:
         return "no cluster file was applied yet"
+
+
+class GoingDown(ControlError):
+    """Everything is being stopped; nothing new is begun."""
+
+    def __str__(self) -> str:
+        return "the cluster is going down; start it again with `alb up`"
 
 
 class ListenerNotBound(ControlError):
