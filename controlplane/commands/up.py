@@ -57,6 +57,8 @@ def main(args: argparse.Namespace) -> int:
     except NodeFailed as failed:
         complain(f"alb: {failed}")
         return FAILED
+    if not args.detach:
+        signal.signal(signal.SIGTERM, _leave_running)
     try:
         if began:
             _start(node, args.workers, cluster.control_address)
@@ -157,7 +159,6 @@ def _newest_event(node: Node, *, began: bool) -> int:
 
 def _stay(node: Node, since: int) -> int:
     """Tell events until the cluster is gone; Ctrl-C rises to `main`."""
-    signal.signal(signal.SIGTERM, _leave_running)
     while True:
         try:
             for event in node.control.follow_events(since):
