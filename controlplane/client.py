@@ -201,9 +201,9 @@ class Control:
                 raise _refused(answer)
             yield from self._guarded(answer.lines())
 
-    def events(self, since: int = 0) -> Iterator[Event]:
+    def events(self, since: int = 0, timeout_s: float = TIMEOUT_S) -> Iterator[Event]:
         """Return the events after id `since` that are known now."""
-        listed = self.get(f"/v1/events?since={since}").get("events")
+        listed = self.get(f"/v1/events?since={since}", timeout_s).get("events")
         assert isinstance(listed, list)
         return map(_event, listed)
 

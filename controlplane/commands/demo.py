@@ -10,8 +10,10 @@ end; that of --state-dir stays, for its logs.
 from __future__ import annotations
 
 import argparse
-import contextlib
-from collections.abc import Iterator
+import os
+import signal
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,8 +21,6 @@ from controlplane.commands.place import FILE
 from controlplane.commands.terminal import complain, say, say_json
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from controlplane.commands.node import Node
     from controlplane.demo.host import Host
     from controlplane.demo.verdict import Observed
@@ -29,14 +29,16 @@ if TYPE_CHECKING:
 FAILED: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
-READY_WITHIN_S: Final = "60"
+"""As shells count it: 128 and the number of SIGINT."""
+HEALTHY_WITHIN_S: Final = 30.0
+DOWN_WITHIN_S: Final = 30.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--headless",
         action="store_true",
-        help="no view: a line a second, and exit status 0 only if all went well",
+        help="no view: a line a second",
     )
     parser.add_argument(
         "--runtime",
@@ -46,43 +48,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    from controlplane.commands.node import NodeFailed  # noqa: PLC0415 - lazy
     from controlplane.demo.host import DemoImpossible  # noqa: PLC0415 - lazy
+    from controlplane.demo.main import LoadFailed  # noqa: PLC0415 - lazy
     from foundation.clock import SystemClock  # noqa: PLC0415 - lazy
 
     if args.file != FILE or args.control:
         complain("alb: the demo has a file and a control of its own")
         return USAGE
     clock = SystemClock()
-    began_s = clock.now_s()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
-        with _interruptible(), _directory(args.state_dir) as directory:
-            return _perform(args, directory, clock, began_s)
-    except DemoImpossible as reason:
-        complain(f"alb: {reason}")
+        return _perform(args, clock, clock.now_s())
+    except (DemoImpossible, LoadFailed, NodeFailed) as failed:
+        complain(f"alb: {failed}")
         return FAILED
     except KeyboardInterrupt:
+        complain("alb: interrupted; nothing was left running")
         return INTERRUPTED
 
 
-def _perform(
-    args: argparse.Namespace, directory: Path, clock: Clock, began_s: float
-) -> int:
+def _perform(args: argparse.Namespace, clock: Clock, began_s: float) -> int:
     from controlplane.commands.node import Node  # noqa: PLC0415 - lazy
     from controlplane.demo.host import choose_host  # noqa: PLC0415 - lazy
     from controlplane.demo.verdict import judge  # noqa: PLC0415 - lazy
     from controlplane.state_dir import StateDir  # noqa: PLC0415 - lazy
-    from scheduler.model import RuntimeKind  # noqa: PLC0415 - lazy
 
-    host = choose_host(RuntimeKind(args.runtime) if args.runtime else None, clock)
+    host = choose_host(args.runtime, clock)
     say(f"tasks run as {host.why}")
+    directory = _directory(args.state_dir)
     node = Node(StateDir(directory))
     try:
-        observed = _watch_it(args, node, host, clock, began_s)
+        _up(node, host)
+        observed = _watch(args, node, host, clock, began_s)
     finally:
-        left = not _ended(node)
-    if observed is None:
-        return FAILED
-    verdict = judge(observed.ended(clock.now_s() - began_s, left_running=left))
+        _down(node)
+        if not args.state_dir:
+            _remove(directory)
+    verdict = judge(observed.ended_after(clock.now_s() - began_s))
     for problem in verdict.problems:
         complain(f"alb: {problem}")
     if args.output == "json":
@@ -90,3 +94,94 @@ def _perform(
     else:
         say(verdict.line)
     return verdict.exit_status
+
+
+def _directory(chosen: str | None) -> Path:
+    """Return a new directory; a chosen one must be empty. Raises DemoImpossible."""
+    import tempfile  # noqa: PLC0415 - lazy
+
+    from controlplane.demo.host import DemoImpossible  # noqa: PLC0415 - lazy
+
+    if chosen is None:
+        return Path(tempfile.mkdtemp(prefix="alb-demo-"))
+    directory = Path(chosen).absolute()
+    if directory.exists() and any(directory.iterdir()):
+        raise DemoImpossible(f"{directory} is not empty, and the demo begins anew")
+    return directory
+
+
+def _up(node: Node, host: Host) -> None:
+    """Run `alb up -d`. Raises NodeFailed, DemoImpossible, KeyboardInterrupt."""
+    from controlplane import cli  # noqa: PLC0415 - it imports commands
+    from controlplane.commands.node import NodeFailed, wait_until  # noqa: PLC0415
+    from controlplane.demo import host as demo_host  # noqa: PLC0415 - lazy
+
+    port, reason = demo_host.free_port(host.front_addresses)
+    if reason:
+        say(reason)
+    witness = demo_host.witness_address(host)
+    os.environ.update(demo_host.variables(host, port, witness))
+    node.make_directory()
+    file = node.state_dir.path / demo_host.FILE_NAME
+    file.write_text(demo_host.file_text(host), encoding="utf-8")
+    words = ["-d", "-f", str(file), "--state-dir", str(node.state_dir.path)]
+    if status := cli.main(["up", *words]):
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
+        raise NodeFailed(f"alb up ended with status {status}")
+    if not node.keeper_lives():  # Ctrl-C while it waited: it has stopped all again
+        raise KeyboardInterrupt
+    what = "every service has to have a healthy task"
+    wait_until(what, HEALTHY_WITHIN_S, lambda: _healthy(node), node.log_tail)
+
+
+def _healthy(node: Node) -> bool:
+    from controlplane.client import ClientError  # noqa: PLC0415 - lazy
+    from controlplane.demo.look import rows_of  # noqa: PLC0415 - lazy
+
+    with suppress(ClientError):
+        rows = rows_of(node.control.get("/v1/state"))
+        return all(row.healthy >= row.desired > 0 for row in rows)
+    return False
+
+
+def _watch(
+    args: argparse.Namespace, node: Node, host: Host, clock: Clock, began_s: float
+) -> Observed:
+    """Send the load and show what happens. Raises LoadFailed, KeyboardInterrupt."""
+    import asyncio  # noqa: PLC0415 - lazy
+
+    from controlplane.demo.look import Watch  # noqa: PLC0415 - lazy
+    from controlplane.demo.main import Demo, load_command, run  # noqa: PLC0415
+    from controlplane.demo.screen import Lines, screen_for  # noqa: PLC0415 - lazy
+
+    front = f"http://127.0.0.1:{os.environ['ALB_DEMO_PORT']}"
+    runtime = host.runtime.value
+    demo = Demo(
+        load_command=load_command(front, os.environ["ALB_WITNESS"]),
+        look=Watch(node.control).look,
+        screen=Lines(sys.stdout)
+        if args.headless
+        else screen_for(sys.stdout, os.environ),
+        clock=clock,
+        began_s=began_s,
+        runtime=runtime,
+        title=f"alb demo  {front}  runtime {runtime}",
+    )
+    return asyncio.run(run(demo))
+
+
+def _down(node: Node) -> None:
+    """Stop everything; a second Ctrl-C at once. Raises NodeFailed."""
+    from controlplane.commands import down  # noqa: PLC0415 - lazy
+
+    try:
+        down.stop(node, DOWN_WITHIN_S)
+    except KeyboardInterrupt:
+        down.run_at_once(node)
+
+
+def _remove(directory: Path) -> None:
+    import shutil  # noqa: PLC0415 - lazy
+
+    shutil.rmtree(directory)

@@ -13,7 +13,9 @@ _LEAVE = "\x1b[?25h\x1b[?1049l"
 
 
 class Screen(Protocol):
-    """What shows frames."""
+    """What shows frames. `resizes`: it may be drawn again at any moment."""
+
+    resizes: bool
 
     def show(self, frame: Frame) -> None: ...
 
@@ -32,6 +34,8 @@ def screen_for(stream: TextIO, environ: Mapping[str, str]) -> Screen:
 class Lines:
     """One plain line a frame."""
 
+    resizes = False
+
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
@@ -45,6 +49,8 @@ class Lines:
 
 class Terminal:
     """The terminal's other screen, redrawn in place; its size is asked each time."""
+
+    resizes = True
 
     def __init__(self, stream: TextIO, ink: Ink) -> None:
         self._stream = stream

@@ -7,7 +7,7 @@ sentence of its own; none means success.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 from typing import Final
@@ -61,7 +61,8 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Everything that was seen. `duration_s`: from the command to its end."""
+    """Everything that was seen. `duration_s`: from the command to its end;
+    `reasons`: why requests failed, with the first ids."""
 
     seconds: Sequence[LoadSecond]
     looks: Sequence[ServiceLook]
@@ -70,6 +71,11 @@ class Observed:
     failed: int
     duration_s: float
     runtime: str
+    reasons: Sequence[str] = ()
+
+    def ended_after(self, duration_s: float) -> Observed:
+        """Return the same with the time that it took in all."""
+        return replace(self, duration_s=duration_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,7 @@ def _problems(
         yield "no request was sent"
     if observed.failed:
         yield f"{observed.failed} of {observed.requests} requests failed"
+        yield from observed.reasons
     if observed.duration_s > SECONDS_MAX:
         yield f"it took {observed.duration_s:.0f} s, more than {SECONDS_MAX} s"
 

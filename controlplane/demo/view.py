@@ -63,6 +63,7 @@ class Frame:
     p95s_ms: Sequence[float] = ()
     tasks: Sequence[float] = ()
     title: str = "alb demo"
+    doing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
