@@ -32,30 +32,22 @@ AVOID_S: Final = 1.0
 
 
 class Exchange:
-    """A request being forwarded to a target of one group."""
+    """A request being forwarded to a target of one group.
 
-    __slots__ = (
-        "_active_at",
-        "_body_sent",
-        "_chunks",
-        "_client",
-        "_door",
-        "_ended",
-        "_group",
-        "_head",
-        "_keep_alive",
-        "_pending",
-        "_pending_size",
-        "_responding",
-        "_sent_at",
-        "_tried",
-        "_tunnel_ends",
-        "_upstream",
-        "method",
-        "target",
-        "tunnel",
-        "wants_upgrade",
-    )
+    What most requests never change stands on the class.
+    """
+
+    target: TargetState | None = None
+    tunnel = False
+    _upstream: UpstreamConnection | None = None
+    _tried: frozenset[TargetId] = frozenset()
+    _pending: list[bytes] | None = None
+    _pending_size = 0
+    _chunks = False
+    """The response goes out in chunks."""
+    _responding = False
+    _ended = False
+    _tunnel_ends = 0
 
     def __init__(
         self, door: Door, client: ClientConnection, head: RequestHead, group: GroupState
@@ -65,21 +57,8 @@ class Exchange:
         self._head = head
         self._group = group
         self.method = head.method
-        self.wants_upgrade = bool(head.upgrade)
-        self.target: TargetState | None = None
-        self.tunnel = False
-        self._upstream: UpstreamConnection | None = None
-        self._tried: frozenset[TargetId] = frozenset()
-        self._pending: list[bytes] | None = None
-        self._pending_size = 0
+        self.wants_upgrade = head.upgrade != b""
         self._body_sent = not head.has_body
-        self._chunks = False
-        self._keep_alive = False
-        self._responding = False
-        self._ended = False
-        self._sent_at = 0.0
-        self._active_at = door.now_s
-        self._tunnel_ends = 0
 
     # --- choosing and connecting --------------------------------------------------
 
@@ -109,7 +88,6 @@ class Exchange:
         self._sent_at = door.time_s()
         self._active_at = door.now_s
         target.counters.requests += 1
-        self._group.counters.requests += 1
         data = door.head_for_target(self._client, self._head)
         if self._pending is not None:
             data = b"".join([data, *self._pending])
@@ -124,14 +102,13 @@ class Exchange:
             return
         target.avoid_until_s = self._door.now_s + AVOID_S
         target.counters.connection_errors += 1
-        self._group.counters.connection_errors += 1
         self._leave_target()
         self._tried |= {target.id}
         if len(self._tried) >= ATTEMPTS_MAX:
             self.fail(failure)
             return
-        if self.attempt(failure):
-            self._group.counters.retries += 1
+        target.counters.retries += 1
+        self.attempt(failure)
 
     # --- from the client ----------------------------------------------------------
 
@@ -206,11 +183,10 @@ class Exchange:
         )
 
     def _count(self, status: int, bucket: int) -> None:
-        kind = status // 100
         assert self.target is not None
-        for counters in (self.target.counters, self._group.counters):
-            counters.by_class[kind] += 1
-            counters.latency[bucket] += 1
+        counters = self.target.counters
+        counters.by_class[status // 100] += 1
+        counters.latency[bucket] += 1
 
     def on_body(self, data: bytes) -> None:
         self._active_at = self._door.now_s
@@ -323,9 +299,7 @@ class Exchange:
         """The deregistration delay of its target has passed."""
         target = self.target
         if target is not None and not self._ended:
-            target.cut += 1
             target.counters.cut += 1
-            self._group.counters.cut += 1
             self.fail(Failure.DEREGISTERED)
 
     def check(self, now_s: float) -> None:

@@ -250,7 +250,7 @@ class Worker:
             exchange.on_connected(upstream)
 
     def on_drained(self, target: TargetState) -> None:
-        self._link.send(Drained(target.id, target.cut))
+        self._link.send(Drained(target.id, target.counters.cut))
 
     # --- time ---------------------------------------------------------------------
 
@@ -288,7 +288,7 @@ class Worker:
         targets = [t for group in groups.values() for t in group.targets.values()]
         return Telemetry(
             {name: door.counters.report() for name, door in self._doors.items()},
-            {name: group.counters.report() for name, group in groups.items()},
+            {name: group.report() for name, group in groups.items()},
             {target.id: target.counters.report() for target in targets},
             {target.id: target.in_flight for target in targets if target.in_flight},
             sum(len(door.connections) for door in self._doors.values()),

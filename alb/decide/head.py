@@ -28,19 +28,25 @@ HEADER_MAX: Final = 16 * 1024
 HEAD_MAX: Final = 64 * 1024
 HEADERS_MAX: Final = 256
 """Ours; ALB bounds bytes only."""
+METHOD_MAX: Final = 64
+EMPTY_LINES_MAX: Final = 8
+"""In front of a head. Skipping a stream of them would cost more than sending it."""
 CONTENT_LENGTH_DIGITS_MAX: Final = 18
 HOSTS_REMEMBERED: Final = 1024
+_SMALL: Final = 3 * HEADERS_MAX
+"""A head of so few bytes breaks no limit: not even that of headers."""
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_METHOD = _TOKEN[:-1] + b"{1,%d}" % METHOD_MAX
 _HEAD = re.compile(
-    rb"(" + _TOKEN + rb") ([!-~\x80-\xff]+) HTTP/1\.([01])"
+    rb"(" + _METHOD + rb") ([!-~\x80-\xff]+) HTTP/1\.([01])"
     rb"((?:\r\n[-0-9A-Za-z]++:[\t -~\x80-\xff]*+)*+)\r\n\r\n"
 )
 """The usual head. Names with odd characters take the slow way (`_scan_unusual`)."""
 _HEADER_LINE = re.compile(rb"(" + _TOKEN + rb"):[\t -~\x80-\xff]*")
-_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([!-~\x80-\xff]+) (HTTP/\d\.\d)")
+_REQUEST_LINE = re.compile(rb"(" + _METHOD + rb") ([!-~\x80-\xff]+) (HTTP/\d\.\d)")
 _BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
-_ABSOLUTE = re.compile(rb"https?://([^/?#]*)", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
 _HOST = re.compile(rb"(?:[-0-9A-Za-z._]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _NOT_ALNUM = re.compile(rb"[^0-9a-z]")
 
@@ -83,6 +89,9 @@ _OURS = re.compile(
     re.IGNORECASE,
 )
 """Splits a block of headers into what is passed on, and names and values of ours."""
+_ONE_OF_OURS: Final = 4
+"""Parts of a split block that names one of ours: before, name, value, behind."""
+_HOST_SPELLINGS: Final = frozenset({b"Host", b"host"})
 _FRAMING_LETTERS: Final = frozenset(name.replace(b"-", b"") for name in _FRAMING)
 _PROTECTED: Final = frozenset(
     {b"host", b"content-length", b"content-type", b"authorization", b"cookie"}
@@ -90,6 +99,8 @@ _PROTECTED: Final = frozenset(
     | {b"x-amzn-trace-id", b"close", b"keep-alive", b"upgrade"}
 )
 """A client may not have these taken out by naming them in Connection."""
+
+_REFUSED_METHODS: Final = frozenset({b"TRACE", b"CONNECT"})
 
 _hosts: dict[bytes, bytes] = {}
 """Host values seen and found valid -> the name rules match on. Bounded."""
@@ -148,20 +159,30 @@ def scan_request(buffer: bytes, start: int = 0) -> tuple[RequestHead, int] | Non
     Raises Refused for what is not passed on. Nothing past the head is looked
     at. Never looks further than HEAD_MAX bytes.
     """
-    while buffer.startswith(b"\r\n", start):  # RFC 9112 2.2: skip empty lines
-        start += 2
+    if buffer.startswith(b"\r\n", start):  # RFC 9112 2.2: skip empty lines
+        start = _after_empty_lines(buffer, start)
     found = _HEAD.match(buffer, start)
     if found is None:
         return _scan_unusual(buffer, start)
     method, target, minor, block = found.groups()
     end = found.end()
-    if end - start > REQUEST_LINE_MAX:
+    if end - start > _SMALL:
         _check_sizes(buffer[start:end])
     head = RequestHead(method, target, 1 if minor == b"1" else 0)
     head.size = end - start
     _read_target(head)
     _read_headers(head, block)
     return head, end
+
+
+def _after_empty_lines(buffer: bytes, start: int) -> int:
+    for _ in range(EMPTY_LINES_MAX):
+        if not buffer.startswith(b"\r\n", start):
+            return start
+        start += 2
+    if buffer.startswith(b"\r\n", start):
+        raise Refused(400, "EmptyLines")
+    return start
 
 
 def _scan_unusual(buffer: bytes, start: int) -> tuple[RequestHead, int] | None:
@@ -193,8 +214,11 @@ def _check_sizes(head: bytes) -> None:
     line, _, block = head.partition(b"\r\n")
     if len(line) > REQUEST_LINE_MAX:
         raise Refused(414, "RequestLineTooLong")
-    if any(len(header) > HEADER_MAX for header in block.split(b"\r\n")):
+    lines = block.split(b"\r\n")
+    if any(len(header) > HEADER_MAX for header in lines):
         raise Refused(400, "HeaderTooLarge")
+    if len(lines) > HEADERS_MAX + 2:  # the last two are empty
+        raise Refused(400, "TooManyHeaders")
 
 
 def _check_partial(head: bytes) -> None:
@@ -202,7 +226,7 @@ def _check_partial(head: bytes) -> None:
     line, ended, _ = head.partition(b"\r\n")
     if ended:
         _check_request_line(line)
-    elif b" " not in line[:64] and len(line) > 64:  # noqa: PLR2004 - no such method
+    elif len(line) > METHOD_MAX and b" " not in line[: METHOD_MAX + 1]:
         raise Refused(400, "BadMethod")
 
 
@@ -218,7 +242,7 @@ def _check_request_line(line: bytes) -> re.Match[bytes]:
 def _what_is_wrong_with(line: bytes) -> str:
     method, _, rest = line.partition(b" ")
     target, _, version = rest.rpartition(b" ")
-    if re.fullmatch(_TOKEN, method) is None:
+    if re.fullmatch(_METHOD, method) is None:
         return "BadMethod"
     if not target:
         return "MissingUri" if version.startswith(b"HTTP/") else "NonCompliantVersion"
@@ -247,9 +271,7 @@ def _check_header_line(line: bytes) -> None:
 def _read_target(head: RequestHead) -> None:
     """Bring the target into origin form; refuse the forms a proxy must not take."""
     target = head.target
-    if head.method == b"TRACE":
-        raise Refused(405, "MethodNotAllowed")
-    if head.method == b"CONNECT":
+    if head.method in _REFUSED_METHODS:
         raise Refused(405, "MethodNotAllowed")
     if target[0] != 47:  # noqa: PLR2004 - "/"
         if target == b"*" and head.method == b"OPTIONS":
@@ -266,22 +288,25 @@ def _read_target(head: RequestHead) -> None:
 
 
 def _read_headers(head: RequestHead, block: bytes) -> None:
-    if len(block) > HEADERS_MAX and block.count(b"\r\n") > HEADERS_MAX:
-        raise Refused(400, "TooManyHeaders")
+    """Set apart what is passed on (every third part) from what is ours."""
     parts = _OURS.split(block)
     head.block = block
+    if len(parts) == _ONE_OF_OURS and parts[1] in _HOST_SPELLINGS:
+        head.passed_on = parts[0] + parts[3]
+        _read_host(head, parts[2])
+        return
     head.passed_on = b"".join(parts[::3])
     ours: dict[int, bytes] = {}
-    for name, value in zip(parts[1::3], parts[2::3], strict=True):
-        meaning = _MEANING.get(name.lower(), _SUSPICIOUS)
+    for at in range(1, len(parts), 3):
+        meaning = _MEANING.get(parts[at].lower(), _SUSPICIOUS)
         if meaning == _SUSPICIOUS:
             raise Refused(400, "SuspiciousHeader")
-        trimmed = value.rstrip(b" \t")
+        value = parts[at + 1].rstrip(b" \t")
         before = ours.get(meaning)
-        ours[meaning] = (
-            trimmed if before is None else _repeated(meaning, before, trimmed)
-        )
-    _read_ours(head, ours)
+        ours[meaning] = value if before is None else _repeated(meaning, before, value)
+    _read_host(head, ours.pop(_HOST_NAME, None))
+    if ours:
+        _read_rarer(head, ours)
 
 
 def _repeated(meaning: int, first: bytes, second: bytes) -> bytes:
@@ -298,12 +323,16 @@ def _repeated(meaning: int, first: bytes, second: bytes) -> bytes:
     return first + b", " + second if first else second
 
 
-def _read_ours(head: RequestHead, ours: dict[int, bytes]) -> None:
-    host = ours.get(_HOST_NAME)
-    if host is None and head.version:
-        raise Refused(400, "MissingHost")
-    head.host_field = head.host_field or host or b""
-    head.host = _hosts.get(head.host_field) or _name_of(head.host_field)
+def _read_host(head: RequestHead, host: bytes | None) -> None:
+    if host is None:
+        if head.version:
+            raise Refused(400, "MissingHost")
+        host = b""
+    host = head.host_field = head.host_field or host.rstrip(b" \t")
+    head.host = _hosts.get(host) or _name_of(host)
+
+
+def _read_rarer(head: RequestHead, ours: dict[int, bytes]) -> None:
     if _LENGTH in ours or _CODING in ours:
         _read_framing(head, ours.get(_LENGTH), ours.get(_CODING))
     if _CONNECTION in ours:

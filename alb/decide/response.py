@@ -87,18 +87,23 @@ def scan_response(buffer: bytes) -> tuple[ResponseHead, int] | None:
 
 
 def _read_headers(head: ResponseHead, block: bytes) -> None:
+    """Set apart what is passed on (every third part) from what is ours."""
     parts = _OURS.split(block)
     head.passed_on = b"".join(parts[::3])
-    for name, value in zip(parts[1::3], parts[2::3], strict=True):
-        meaning = _MEANING[name.lower()]
+    connection = b""
+    for at in range(1, len(parts), 3):
+        meaning = _MEANING[parts[at].lower()]
+        value = parts[at + 1]
         if meaning == _LENGTH:
             _read_length(head, value.rstrip(b" \t"))
+        elif meaning == _CONNECTION:
+            connection = connection + b"," + value if connection else value
         elif meaning == _CODING:
             _read_coding(head, value.rstrip(b" \t").lower())
-        elif meaning == _CONNECTION:
-            _read_connection(head, value.lower())
         elif meaning == _UPGRADE:
             head.upgrade = value.rstrip(b" \t")
+    if connection:
+        _read_connection(head, connection.lower())
     if head.chunked and head.content_length is not None:
         raise Malformed("both Content-Length and Transfer-Encoding")
 

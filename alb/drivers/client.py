@@ -12,7 +12,6 @@ nothing but when a client has had its time.
 from __future__ import annotations
 
 import asyncio
-import enum
 import select
 import socket
 import struct
@@ -78,13 +77,8 @@ class FrontDoor(Protocol):
         """Count a refusal; return the response that says so."""
 
 
-class _State(enum.IntEnum):
-    HEAD = 0
-    BODY = 1
-    WAIT = 2
-    TUNNEL = 3
-    LINGER = 4
-    CLOSED = 5
+_HEAD, _BODY, _WAIT, _TUNNEL, _LINGER, _CLOSED = range(6)
+"""States. Plain numbers: each byte that arrives asks for them several times."""
 
 
 class ClientConnection(asyncio.Protocol):
@@ -124,7 +118,7 @@ class ClientConnection(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.born_at = self.active_at = door.now_s
         self.writing_paused = False
-        self._state = _State.HEAD
+        self._state = _HEAD
         self._buffer = b""
         self._head_since = 0.0
         self._body_left = 0
@@ -147,19 +141,19 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.active_at = self._door.now_s
         state = self._state
-        if state == _State.HEAD:
+        if state == _HEAD:
             seen, self._buffer = self._buffer, self._buffer + data
             if not seen or b"\n" in data or len(self._buffer) > READ_AHEAD_MAX:
                 self._read_requests()  # else no line has ended: it is not whole
-        elif state == _State.BODY:
+        elif state == _BODY:
             self._read_body(data)
-        elif state == _State.TUNNEL and self.exchange is not None:
+        elif state == _TUNNEL and self.exchange is not None:
             self.exchange.send_tunnel(data)
-        elif state == _State.WAIT:
+        elif state == _WAIT:
             self._buffer += data
             if len(self._buffer) > READ_AHEAD_MAX:
                 self.pause_reading()
-        elif state == _State.LINGER:
+        elif state == _LINGER:
             self._drop(data)
 
     def _drop(self, data: bytes) -> None:
@@ -168,13 +162,13 @@ class ClientConnection(asyncio.Protocol):
             self.transport.abort()
 
     def eof_received(self) -> bool:
-        if self._state == _State.TUNNEL and self.exchange is not None:
+        if self._state == _TUNNEL and self.exchange is not None:
             self.exchange.end_tunnel()
             return True
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._state = _State.CLOSED
+        self._state = _CLOSED
         self._buffer = b""
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
@@ -191,7 +185,7 @@ class ClientConnection(asyncio.Protocol):
         self.active_at = self._door.now_s
         if self.exchange is not None:
             self.exchange.on_client_ready()
-        elif self._state == _State.HEAD:
+        elif self._state == _HEAD:
             self.resume_reading()
             self._read_requests()
 
@@ -202,7 +196,7 @@ class ClientConnection(asyncio.Protocol):
         if self._reading:
             return  # an answer made at once: the loop below goes on by itself
         self._reading = True
-        while self._state == _State.HEAD and self._buffer and not self.writing_paused:
+        while self._state == _HEAD and self._buffer and not self.writing_paused:
             try:
                 found = scan_request(self._buffer)
             except Refused as refused:
@@ -221,19 +215,19 @@ class ClientConnection(asyncio.Protocol):
         rest = self._buffer[end:]
         self._buffer = b""
         if not head.has_body:
-            self._state = _State.WAIT
+            self._state = _WAIT
             self._buffer = rest
             exchange = self._door.begin(self, head)
-            if exchange is not None and self._state == _State.WAIT:
+            if exchange is not None and self._state == _WAIT:
                 self.exchange = exchange
             return
-        self._state = _State.BODY
+        self._state = _BODY
         self._body_left = head.content_length
         self._decoder = ChunkDecoder() if head.chunked else None
         if head.expects_continue:
             self.transport.write(CONTINUE)
         exchange = self._door.begin(self, head)
-        if self._state == _State.BODY:
+        if self._state == _BODY:
             self.exchange = exchange
             self._read_body(rest)
 
@@ -269,9 +263,9 @@ class ClientConnection(asyncio.Protocol):
             self._end_body(exchange, decoder.rest)
 
     def _end_body(self, exchange: Exchange | None, rest: bytes) -> None:
-        if self._state != _State.BODY:
+        if self._state != _BODY:
             return
-        self._state = _State.WAIT
+        self._state = _WAIT
         self._buffer = rest
         if exchange is not None:
             exchange.end_body()
@@ -290,7 +284,7 @@ class ClientConnection(asyncio.Protocol):
 
     @property
     def body_is_whole(self) -> bool:
-        return self._state != _State.BODY
+        return self._state != _BODY
 
     def may_keep_alive(self, head: RequestHead) -> bool:
         """Whether another request may follow this one on the connection."""
@@ -299,20 +293,20 @@ class ClientConnection(asyncio.Protocol):
             head.keep_alive
             and not head.close_after
             and not door.draining
-            and self._state == _State.WAIT
+            and self._state == _WAIT
             and door.now_s - self.born_at < door.keep_alive_s
         )
 
     def end_exchange(self, *, keep_alive: bool) -> None:
         """The response is written whole: read the next request, or end."""
         self.exchange = None
-        if self._state == _State.WAIT and keep_alive:
-            self._state = _State.HEAD
+        if self._state == _WAIT and keep_alive:
+            self._state = _HEAD
             self.resume_reading()
             if self._buffer:
                 self._read_requests()
-        elif self._state == _State.WAIT and not self._buffer:
-            self._state = _State.LINGER
+        elif self._state == _WAIT and not self._buffer:
+            self._state = _LINGER
             self.transport.close()
         else:
             self.linger()
@@ -320,9 +314,9 @@ class ClientConnection(asyncio.Protocol):
     def linger(self) -> None:
         """Send what is written, drop what still comes, and end."""
         self.exchange = None
-        if self._state == _State.CLOSED:
+        if self._state == _CLOSED:
             return
-        self._state = _State.LINGER
+        self._state = _LINGER
         self._buffer = b""
         self.active_at = self._door.now_s
         self.resume_reading()
@@ -344,7 +338,7 @@ class ClientConnection(asyncio.Protocol):
 
     def switch(self) -> bytes:
         """Become a tunnel; return what the client sent ahead."""
-        self._state = _State.TUNNEL
+        self._state = _TUNNEL
         ahead, self._buffer = self._buffer, b""
         self.resume_reading()
         return ahead
@@ -357,9 +351,9 @@ class ClientConnection(asyncio.Protocol):
 
     def check(self, now_s: float) -> None:
         """Called by the sweep: end what has had its time."""
-        if self._state == _State.HEAD:
+        if self._state == _HEAD:
             self._check_head(now_s)
-        elif self._state == _State.LINGER:
+        elif self._state == _LINGER:
             if now_s - self.active_at > LINGER_S:
                 self.transport.abort()
         elif self.exchange is not None:
@@ -390,7 +384,7 @@ class ClientConnection(asyncio.Protocol):
         poll = select.poll()
         poll.register(self.transport.get_extra_info("socket").fileno(), _HANGUP)
         gone = select.POLLHUP | select.POLLERR
-        if self._state == _State.WAIT:
+        if self._state == _WAIT:
             gone = _HANGUP
         return any(event & gone for _, event in poll.poll(0))
 
@@ -398,7 +392,7 @@ class ClientConnection(asyncio.Protocol):
 
     def close(self) -> None:
         """Accept no further request on this connection."""
-        if self._state == _State.HEAD and not self._buffer:
+        if self._state == _HEAD and not self._buffer:
             self.transport.close()
 
     async def shutdown(self, _within_s: float | None = None) -> None:

@@ -4,13 +4,12 @@ Translates bytes to response heads, body pieces and ends; chooses nothing. What
 arrives while nobody waits for it discards the connection: it can never be
 taken for the answer to somebody's next request.
 
-    HEAD --> LENGTH | CHUNKED | UNTIL_CLOSE --> IDLE      101: HEAD --> TUNNEL
+    HEAD --> COUNTED | CHUNKED | UNTIL_CLOSE --> IDLE      101: HEAD --> TUNNEL
 """
 
 from __future__ import annotations
 
 import asyncio
-import enum
 import select
 from typing import Final, Protocol, cast
 
@@ -64,13 +63,8 @@ class Pool(Protocol):
         """It has ended, or is being ended."""
 
 
-class _Phase(enum.IntEnum):
-    IDLE = 0
-    HEAD = 1
-    LENGTH = 2
-    CHUNKED = 3
-    UNTIL_CLOSE = 4
-    TUNNEL = 5
+_IDLE, _HEAD, _COUNTED, _CHUNKED, _UNTIL_CLOSE, _TUNNEL = range(6)
+"""Phases. Plain numbers: each byte that arrives asks for them several times."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -96,7 +90,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.exchange: Exchange | None = None
         self.reusable = True
         self.idle_since = 0.0
-        self._phase = _Phase.IDLE
+        self._phase = _IDLE
         self._buffer = b""
         self._left = 0
         self._interim = 0
@@ -108,7 +102,7 @@ class UpstreamConnection(asyncio.Protocol):
     def begin(self, exchange: Exchange, head: bytes) -> None:
         """Send a request's head and take its response. The connection was idle."""
         self.exchange = exchange
-        self._phase = _Phase.HEAD
+        self._phase = _HEAD
         self._interim = 0
         self.transport.write(head)
 
@@ -116,7 +110,7 @@ class UpstreamConnection(asyncio.Protocol):
         """End the connection now; whoever was busy with it hears nothing."""
         self.exchange = None
         self.reusable = False
-        self._phase = _Phase.IDLE
+        self._phase = _IDLE
         self.pool.lose(self)
         if self.transport is not None:
             self.transport.abort()
@@ -151,19 +145,19 @@ class UpstreamConnection(asyncio.Protocol):
         phase = self._phase
         if exchange is None:
             self.discard()  # bytes nobody asked for
-        elif phase == _Phase.HEAD:
+        elif phase == _HEAD:
             self._read_head(exchange, self._buffer + data if self._buffer else data)
-        elif phase == _Phase.LENGTH:
+        elif phase == _COUNTED:
             self._read_counted(exchange, data)
-        elif phase == _Phase.CHUNKED:
+        elif phase == _CHUNKED:
             self._read_chunked(exchange, data)
-        elif phase == _Phase.UNTIL_CLOSE:
+        elif phase == _UNTIL_CLOSE:
             exchange.on_body(data)
         else:
             exchange.on_tunnel(data)
 
     def eof_received(self) -> bool:
-        if self._phase == _Phase.TUNNEL and self.exchange is not None:
+        if self._phase == _TUNNEL and self.exchange is not None:
             self.exchange.on_tunnel_end()
             return True
         return False
@@ -174,12 +168,12 @@ class UpstreamConnection(asyncio.Protocol):
         self.pool.lose(self)
         if exchange is None:
             return
-        if phase == _Phase.UNTIL_CLOSE and exc is None:
+        if phase == _UNTIL_CLOSE and exc is None:
             self._end(exchange)
             return
         self.exchange = None
-        self._phase = _Phase.IDLE
-        started = phase != _Phase.HEAD
+        self._phase = _IDLE
+        started = phase != _HEAD
         exchange.on_target_lost(
             Failure.RESPONSE_TRUNCATED if started else Failure.TARGET_CLOSED
         )
@@ -216,7 +210,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._begin_chunked(exchange, head, data[end:])
         elif head.content_length is None:
             self.reusable = False
-            self._phase = _Phase.UNTIL_CLOSE
+            self._phase = _UNTIL_CLOSE
             exchange.on_head(head, data[end:], more=True)
         else:
             self._begin_counted(exchange, head, data, end)
@@ -231,7 +225,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._end_with(exchange, head, whole, excess=left < 0)
             return
         self._left = left
-        self._phase = _Phase.LENGTH
+        self._phase = _COUNTED
         exchange.on_head(head, data[end:], more=True)
 
     def _end_with(
@@ -241,7 +235,7 @@ class UpstreamConnection(asyncio.Protocol):
         if excess:
             self.reusable = False
         self.exchange = None
-        self._phase = _Phase.IDLE
+        self._phase = _IDLE
         exchange.on_head(head, body, more=False)
         exchange.on_end()
 
@@ -251,7 +245,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._interim += 1
         if head.status == _SWITCHING and exchange.wants_upgrade:
             self.reusable = False
-            self._phase = _Phase.TUNNEL
+            self._phase = _TUNNEL
             exchange.on_switched(head, rest)
         elif head.status == _SWITCHING or self._interim > INTERIM_MAX:
             self._fail(exchange)
@@ -279,7 +273,7 @@ class UpstreamConnection(asyncio.Protocol):
         except ChunksMalformed:
             self._fail(exchange)
             return
-        self._phase = _Phase.CHUNKED
+        self._phase = _CHUNKED
         self._decoder = decoder
         exchange.on_head(head, body, more=True)
         if decoder.ended:
@@ -309,7 +303,7 @@ class UpstreamConnection(asyncio.Protocol):
         if self.exchange is not exchange:
             return
         self.exchange = None
-        self._phase = _Phase.IDLE
+        self._phase = _IDLE
         exchange.on_end()
 
     def _fail(self, exchange: Exchange) -> None:

@@ -7,9 +7,11 @@ targets answered. Named after AWS/ApplicationELB metrics where there is one;
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from alb.errors import Failure
 from alb.ports import Counters
-from alb.state.histogram import BUCKETS, sparse
+from alb.state.histogram import BUCKETS, merge, sparse
 
 
 class ListenerCounters:
@@ -66,7 +68,7 @@ class ListenerCounters:
 
 
 class TargetCounters:
-    """What targets answered: of one target, or of a whole group, in one worker."""
+    """What one target answered in one worker."""
 
     __slots__ = (
         "by_class",
@@ -96,3 +98,14 @@ class TargetCounters:
         }
         totals |= {f"target.{c}xx": self.by_class[c] for c in (1, 2, 3, 4, 5)}
         return Counters(totals, sparse(self.latency))
+
+
+def add_counters(counters: Iterable[Counters]) -> Counters:
+    """Return the sum of cumulative counters."""
+    totals: dict[str, int] = {}
+    found = list(counters)
+    for one in found:
+        for name, value in one.totals.items():
+            totals[name] = totals.get(name, 0) + value
+    latency = merge(one.latency for one in found)
+    return Counters(totals, tuple(sorted(latency.items())))

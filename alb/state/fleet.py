@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from alb.model import NO_VERSION, Version
 from alb.ports import Acknowledged, Counters, Drained, Telemetry, WorkerState
-from alb.state.histogram import merge
+from alb.state.counters import add_counters
 
 _NOTHING = Telemetry({}, {}, {}, {}, 0)
 
@@ -22,17 +22,6 @@ class _Worker:
     telemetry: Telemetry = _NOTHING
     drained: dict[str, int] = field(default_factory=dict)
     """Requests that were cut, by each target that is drained here."""
-
-
-def add_counters(counters: Iterable[Counters]) -> Counters:
-    """Return the sum of cumulative counters."""
-    totals: dict[str, int] = {}
-    found = list(counters)
-    for one in found:
-        for name, value in one.totals.items():
-            totals[name] = totals.get(name, 0) + value
-    latency = merge(one.latency for one in found)
-    return Counters(totals, tuple(sorted(latency.items())))
 
 
 def _add(maps: Iterable[Mapping[str, Counters]]) -> dict[str, Counters]:

@@ -32,7 +32,8 @@ from alb.model import (
     TargetId,
     Version,
 )
-from alb.state.counters import TargetCounters
+from alb.ports import Counters
+from alb.state.counters import TargetCounters, add_counters
 
 
 class Idle(Protocol):
@@ -51,7 +52,6 @@ class TargetState:
     __slots__ = (
         "avoid_until_s",
         "counters",
-        "cut",
         "cut_at_s",
         "draining",
         "host",
@@ -70,7 +70,6 @@ class TargetState:
         self.wanted = True
         """False once no snapshot has it: its connections are not kept."""
         self.in_flight = 0
-        self.cut = 0
         self.cut_at_s: float | None = None
         self.avoid_until_s = 0.0
         self.idle: list[Idle] = []
@@ -111,14 +110,22 @@ class TargetState:
 class GroupState:
     """One target group in this worker."""
 
-    __slots__ = ("content", "counters", "eligible", "targets", "turn")
+    __slots__ = (
+        "_departed",
+        "_departed_counters",
+        "content",
+        "eligible",
+        "targets",
+        "turn",
+    )
 
     def __init__(self, start: int) -> None:
         self.content: GroupTargets | None = None
         self.targets: dict[TargetId, TargetState] = {}
         self.eligible: tuple[TargetState, ...] = ()
         self.turn: RoundRobin[TargetState] = RoundRobin(start)
-        self.counters = TargetCounters()
+        self._departed: list[TargetState] = []
+        self._departed_counters = Counters()
 
     def pick(
         self, now_s: float, tried: frozenset[TargetId] = frozenset()
@@ -133,6 +140,32 @@ class GroupState:
             return target
         avoided = {t.id for t in self.eligible if t.avoid_until_s > now_s}
         return self.turn.pick(self.eligible, avoided | tried) or target
+
+    def take_over(self, content: GroupTargets, now_s: float) -> list[TargetState]:
+        """Take new targets; return those that left."""
+        before, self.targets = self.targets, {}
+        self.content = content
+        for target in content.targets:
+            state = before.pop(target.id, None) or TargetState(target)
+            self.targets[target.id] = state
+            if target.draining and not state.draining:
+                state.cut_at_s = now_s + content.group.deregistration_delay_s
+            elif not target.draining:
+                state.cut_at_s = None
+            state.draining = target.draining
+        self._departed += before.values()
+        return [*before.values()]
+
+    def report(self) -> Counters:
+        """Return the totals over all targets there ever were."""
+        ended = [target for target in self._departed if not target.in_flight]
+        self._departed = [target for target in self._departed if target.in_flight]
+        self._departed_counters = add_counters(
+            [self._departed_counters, *(target.counters.report() for target in ended)]
+        )
+        present = [*self._departed, *self.targets.values()]
+        reports = (target.counters.report() for target in present)
+        return add_counters([self._departed_counters, *reports])
 
     def judge(self, health: Mapping[TargetId, TargetHealth]) -> None:
         """Find out anew who may be picked."""
@@ -204,7 +237,7 @@ class Table:
             group = self.groups.get(name) or GroupState(self._slot)
             kept[name] = group
             if group.content != content:
-                left += _take_over(group, content, now_s)
+                left += group.take_over(content, now_s)
                 group.judge(self.health)
         for name in self.groups.keys() - kept.keys():
             left += self.groups[name].targets.values()
@@ -247,20 +280,3 @@ class Table:
                 return CompiledRedirect(action)
             case FixedResponse():
                 return fixed_answer(action)
-
-
-def _take_over(
-    group: GroupState, content: GroupTargets, now_s: float
-) -> list[TargetState]:
-    """Give the group its new targets; return those that left."""
-    before, group.targets = group.targets, {}
-    group.content = content
-    for target in content.targets:
-        state = before.pop(target.id, None) or TargetState(target)
-        group.targets[target.id] = state
-        if target.draining and not state.draining:
-            state.cut_at_s = now_s + content.group.deregistration_delay_s
-        elif not target.draining:
-            state.cut_at_s = None
-        state.draining = target.draining
-    return [*before.values()]
