@@ -1,0 +1,120 @@
+"""Each configuration runs as it is: `alb up`, requests that are answered, `down`."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, STDOUT, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = ROOT / "configs"
+READY_S = 30.0
+DOWN_S = 30.0
+PAUSE_S = 0.1
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@asynccontextmanager
+async def running(
+    config: str, state_dir: Path, **variables: str
+) -> AsyncIterator[tuple[Process, int]]:
+    """Run `alb up` on a listener of its own; interrupt it in the end."""
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "controlplane.cli", "up",
+        "-f", str(CONFIGS / config), "--state-dir", str(state_dir), "--workers", "1",
+        stdout=PIPE, stderr=STDOUT, cwd=state_dir,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "LISTENER": str(port), **variables},
+    )  # fmt: skip
+    try:
+        yield process, port
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            async with asyncio.timeout(DOWN_S):
+                output, _ = await process.communicate()
+        except TimeoutError:
+            process.kill()
+            raise
+    assert 0 == process.returncode, output.decode()
+
+
+async def answer(port: int, path: str, wanted: int, **headers: str) -> str:
+    """Ask until the answer has the wanted status; return its body."""
+    url = f"http://127.0.0.1:{port}{path}"
+    async with asyncio.timeout(READY_S), aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.get(
+                    url, headers=headers, allow_redirects=False
+                ) as response:
+                    if response.status == wanted:
+                        return await response.text()
+            except aiohttp.ClientConnectionError:
+                pass  # not listening yet
+            await asyncio.sleep(
+                PAUSE_S
+            )  # an answer of another process: nothing to await
+
+
+@asynccontextmanager
+async def target(name: str) -> AsyncIterator[int]:
+    """A server that answers 200 with its name."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = name.encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + body)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.parametrize("config", ["processes.yaml", "zones.yaml"])
+async def test_its_tasks_answer(config: str, tmp_path: Path) -> None:
+    async with running(config, tmp_path) as (_, port):
+        assert '"service": "demo"' in await answer(port, "/", 200)
+
+
+async def test_its_rules_lead_to_its_fixed_targets(tmp_path: Path) -> None:
+    async with (
+        target("one") as one,
+        target("two") as two,
+        running(
+            "fixed-targets.yaml", tmp_path, TARGET_A=str(one), TARGET_B=str(two)
+        ) as (_, port),
+    ):
+        assert "one" == await answer(port, "/private/x", 200)
+        assert "two" == await answer(port, "/?canary=1", 200)
+        assert "two" == await answer(port, "/", 200, **{"X-Canary": "yes"})
+        await answer(port, "/", 301, Host="old.example.com")
+        await answer(port, "/docs", 302)
+        assert await answer(port, "/weighted", 200) in {"one", "two"}
+        assert await answer(port, "/", 200) in {"one", "two"}
+
+
+async def test_it_holds_awss_limits(tmp_path: Path) -> None:
+    async with (
+        target("web") as web,
+        running("alb-strict.yaml", tmp_path, TARGET=str(web)) as (_, port),
+    ):
+        assert "not found" == await answer(port, "/", 404)
+        assert "web" == await answer(port, "/", 200, Host="a.example.com")
