@@ -73,7 +73,7 @@ class Workers:
                     killed = await _stop(runtime, action)
         except ContainerError as failed:
             error = failed
-            log.warning("%s", failed)
+            self._report(action.key, failed)
         self.outcomes[action.key] = Outcome(
             action=action,
             at_unix_s=self._clock.unix_s(),
@@ -84,6 +84,12 @@ class Workers:
         self.settled_at_s[action.key] = self._clock.now_s()
         self._busy.discard(action.key)
         self._ended(action.instance)
+
+    def _report(self, key: str, error: ContainerError) -> None:
+        """Log an error when it is new: a host that is away is tried for hours."""
+        before = self.outcomes.get(key)
+        told = before is not None and str(before.error) == str(error)
+        log.log(logging.DEBUG if told else logging.WARNING, "%s", error)
 
     async def _start(self, runtime: Runtime, action: Start) -> None:
         try:

@@ -7,11 +7,13 @@ end: no task with two containers, no SIGTERM before its targets were drained.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 
 import pytest
 
+from scheduler.drivers.memory import Fault
 from scheduler.model import StopCode, TaskStatus
 from tests.support.cluster import Cluster, web
 from tests.support.virtual import run
@@ -282,3 +284,41 @@ async def test_tasks_are_told_by_their_lifecycle() -> None:
 
 def last(cluster: Cluster) -> str:
     return cluster.messages()[-1] if cluster.messages() else ""
+
+
+@in_virtual_time
+async def test_changes_are_told_to_whoever_listens() -> None:
+    cluster = Cluster()
+    told: list[int] = []
+    cluster.scheduler.on_change(lambda: told.append(len(cluster.scheduler.tasks())))
+    async with cluster.running():
+        await cluster.until(lambda: cluster.steady(1), within_s=10)
+    assert [0, 1] == told[:2], "the wish, then the task"
+
+
+@in_virtual_time
+async def test_shutting_down_does_not_wait_for_a_host_that_is_away() -> None:
+    cluster = Cluster(hosts=2)
+    cluster.services = [web(desired=2)]
+    async with cluster.running() as scheduler:
+        await cluster.until(lambda: cluster.steady(2), within_s=10)
+        cluster.closing = True
+        cluster.hosts["a"].reachable = False
+        await cluster.until(lambda: not scheduler.instances()["a"].connected, 10)
+        async with asyncio.timeout(30):
+            await scheduler.shut_down()
+        assert not cluster.hosts["b"].containers
+        left = [task for task in scheduler.tasks() if task.stopped_at_unix_s is None]
+        assert ["a"] == [task.instance for task in left], "it is not forgotten"
+
+
+@in_virtual_time
+async def test_a_slow_pull_does_not_delay_another_service() -> None:
+    cluster = Cluster(hosts=1)
+    cluster.hosts["a"].faults.append(Fault.HANG)
+    other = replace(web(), name="api")
+    async with cluster.running() as scheduler:
+        await cluster.until(lambda: cluster.view().pending == 1, within_s=2)
+        await scheduler.configure(cluster.instances, [*cluster.services, other])
+        await cluster.until(lambda: cluster.view("api").reached, within_s=10)
+        assert cluster.view().pending == 1

@@ -1,0 +1,122 @@
+"""Everything at once, in random order: what must hold, holds; then all is well.
+
+A seed is a story that repeats exactly. The cluster checks the promises at every
+commit; in the end the world is healed and the service reaches its steady state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from scheduler.app.scheduler import Scheduler
+from scheduler.drivers.memory import Fault
+from tests.support.cluster import Cluster, Crashed, web
+from tests.support.virtual import run
+
+STORIES = 25
+CHAPTERS = 25
+FAULTS = [fault for fault in Fault if fault is not Fault.HANG]
+
+
+class Story:
+    """Does one random thing after the other to a cluster."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)  # noqa: S311 - a story repeats
+        self.cluster = Cluster(hosts=3)
+        for instance in range(len(self.cluster.instances)):
+            self.cluster.instances[instance] = replace(
+                self.cluster.instances[instance], dynamic_port_range=(20_000, 20_199)
+            )
+        self.image = 1
+
+    async def tell(self) -> None:
+        chapters = CHAPTERS
+        while chapters:
+            self.cluster.restart()
+            try:
+                async with self.cluster.running() as scheduler:
+                    while chapters:
+                        chapters -= 1
+                        await self.do_something(scheduler)
+                        await asyncio.sleep(self.chance.expovariate(0.5))
+            except* Crashed:
+                pass
+        await self.heal()
+
+    async def do_something(self, scheduler: Scheduler) -> None:
+        things: list[Callable[[], object]] = [
+            self.kill_a_container,
+            self.lose_or_find_a_host,
+            self.break_the_next_starts,
+            self.make_a_target_sick,
+            self.silence_or_wake_the_load_balancer,
+            self.crash_control_soon,
+        ]
+        chosen = self.chance.randrange(len(things) + 2)
+        if chosen < len(things):
+            things[chosen]()
+        elif chosen == len(things):
+            desired = self.chance.randrange(6)
+            await scheduler.set_desired("web", desired, None, "", "a whim")
+            self.cluster.services = [
+                replace(self.cluster.services[0], desired_count=desired)
+            ]
+        else:
+            self.image += 1
+            desired = self.cluster.services[0].desired_count
+            self.cluster.services = [web(f"web:{self.image}", desired)]
+            await scheduler.configure(self.cluster.instances, self.cluster.services)
+
+    def kill_a_container(self) -> None:
+        for host in self.cluster.hosts.values():
+            if names := host.running():
+                host.die(self.chance.choice(names))
+                return
+
+    def lose_or_find_a_host(self) -> None:
+        host = self.chance.choice(list(self.cluster.hosts.values()))
+        host.reachable = not host.reachable
+
+    def break_the_next_starts(self) -> None:
+        host = self.chance.choice(list(self.cluster.hosts.values()))
+        host.faults.extend(self.chance.choices(FAULTS, k=3))
+
+    def make_a_target_sick(self) -> None:
+        targets = [(t.host, t.port) for t in self.cluster.balancer.targets.values()]
+        sick = self.chance.choice(targets) if targets else None
+        self.cluster.sick = lambda host, port: (host, port) == sick
+
+    def silence_or_wake_the_load_balancer(self) -> None:
+        self.cluster.balancer.silent = not self.cluster.balancer.silent
+
+    def crash_control_soon(self) -> None:
+        half = self.chance.randrange(1, 8) / 2
+        self.cluster.journal.crash_at = self.cluster.journal.commits + half
+
+    async def heal(self) -> None:
+        for host in self.cluster.hosts.values():
+            host.reachable = True
+            host.faults.clear()
+        self.cluster.balancer.silent = False
+        self.cluster.sick = lambda _host, _port: False
+        self.cluster.restart()
+        desired = self.cluster.services[0].desired_count
+        async with self.cluster.running() as scheduler:
+            await self.cluster.until(lambda: self.cluster.steady(desired), 200)
+            live = [task for task in scheduler.tasks() if task.is_live]
+            images = {task.task_definition.containers[0].image for task in live}
+            assert images <= {f"web:{self.image}"}
+            assert len(self.cluster.balancer.targets) == desired
+            left = sum(len(host.containers) for host in self.cluster.hosts.values())
+            assert left == desired
+
+
+@pytest.mark.parametrize("seed", range(STORIES))
+def test_whatever_happens_the_promises_hold_and_it_ends_well(seed: int) -> None:
+    run(Story(seed).tell())
