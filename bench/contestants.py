@@ -28,7 +28,7 @@ Values = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """One proxy. In `command` and configurations ${NAME} stands for a value."""
+    """One proxy. Everywhere ${NAME} stands for a value."""
 
     name: str
     command: tuple[str, ...]
@@ -59,10 +59,11 @@ class Contestant:
             written = Path(values["DIRECTORY"], name)
             written.write_text(filled((PEERS / name).read_text(), values))
         command = [filled(part, values) for part in self.command]
+        environment = {n: filled(v, values) for n, v in self.environment.items()}
         with Path(values["DIRECTORY"], f"{self.name}.log").open("ab") as log:
             return subprocess.Popen(
                 ["taskset", "--cpu-list", str(core), *command],
-                env={**os.environ, "PATH": PATH, **self.environment},
+                env={**os.environ, "PATH": PATH, **environment},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

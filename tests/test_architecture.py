@@ -59,7 +59,7 @@ AWAITED = {"problems"}
 """Modules of foundation whose second user is being written. Must become empty."""
 
 LINES_MAX = 450
-TEST_LINES_MAX = 600
+TEST_LINES_MAX = 800
 FUNCTION_LINES_MAX = 60
 
 FILES = sorted(file for name in STANDS_ON for file in (ROOT / name).rglob("*.py"))
