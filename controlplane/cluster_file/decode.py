@@ -118,8 +118,15 @@ def _field(entry: Entry, field: Field, record: Record, findings: Findings) -> No
         record.broken.add(field.name)
     elif field.status is Status.LIVE:
         record.values[field.name] = value
-    elif value != field.default:
+    elif value != field.default and not _is_empty(value):
         _not_built(entry, field, record, findings)
+
+
+def _is_empty(value: object) -> bool:
+    """Whether nothing is asked for: `aws ecs` writes out lists that are empty."""
+    return (isinstance(value, Items) and not value.items) or (
+        isinstance(value, Entries) and not value.entries
+    )
 
 
 def _not_built(entry: Entry, field: Field, record: Record, findings: Findings) -> None:

@@ -452,6 +452,22 @@ HARMLESS = [
 # fmt: on
 
 
+def test_a_task_definition_may_be_what_aws_ecs_prints() -> None:
+    text = """taskDefinitions: [{
+        "family": "f", "networkMode": "bridge", "volumes": [],
+        "placementConstraints": [], "requiresCompatibilities": ["EC2"],
+        "containerDefinitions": [{
+            "name": "c", "image": "i", "cpu": 0, "memory": 6, "essential": true,
+            "environment": [], "mountPoints": [], "volumesFrom": [], "secrets": [],
+            "dependsOn": [], "systemControls": [], "linuxParameters": {},
+            "portMappings": [{"containerPort": 80, "hostPort": 0, "protocol": "tcp"}],
+            "privileged": false
+        }]
+    }]
+    """
+    assert () == small(text).warnings
+
+
 @pytest.mark.parametrize("text", HARMLESS)
 def test_an_unbuilt_field_may_say_what_is_so_anyway(text: str) -> None:
     assert () == small(text).warnings
