@@ -304,11 +304,13 @@ class Exchange:
 
     def check(self, now_s: float) -> None:
         """End what has been idle for too long, and say by whose fault."""
+        if self._upstream is None:
+            return  # connecting has a deadline of its own
         client = self._client
         active_at = self._active_at
         if client.writing_paused:
             active_at = max(active_at, client.active_at)
-        if self._upstream is None or now_s - active_at <= self._door.idle_timeout_s:
+        if now_s - active_at <= self._door.idle_timeout_s:
             return
         if client.writing_paused:
             self.fail(Failure.CLIENT_STALLED)
