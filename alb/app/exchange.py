@@ -199,8 +199,20 @@ class Exchange:
             self._to_client(LAST_CHUNK)
         self._ended = True
         client = self._client
-        self._release(reusable=client.body_is_whole)
+        self._release(reusable=not self._head.has_body or self._has_all_been_sent())
         client.end_exchange(keep_alive=self._keep_alive)
+
+    def _has_all_been_sent(self) -> bool:
+        """Whether what the target reads next is the next request, to anybody.
+
+        Some take the body of a GET for one.
+        """
+        return (
+            self._client.body_is_whole
+            and not self._head.close_after
+            and self._upstream is not None
+            and not self._upstream.transport.get_write_buffer_size()
+        )
 
     def on_target_lost(self, failure: Failure) -> None:
         self._upstream = None
