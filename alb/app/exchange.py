@@ -71,7 +71,10 @@ class Exchange:
         self.target = target
         target.in_flight += 1
         upstream = target.take_idle(self._door.now_s)
-        if isinstance(upstream, UpstreamConnection):
+        if (
+            isinstance(upstream, UpstreamConnection)
+            and not upstream.transport.is_closing()
+        ):
             self.on_connected(upstream)
         else:
             self._door.connect(self, target)

@@ -247,7 +247,10 @@ class Worker:
         except OSError:
             exchange.on_not_connected(Failure.CONNECT_REFUSED)
         else:
-            exchange.on_connected(upstream)
+            if upstream.transport.is_closing():  # accepted, and hung up
+                exchange.on_not_connected(Failure.CONNECT_REFUSED)
+            else:
+                exchange.on_connected(upstream)
 
     def on_drained(self, target: TargetState) -> None:
         self._link.send(Drained(target.id, target.counters.cut))

@@ -157,7 +157,9 @@ class UpstreamConnection(asyncio.Protocol):
             exchange.on_tunnel(data)
 
     def eof_received(self) -> bool:
-        if self._phase == _TUNNEL and self.exchange is not None:
+        if self.exchange is None:
+            self.discard()  # out of the pool at once: nobody may write to it
+        elif self._phase == _TUNNEL:
             self.exchange.on_tunnel_end()
             return True
         return False
