@@ -195,6 +195,7 @@ class Worker:
             door = self._doors.get(name)
             if door is not None:
                 door.take(state)
+                door.draining = self._drain is not None
                 continue
             door = Door(self, state, self._clock.now_s(), self._clock.unix_s())
             self._doors[name] = door
