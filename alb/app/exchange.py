@@ -284,8 +284,7 @@ class Exchange:
             upstream.transport.close()
             self._upstream = None
         self._release(reusable=False)
-        self._client.exchange = None
-        self._client.transport.close()
+        self._client.finish()
 
     # --- ends ---------------------------------------------------------------------
 

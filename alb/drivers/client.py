@@ -95,6 +95,7 @@ class ClientConnection(asyncio.Protocol):
         "_door",
         "_head_since",
         "_lingered",
+        "_lingering_since",
         "_reading",
         "_stalled_at",
         "_state",
@@ -126,6 +127,7 @@ class ClientConnection(asyncio.Protocol):
         self._reading = False
         self.reading_paused = False
         self._lingered = 0
+        self._lingering_since = 0.0
         self._stalled_at = -1
 
     # --- asyncio.Protocol ---------------------------------------------------------
@@ -306,10 +308,17 @@ class ClientConnection(asyncio.Protocol):
             if self._buffer:
                 self._read_requests()
         elif self._state == _WAIT and not self._buffer:
-            self._state = _LINGER
-            self.transport.close()
+            self.finish()
         else:
             self.linger()
+
+    def finish(self) -> None:
+        """Send what is written, and end: nothing more is read."""
+        self.exchange = None
+        if self._state != _CLOSED:
+            self._state = _LINGER
+            self._lingering_since = self._door.now_s
+            self.transport.close()
 
     def linger(self) -> None:
         """Send what is written, drop what still comes, and end."""
@@ -318,7 +327,7 @@ class ClientConnection(asyncio.Protocol):
             return
         self._state = _LINGER
         self._buffer = b""
-        self.active_at = self._door.now_s
+        self._lingering_since = self._door.now_s
         self.resume_reading()
         if not self.transport.is_closing():
             self.transport.write_eof()
@@ -354,8 +363,7 @@ class ClientConnection(asyncio.Protocol):
         if self._state == _HEAD:
             self._check_head(now_s)
         elif self._state == _LINGER:
-            if now_s - self.active_at > LINGER_S:
-                self.transport.abort()
+            self._check_linger(now_s)
         elif self.exchange is not None:
             self._note_progress(now_s)
             if self.reading_paused and self._has_hung_up():
@@ -369,7 +377,17 @@ class ClientConnection(asyncio.Protocol):
             if now_s - self._head_since > door.head_timeout_s:
                 self._refuse(408, "HeadTimeout")
         elif door.draining or now_s - self.active_at > door.idle_timeout_s:
-            self.transport.close()
+            self.finish()
+
+    def _check_linger(self, now_s: float) -> None:
+        """A slow reader gets all that was written, one who stopped does not."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent and unsent != self._stalled_at:
+            self._lingering_since = now_s
+        self._stalled_at = unsent
+        within_s = self._door.idle_timeout_s if unsent else LINGER_S
+        if now_s - self._lingering_since > within_s:
+            self.transport.abort()
 
     def _note_progress(self, now_s: float) -> None:
         """A client that reads slowly is not idle."""
@@ -393,7 +411,7 @@ class ClientConnection(asyncio.Protocol):
     def close(self) -> None:
         """Accept no further request on this connection."""
         if self._state == _HEAD and not self._buffer:
-            self.transport.close()
+            self.finish()
 
     async def shutdown(self, _within_s: float | None = None) -> None:
         """End now."""
