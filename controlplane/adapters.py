@@ -45,6 +45,7 @@ def view(seen: TargetObservation) -> TargetView:
         removed_everywhere=seen.removed_everywhere,
         in_flight=seen.in_flight,
         drained=seen.drained,
+        unused=seen.health.state is HealthState.UNUSED,
     )
 
 

@@ -109,6 +109,8 @@ class TargetView:
     removed_everywhere: bool
     in_flight: int
     drained: bool
+    unused: bool = False
+    """No listener sends its group anything: it is not probed."""
 
 
 class LoadBalancer(Protocol):

@@ -6,7 +6,8 @@
     UNHEALTHY   probed and found unhealthy, its grace period over
 
 UNKNOWN is neither counted on nor given up: when the load balancer is silent,
-everything is unknown, and nothing is stopped because of it.
+everything is unknown, and nothing is stopped because of it. A group that no
+listener uses has no say: its tasks are as those without a load balancer.
 
 Source: ECS developer guide, "minimumHealthyPercent": without a load balancer
 and container health checks, a task is healthy after 40 seconds of RUNNING.
@@ -39,11 +40,13 @@ def fitness(
     if task.status is not TaskStatus.RUNNING or task.started_at_unix_s is None:
         return Fitness.STARTING
     running_s = now_unix_s - task.started_at_unix_s
-    registrations = target_ids(task)
-    if not registrations:
+    views = [targets.get(target_id) for target_id in target_ids(task)]
+    if all(view and view.unused for view in views):
         return Fitness.HEALTHY if running_s >= HEALTHY_AFTER_S else Fitness.UNKNOWN
-    views = [targets.get(target_id) for target_id in registrations]
     if any(view is not None and view.unhealthy for view in views):
         return Fitness.UNHEALTHY if running_s >= grace_s else Fitness.UNKNOWN
-    serving = all(view and view.healthy and view.eligible_everywhere for view in views)
+    serving = all(
+        view and (view.unused or (view.healthy and view.eligible_everywhere))
+        for view in views
+    )
     return Fitness.HEALTHY if serving else Fitness.UNKNOWN

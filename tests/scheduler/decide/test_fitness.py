@@ -14,6 +14,7 @@ TWO_GROUPS = (
     ServiceLoadBalancer("blue", "web", 8080),
     ServiceLoadBalancer("green", "web", 8080),
 )
+UNUSED = replace(INITIAL, eligible_everywhere=False, unused=True)
 NOT_EVERYWHERE = replace(HEALTHY, eligible_everywhere=False)
 
 # fmt: off
@@ -24,6 +25,8 @@ VIEWS = [  # what each group says, grace period, verdict, because
     ({},                                     0, Fitness.UNKNOWN,   "the load balancer is silent"),
     ({BLUE: HEALTHY, GREEN: NOT_EVERYWHERE}, 0, Fitness.UNKNOWN,   "a worker does not know it"),
     ({BLUE: HEALTHY, GREEN: UNHEALTHY},      0, Fitness.UNHEALTHY, "one group is enough"),
+    ({BLUE: HEALTHY, GREEN: UNUSED},         0, Fitness.HEALTHY,   "a group nobody uses has no say"),
+    ({BLUE: INITIAL, GREEN: UNUSED},         0, Fitness.UNKNOWN,   "the other group has"),
     ({GREEN: UNHEALTHY},                    90, Fitness.UNHEALTHY, "the grace period is over"),
     ({BLUE: HEALTHY, GREEN: UNHEALTHY},     91, Fitness.UNKNOWN,   "within its grace period"),
 ]
@@ -50,6 +53,8 @@ def test_without_a_load_balancer_forty_seconds_count(
 ) -> None:
     alone = replace(task(), load_balancers=(), started_at_unix_s=NOW - running_s)
     assert expected is fitness(alone, {}, 0, NOW)
+    unused = replace(task(), started_at_unix_s=NOW - running_s)
+    assert expected is fitness(unused, {BLUE: UNUSED}, 0, NOW)
 
 
 @pytest.mark.parametrize("status", [TaskStatus.PENDING, TaskStatus.ACTIVATING])
