@@ -146,7 +146,11 @@ class GroupState:
         before, self.targets = self.targets, {}
         self.content = content
         for target in content.targets:
-            state = before.pop(target.id, None) or TargetState(target)
+            state = before.get(target.id)
+            if state is None or (state.host, state.port) != (target.host, target.port):
+                state = TargetState(target)
+            else:
+                del before[target.id]
             self.targets[target.id] = state
             if target.draining and not state.draining:
                 state.cut_at_s = now_s + content.group.deregistration_delay_s
