@@ -159,7 +159,10 @@ class Balancer:
             health = _DRAINING
         appeared = self._appeared.get(target_id)
         removed = self._removed.get(target_id)
-        gone = removed is not None and self._fleet.none_serves_before(removed)
+        gone = drained = False
+        if removed is not None and self._fleet.none_serves_before(removed):
+            gone = True
+            drained = self._fleet.all_drained(target_id, removed)
         return TargetObservation(
             group,
             health,
@@ -168,7 +171,7 @@ class Balancer:
             and self._fleet.all_serve(appeared),
             removed_everywhere=gone,
             in_flight=self._fleet.in_flight(target_id),
-            drained=gone and self._fleet.all_drained(target_id),
+            drained=drained,
             cut=self._fleet.cut(target_id),
         )
 

@@ -14,14 +14,16 @@ from alb.ports import Acknowledged, Counters, Drained, Telemetry, WorkerState
 from alb.state.counters import add_counters
 
 _NOTHING = Telemetry({}, {}, {}, {}, 0)
+_NEVER = (NO_VERSION, 0)
 
 
 @dataclass(slots=True)
 class _Worker:
     state: WorkerState
     telemetry: Telemetry = _NOTHING
-    drained: dict[str, int] = field(default_factory=dict)
-    """Requests that were cut, by each target that is drained here."""
+    drained: dict[str, tuple[Version, int]] = field(default_factory=dict)
+    """What was served when it was said, and the requests that were cut, by each
+    target that is drained here."""
 
 
 def _add(maps: Iterable[Mapping[str, Counters]]) -> dict[str, Counters]:
@@ -61,7 +63,7 @@ class Fleet:
             case Acknowledged(version):
                 worker.state = replace(worker.state, acknowledged=version)
             case Drained(target, cut):
-                worker.drained[target] = cut
+                worker.drained[target] = (worker.state.acknowledged, cut)
 
     def states(self) -> tuple[WorkerState, ...]:
         return tuple(worker.state for worker in self._workers.values())
@@ -77,11 +79,20 @@ class Fleet:
             for worker in self._workers.values()
         )
 
-    def all_drained(self, target: str) -> bool:
-        return all(target in worker.drained for worker in self._workers.values())
+    def all_drained(self, target: str, since: Version) -> bool:
+        """Whether nothing is in flight anywhere, said by those who serve `since`.
+
+        What was said before may speak of an earlier time that it drained.
+        """
+        return not any(
+            worker.drained.get(target, _NEVER)[0] < since
+            for worker in self._workers.values()
+        )
 
     def cut(self, target: str) -> int:
-        return sum(worker.drained.get(target, 0) for worker in self._workers.values())
+        return sum(
+            worker.drained.get(target, _NEVER)[1] for worker in self._workers.values()
+        )
 
     def in_flight(self, target: str) -> int:
         """Return the requests in flight, as of the last reports."""
