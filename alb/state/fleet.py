@@ -42,6 +42,9 @@ class Fleet:
         self._left = _NOTHING
 
     def started(self, worker: WorkerState) -> None:
+        before = self._workers.get(worker.slot)
+        if before is not None:
+            self.exited(worker.slot, before.state.incarnation)
         self._workers[worker.slot] = _Worker(worker)
 
     def exited(self, slot: int, incarnation: int) -> None:
