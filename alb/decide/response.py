@@ -43,7 +43,8 @@ _OURS = re.compile(
 )
 """Splits a block of headers into what is passed on, and names and values of ours."""
 
-NO_BODY: Final = frozenset({204, 304})
+_NO_CONTENT: Final = 204
+NO_BODY: Final = frozenset({_NO_CONTENT, 304})
 
 
 class ResponseHead:
@@ -83,6 +84,8 @@ def scan_response(buffer: bytes) -> tuple[ResponseHead, int] | None:
     minor, status, reason, block = found.groups()
     head = ResponseHead(int(status), reason or b"", keep_alive=minor == b"1")
     _read_headers(head, block)
+    if head.status == _NO_CONTENT:  # RFC 9110 8.6: it has no length to tell
+        head.content_length = None
     return head, found.end()
 
 
