@@ -80,6 +80,8 @@ class ChunkDecoder:
         if found is None:
             self._refuse_unless_partial(data, at, SIZE_LINE_MAX)
             return None
+        if found.end() - at > SIZE_LINE_MAX:
+            raise ChunksMalformed("a chunk line of more than 4 K")
         self._left = int(found.group(1), 16)
         if self._left == 0:
             self._trailers = 0
