@@ -1,7 +1,7 @@
 """A fixed log-linear histogram: mergeable by adding, bounded, cheap to feed. Floor 2.
 
 Values are microseconds. Each power of two is cut into eight equal buckets, so
-that a percentile read back is at most 12.5 % too high, from 1 µs to 73 minutes
+that a percentile read back is at most 12.5 % too high, from 1 µs to 71 minutes
 in 232 buckets. Equal everywhere, so histograms of workers add up bucket by
 bucket.
 """
