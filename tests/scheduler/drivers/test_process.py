@@ -152,7 +152,9 @@ async def test_a_shim_killed_while_nobody_looked_is_found_later(
     await runtime.start(spec(FAMILY))
     await until(lambda: len(marked(NAME)) == 3)
     await runtime.close()
-    os.kill(running(tmp_path).shim.pid, signal.SIGKILL)
+    shim = running(tmp_path).shim
+    os.kill(shim.pid, signal.SIGKILL)
+    await until(lambda: not shim.alive)
 
     successor = connect(tmp_path)
     ended = await status(successor)
