@@ -388,6 +388,12 @@ WARNINGS = [
      "103:30: warning: services[1].deploymentConfiguration: a deployment of 3 tasks "
      "can neither start nor stop one: at least 3 and at most 3 may run",
      "125 % of 3 is rounded down"),
+    ("    desiredCount: 1\n",
+     "    desiredCount: 3\n    deploymentConfiguration: "
+     "{minimumHealthyPercent: 90, maximumPercent: 125}\n",
+     "103:30: warning: services[1].deploymentConfiguration: a deployment of 3 tasks "
+     "can neither start nor stop one: at least 3 and at most 3 may run",
+     "90 % of 3 is rounded up"),
     ("memory: 64\n        cpu: 128\n        portMappings: [{containerPort: 8080}",
      "memory: 64\n        cpu: 128\n        "
      "portMappings: [{containerPort: 8080, hostPort: 81}",
