@@ -52,6 +52,16 @@ def cpu_s(pids: set[int]) -> float:
     return ticks / TICKS_PER_S
 
 
+def core_busy_s(core: int) -> float:
+    """Seconds this core has worked for anybody, interrupts and steal included."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *fields = line.split()
+        if name == f"cpu{core}":
+            user, nice, system, _idle, _iowait, *rest = map(int, fields[:8])
+            return (user + nice + system + sum(rest)) / TICKS_PER_S
+    raise LookupError(f"no core {core}")
+
+
 def end(pids: set[int]) -> None:
     """End these processes: SIGTERM, some seconds, SIGKILL. Reaps what is ours."""
     for how in (signal.SIGTERM, signal.SIGKILL):

@@ -34,7 +34,7 @@ from bench.contestants import (
     Values,
     free_ports,
 )
-from bench.cpu import adopt_orphans, cpu_s, descendants, end
+from bench.cpu import adopt_orphans, core_busy_s, cpu_s, descendants, end
 from bench.record import Round, median_us, write_record
 
 LOAD_CORE: Final = 0
@@ -43,6 +43,7 @@ CONNECTIONS: Final = 64
 START_DEADLINE_S: Final = 20.0
 CLIENT: Final = "203.0.113.7"
 BODY_BYTES: Final = 65
+FOREIGN_SHARE_MAX: Final = 0.1
 
 
 class NotComparable(Exception):
@@ -105,6 +106,7 @@ def compare(
                 print(
                     f"round {number + 1}: {name:8} {done.cpu_us_per_request:6.1f} µs "
                     f"of CPU per request at {done.requests_per_s:6.0f} requests/s"
+                    f"{disturbed(done)}"
                 )
     return measured, refused
 
@@ -115,8 +117,9 @@ def one_round(contestant: Contestant, values: Values, seconds: int, seed: int) -
         require_same_features(values["LISTEN"])
         load(values["LISTEN"], 1, seed=seed + 1000)
         pids = descendants(os.getpid()) - before
-        at_start = cpu_s(pids)
+        at_start, core_at_start = cpu_s(pids), core_busy_s(PROXY_CORE)
         told = load(values["LISTEN"], seconds, seed=seed)
+        core_s = core_busy_s(PROXY_CORE) - core_at_start
         used_s = cpu_s(pids | (descendants(os.getpid()) - before)) - at_start
     if told["failed"] or not told["requests"]:
         raise NotComparable(f"{told['failed']} requests failed: {told}")
@@ -125,6 +128,7 @@ def one_round(contestant: Contestant, values: Values, seconds: int, seed: int) -
         requests_per_s=told["requests"] / told["duration_s"],
         p50_us=int(told["p50_us"]),
         p99_us=int(told["p99_us"]),
+        foreign_share=round(max(0.0, core_s - used_s) / told["duration_s"], 3),
     )
 
 
@@ -214,6 +218,13 @@ def load(port: str, seconds: int, seed: int) -> dict[str, float]:
         raise NotComparable(f"wrk told nothing: {done.stdout}{done.stderr}")
     result: dict[str, float] = json.loads(found[1])
     return result
+
+
+def disturbed(done: Round) -> str:
+    """Say when others worked on the proxy's core: caches are shared, figures rise."""
+    if done.foreign_share <= FOREIGN_SHARE_MAX:
+        return ""
+    return f" (others took {done.foreign_share:.0%} of its core)"
 
 
 def last_words(contestant: Contestant, values: Values) -> str:

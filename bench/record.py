@@ -28,6 +28,8 @@ class Round:
     requests_per_s: float
     p50_us: int
     p99_us: int
+    foreign_share: float
+    """The part of the core's time that others took: above 0.1 the figure is high."""
 
 
 def median_us(rounds: Sequence[Round]) -> float:

@@ -38,7 +38,7 @@ def test_an_answer_that_is_not_the_origins_disqualifies(answer: Answer) -> None:
 
 def test_the_median_is_compared_with_haproxys() -> None:
     def rounds(*costs: float) -> list[Round]:
-        return [Round(cost, 1000.0, 100, 200) for cost in costs]
+        return [Round(cost, 1000.0, 100, 200, 0.0) for cost in costs]
 
     lines = table({"alb": rounds(30, 33, 99), "haproxy": rounds(22, 20, 22)})
 
