@@ -32,6 +32,7 @@ INTERRUPTED: Final = 130
 """As shells count it: 128 and the number of SIGINT."""
 HEALTHY_WITHIN_S: Final = 30.0
 DOWN_WITHIN_S: Final = 30.0
+READY_WITHIN_S: Final = "15"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,14 +80,18 @@ def _perform(args: argparse.Namespace, clock: Clock, began_s: float) -> int:
     say(f"tasks run as {host.why}")
     directory = _directory(args.state_dir)
     node = Node(StateDir(directory))
+    log = ""
     try:
         _up(node, host)
         observed = _watch(args, node, host, clock, began_s)
+        log = node.log_tail()
     finally:
         _down(node)
         if not args.state_dir:
             _remove(directory)
     verdict = judge(observed.ended_after(clock.now_s() - began_s))
+    if verdict.problems:
+        complain("\n".join((*observed.events, log)))  # seconds since the load began
     for problem in verdict.problems:
         complain(f"alb: {problem}")
     if args.output == "json":
@@ -112,27 +117,45 @@ def _directory(chosen: str | None) -> Path:
 
 def _up(node: Node, host: Host) -> None:
     """Run `alb up -d`. Raises NodeFailed, DemoImpossible, KeyboardInterrupt."""
-    from controlplane import cli  # noqa: PLC0415 - it imports commands
     from controlplane.commands.node import NodeFailed, wait_until  # noqa: PLC0415
     from controlplane.demo import host as demo_host  # noqa: PLC0415 - lazy
 
-    port, reason = demo_host.free_port(host.front_addresses)
-    if reason:
-        say(reason)
     witness = demo_host.witness_address(host)
-    os.environ.update(demo_host.variables(host, port, witness))
     node.make_directory()
     file = node.state_dir.path / demo_host.FILE_NAME
     file.write_text(demo_host.file_text(host), encoding="utf-8")
-    words = ["-d", "-f", str(file), "--state-dir", str(node.state_dir.path)]
-    if status := cli.main(["up", *words]):
-        if status == INTERRUPTED:
-            raise KeyboardInterrupt
-        raise NodeFailed(f"alb up ended with status {status}")
-    if not node.keeper_lives():  # Ctrl-C while it waited: it has stopped all again
-        raise KeyboardInterrupt
+    port = demo_host.PORT
+    for last in (False, False, True):
+        port, reason = demo_host.free_port(host.front_addresses, port)
+        if reason:
+            say(reason)
+        os.environ.update(demo_host.variables(host, port, witness))
+        if _started(node, file, port):
+            break
+        if last:
+            raise NodeFailed(f"others took the ports up to {port} again and again")
+        port += 1  # somebody took it at the same moment
     what = "every service has to have a healthy task"
     wait_until(what, HEALTHY_WITHIN_S, lambda: _healthy(node), node.log_tail)
+
+
+def _started(node: Node, file: Path, port: int) -> bool:
+    """Run `alb up -d`; return False when somebody else has `port` now.
+
+    Raises NodeFailed, KeyboardInterrupt.
+    """
+    from controlplane import cli  # noqa: PLC0415 - it imports commands
+    from controlplane.commands.node import NodeFailed  # noqa: PLC0415 - lazy
+
+    place = ["-f", str(file), "--state-dir", str(node.state_dir.path)]
+    status = cli.main(["up", "-d", "--wait", READY_WITHIN_S, *place])
+    if status == 0 and node.keeper_lives():
+        return True
+    if status in {0, INTERRUPTED}:  # it has stopped what it had begun
+        raise KeyboardInterrupt
+    if not node.keeper_lives() or f":{port}: " in node.unready_because():
+        return False
+    raise NodeFailed(f"alb up ended with status {status}")
 
 
 def _healthy(node: Node) -> bool:

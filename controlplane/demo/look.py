@@ -20,6 +20,12 @@ from controlplane.demo.view import ServiceRow
 ASK_S: Final = 0.8
 EVENTS_KEPT: Final = 100
 NOTHING_SCALED: Final = frozenset({"Failed", "Unfulfilled"})
+REPETITIONS: Final = (
+    "did not scale",
+    "Successfully set desired count",
+    "updated desired count",
+    "minimum 1 datapoint for INSUFFICIENT_DATA -> OK",
+)
 TASK_ID: Final = re.compile(r"\b([0-9a-f]{8})[0-9a-f]{24}\b")
 """Shown by their first digits, as `alb status` does."""
 
@@ -48,9 +54,16 @@ def state_of(document: Document, events: Sequence[Event]) -> State:
     """Return what the demo needs of /v1/state and of the events so far."""
     return State(
         services=tuple(rows_of(document)),
-        events=tuple((event.unix_s, sentence(event)) for event in events),
+        events=tuple(
+            (event.unix_s, sentence(event)) for event in events if is_news(event)
+        ),
         scalings=tuple(_scalings(document)),
     )
+
+
+def is_news(event: Event) -> bool:
+    """Leave out what says again what another event has said."""
+    return not any(words in event.message for words in REPETITIONS)
 
 
 def sentence(event: Event) -> str:

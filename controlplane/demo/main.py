@@ -122,6 +122,10 @@ async def run(demo: Demo) -> Observed:
         duration_s=clock.now_s() - demo.began_s,
         runtime=demo.runtime,
         reasons=record.reasons,
+        events=[
+            f"{at_s - record.load_unix_s:6.1f} s  {text}"
+            for at_s, text in record.state.events
+        ],
     )
 
 
@@ -229,7 +233,7 @@ async def _look_and_show(demo: Demo, record: _Record) -> None:
             ServiceLook(at_s, row.name, row.desired, row.running, row.healthy)
             for row in rows
         )
-        record.tasks.append(sum(row.running for row in rows))
+        record.tasks.append(max((row.running for row in rows), default=0))
     demo.screen.show(frame_of(demo, record))
 
 

@@ -62,7 +62,7 @@ class Scaling:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """Everything that was seen. `duration_s`: from the command to its end;
-    `reasons`: why requests failed, with the first ids."""
+    `reasons`: why requests failed, with the first ids; `events`: all that was told."""
 
     seconds: Sequence[LoadSecond]
     looks: Sequence[ServiceLook]
@@ -72,6 +72,7 @@ class Observed:
     duration_s: float
     runtime: str
     reasons: Sequence[str] = ()
+    events: Sequence[str] = ()
 
     def ended_after(self, duration_s: float) -> Observed:
         """Return the same with the time that it took in all."""

@@ -26,7 +26,15 @@ _CYAN: Final = "36"
 
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 _GAUGE_WIDTH: Final = 16
+_NOTABLE: Final = (
+    ("-> ALARM", _YELLOW),
+    ("Setting desired count", _CYAN),
+    ("stopped:", _RED),
+)
+"""Words of an event, and the colour that they give it."""
+_EVENT_LABEL: Final = 9
 _SPARK_LABEL: Final = 22
+_SPARK_MAX: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,33 +137,44 @@ def gauge(percent: float | None, marks: Sequence[float], width: int) -> str:
 
 
 def _top(frame: Frame, width: int, ink: Ink) -> Iterator[str]:
+    yield _fit(((_BOLD, frame.title), ("", f"  {frame.elapsed_s:.0f} s")), width, ink)
     failed = f"{frame.failed} failed"
-    counts = f"{frame.requests} requests, "
-    title = f"{frame.title}  {frame.elapsed_s:.0f} s  "
-    room = max(0, width - len(title) - len(counts))
-    yield (
-        ink(_BOLD, title[:width])
-        + counts[: max(0, width - len(title))]
-        + ink(_RED if frame.failed else _GREEN, failed[:room])
+    yield _fit(
+        (
+            ("", f"{frame.requests} requests, "),
+            (_RED if frame.failed else _GREEN, failed),
+            (_DIM, f"  {frame.doing}" if frame.doing else ""),
+        ),
+        width,
+        ink,
     )
     yield ""
-    tasks_now = f"{frame.tasks[-1]:.0f}" if frame.tasks else "-"
+    tasks_now = frame.tasks[-1] if frame.tasks else 0.0
     histories = (
-        (f"{'requests/s':<11}{frame.rate:>8.0f}", frame.rates, _CYAN),
-        (f"{'p95 ms':<11}{frame.p95_ms:>8.0f}", frame.p95s_ms, _YELLOW),
-        (f"{'tasks':<11}{tasks_now:>8}", frame.tasks, _GREEN),
+        ("requests/s", frame.rate, frame.rates, _CYAN),
+        ("p95 ms", frame.p95_ms, frame.p95s_ms, _YELLOW),
+        (f"{_scaled(frame.services)}tasks", tasks_now, frame.tasks, _GREEN),
     )
-    for label, values, code in histories:
-        spark = sparkline(values, width - _SPARK_LABEL)
-        yield f"{label:<{_SPARK_LABEL}}"[:width] + ink(code, spark)
+    room = width - _SPARK_LABEL - _SPARK_MAX
+    for label, now, values, code in histories:
+        spark = sparkline(values, room)
+        top = f"  max {max(values, default=0.0):.0f}"
+        pieces = (("", f"{label:<11}{now:>8.0f}   "), (code, spark), (_DIM, top))
+        yield _fit(pieces, width, ink)
     yield ""
     yield ink(_DIM, _service_head()[:width])
     for row in frame.services:
         yield _service(row, width, ink)
 
 
+def _scaled(services: Sequence[ServiceRow]) -> str:
+    """The name of the service with the most tasks, which is the one to watch."""
+    most = max(services, key=lambda row: row.running, default=None)
+    return f"{most.name[:5]} " if most else ""
+
+
 def _service_head() -> str:
-    cpu = "cpu, low | high |"
+    cpu = "cpu of the reserved, low | high |"
     return f"{'service':<14}{'desired':>8}{'running':>8}{'healthy':>8}  {cpu}"
 
 
@@ -178,7 +197,12 @@ def _service(row: ServiceRow, width: int, ink: Ink) -> str:
 
 def _event(event: tuple[float, str], width: int, ink: Ink) -> str:
     at_s, text = event
-    return _fit(((_DIM, f"{at_s:5.0f} s  "), ("", _printable(text))), width, ink)
+    code = next((code for words, code in _NOTABLE if words in text), "")
+    shown = _printable(text)
+    room = width - _EVENT_LABEL
+    if len(shown) > room > 0:
+        shown = shown[: room - 1] + "…"
+    return _fit(((_DIM, f"{at_s:5.0f} s  "), (code, shown)), width, ink)
 
 
 def _fit(pieces: Sequence[tuple[str, str]], width: int, ink: Ink) -> str:
