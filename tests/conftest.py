@@ -75,6 +75,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[engines.Engine]
         answering = engines.Engine(endpoint)
         answering.address = answering.gateway()
         yield answering
+        asked = ("images", "--quiet", "--filter", "reference=alb-test/*")
+        if imported := answering.docker(*asked).split():
+            answering.docker("image", "rm", "--force", *imported)
         return
     with engines.private_engine(_short(tmp_path_factory, "engine")) as private:
         yield private
