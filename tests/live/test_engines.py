@@ -23,7 +23,8 @@ SERVE = """CMD ["sh", "-c", "echo ready >index.html; exec httpd -f -p 8080"]"""
 @contextmanager
 def task(engine: Engine, port: int = PORT) -> Iterator[str]:
     """A container that serves "ready" on the engine's address."""
-    import_busybox(engine, "alb-test/httpd:1", "WORKDIR /tmp", SERVE)
+    if not engine.docker("images", "--quiet", "alb-test/httpd:1"):
+        import_busybox(engine, "alb-test/httpd:1", "WORKDIR /tmp", SERVE)
     publish = f"{engine.address}:{port}:8080"
     name = engine.docker(
         "run", "--detach", "--init", "--publish", publish, "alb-test/httpd:1"
