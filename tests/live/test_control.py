@@ -53,6 +53,16 @@ async def test_a_file_becomes_tasks_that_answer(cluster: RunningCluster) -> None
     _, metrics = await cluster.ask("GET", "/metrics")
     assert 'alb_service_healthy_tasks{service="web"} 2.0' in metrics
     assert (200, "ok\n") == await cluster.ask("GET", "/readyz")
+    state = await cluster.state()
+    assert {
+        "cluster", "uid", "version", "file", "control", "node", "listeners",
+        "loadBalancer", "targetGroups", "containerInstances", "services", "tasks",
+        "alarms", "scalingActivities",
+    } == set(state)  # fmt: skip
+    (target, _) = state["targetGroups"][0]["targets"]
+    assert ("127.0.0.1", "healthy") == (target["host"], target["state"])
+    (listener,) = state["listeners"]
+    assert (cluster.port, True) == (listener["port"], listener["bound"])
 
 
 async def test_the_next_control_takes_over_without_touching_a_task(
