@@ -370,7 +370,8 @@ def _read_framing(
         if length is not None:
             raise Refused(400, "BothTeClPresent")
         _read_coding(head, coding.lower())
-    elif length is not None:
+    else:
+        assert length is not None, "asked for one of the two"
         if not length.isdigit() or len(length) > CONTENT_LENGTH_DIGITS_MAX:
             raise Refused(400, "BadContentLength")
         head.content_length = int(length)

@@ -102,30 +102,45 @@ class CompiledRules:
 
         if host.endswith(b"."):  # the same name, said to be complete
             host = host[:-1]
-        return self._find(Facts(method, host, path, query, headers, peer_ip))
+        return self._find(method, host, path, query, headers, peer_ip)
 
-    def _find(self, facts: Facts) -> int:
-        """Return the lowest position, over all that may hold it, whose checks hold."""
+    def _find(  # noqa: PLR0913, PLR0917 - positional and flat: once per request
+        self,
+        method: bytes,
+        host: bytes,
+        path: bytes,
+        query: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        peer_ip: str,
+    ) -> int:
+        """Return the lowest position, over all that may hold it, whose checks hold.
+
+        Facts are gathered only for rules that still ask something.
+        """
         nowhere = best = len(self.rules)
-        for index in self._standing(facts.host):
-            for position, checks in index.lookup(facts.path):
+        facts: Facts | None = None
+        for index in self._standing(host):
+            for position, checks in index.lookup(path):
                 if position >= best:
                     break
-                for check in checks:
-                    if not check(facts):
-                        break
-                else:
-                    best = position
-                    break
+                if checks:
+                    facts = facts or Facts(method, host, path, query, headers, peer_ip)
+                    if not _all_hold(checks, facts):
+                        continue
+                best = position
+                break
         return DEFAULT_RULE if best == nowhere else best
 
-    def _standing(self, host: bytes) -> list[PathIndex]:
+    def _standing(self, host: bytes) -> Sequence[PathIndex]:
         """Return where rules for `host` stand: itself, its domains, anywhere."""
         by_host, by_domain, anywhere = self._indexes
-        found = [anywhere]
         exact = by_host.get(host)
-        if exact is not None:
-            found.append(exact)
+        found = (anywhere,) if exact is None else (exact, anywhere)
+        return (*found, *self._domains_of(host)) if by_domain else found
+
+    def _domains_of(self, host: bytes) -> list[PathIndex]:
+        by_domain = self._indexes.by_domain
+        found = []
         end = len(host)
         for _ in range(self._labels):
             end = host.rfind(b".", 0, end)
@@ -135,6 +150,13 @@ class CompiledRules:
             if domain is not None:
                 found.append(domain)
         return found
+
+
+def _all_hold(checks: Sequence[Check], facts: Facts) -> bool:
+    for check in checks:  # noqa: SIM110 - a generator costs more than the checks
+        if not check(facts):
+            return False
+    return True
 
 
 class _Parts(NamedTuple):

@@ -198,7 +198,7 @@ class ClientConnection(asyncio.Protocol):
         if self._reading:
             return  # an answer made at once: the loop below goes on by itself
         self._reading = True
-        while self._state == _HEAD and self._buffer and not self.writing_paused:
+        while self._buffer and self._state == _HEAD and not self.writing_paused:
             try:
                 found = scan_request(self._buffer)
             except Refused as refused:
@@ -207,22 +207,22 @@ class ClientConnection(asyncio.Protocol):
             if found is None:
                 self._head_since = self._head_since or self._door.now_s
                 break
-            self._begin(*found)
+            head, end = found
+            self._head_since = 0.0
+            self._buffer = self._buffer[end:]
+            if head.has_body:
+                self._begin_with_body(head)
+            else:
+                self._state = _WAIT
+                exchange = self._door.begin(self, head)
+                if self._state == _WAIT:
+                    self.exchange = exchange
         self._reading = False
         if len(self._buffer) > READ_AHEAD_MAX:
             self.pause_reading()
 
-    def _begin(self, head: RequestHead, end: int) -> None:
-        self._head_since = 0.0
-        rest = self._buffer[end:]
-        self._buffer = b""
-        if not head.has_body:
-            self._state = _WAIT
-            self._buffer = rest
-            exchange = self._door.begin(self, head)
-            if exchange is not None and self._state == _WAIT:
-                self.exchange = exchange
-            return
+    def _begin_with_body(self, head: RequestHead) -> None:
+        rest, self._buffer = self._buffer, b""
         self._state = _BODY
         self._body_left = head.content_length
         self._decoder = ChunkDecoder() if head.chunked else None
