@@ -396,15 +396,22 @@ async def test_followers_are_bounded(client: Client, cluster: Cluster) -> None:
 
 
 async def test_a_follower_who_leaves_is_forgotten(
-    client: Client, cluster: Cluster
+    tmp_path: Path, cluster: Cluster
 ) -> None:
+    """Served as in production: aiohttp's test server would cancel the handler."""
+    runner = web.AppRunner(application(cluster, "t" * 43))
+    await runner.setup()
+    await web.SockSite(runner, open_unix(tmp_path / "control.sock")).start()
+    connector = aiohttp.UnixConnector(str(tmp_path / "control.sock"))
     async with (
         asyncio.timeout(DEADLINE_S),
-        client.get("/v1/services/web/logs?follow=1") as answer,
+        aiohttp.ClientSession("http://control", connector=connector) as session,
+        session.get("/v1/services/web/logs?follow=1") as answer,
     ):
         assert b"web/1 one\n" == await answer.content.readline()
         answer.close()
         await cluster.follow_ended.wait()
+    await runner.cleanup()
 
 
 async def test_logs_are_cut_to_their_tail(client: Client) -> None:

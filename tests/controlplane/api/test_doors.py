@@ -87,6 +87,7 @@ def test_a_token_that_others_can_read_is_refused(tmp_path: Path) -> None:
 
 def test_a_link_in_the_token_s_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("x" * 64)
+    (tmp_path / "elsewhere").chmod(0o600)
     (tmp_path / "token").symlink_to(tmp_path / "elsewhere")
 
     with pytest.raises(token.TokenExposed):
