@@ -4,23 +4,23 @@ Pure. `tests/controlplane/demo/test_scenario.py` plays it against simulated
 tasks and alarms, for fast and slow machines; `configs/demo.yaml` has the alarms.
 
     a task   50 requests/s, 0.25 core: all of its `cpu: 256`
-    "/"      5 of 6 requests: 10/s, in 16 s up to 105/s, 18 s there, back to 10/s
-    "/api/"  1 of 6 requests: at most 21/s, 42 % of a task, which stays alone
-    peak     126 requests/s, 0.63 core over all tasks
+    "/"      5 of 6 requests: 10/s, in 12 s up to 85/s, 20 s there, back to 10/s
+    "/api/"  1 of 6 requests: at most 17/s, 34 % of a task, which stays alone
+    peak     102 requests/s, 0.51 core over all tasks
 
-At 105/s two tasks are 105 % busy and three are 70 %, under the threshold of 75 %:
-the third is needed and is enough. The ramp adds 6/s each second: a task that
-serves 4 s after the load passed 50/s has met a queue of about a second, which
-nobody waits 5 s for. At 10/s one task is 20 % busy, under the 30 % of scale-in.
-The last segment ends early: as soon as one task is left.
+At 85/s two tasks are 85 % busy and three are 57 %; the threshold is 75 %: the
+third is needed and is enough. The ramp adds 6/s each second: a task that serves
+4 s after the load passed 50/s has met a queue of about a second, which nobody
+waits 5 s for. At 10/s one task is 20 % busy, under the 30 % of scale-in. The
+last segment ends early: as soon as one task is left.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-SHAPE: Final = "12x4s,12-126x16s,126x18s,126-12x3s,12x45s"
-QUIET_FROM_S: Final = 41
+SHAPE: Final = "12x4s,12-102x12s,102x20s,102-12x3s,12x45s"
+QUIET_FROM_S: Final = 39
 """From then on the load is low, until all is as it was at the start."""
 TARGETS: Final = ("/", "/", "/api/items", "/", "/", "/")
 """Take turns; five of six are the first service's."""

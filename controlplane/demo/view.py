@@ -158,7 +158,7 @@ def _top(frame: Frame, width: int, ink: Ink) -> Iterator[str]:
     room = width - _SPARK_LABEL - _SPARK_MAX
     for label, now, values, code in histories:
         spark = sparkline(values, room)
-        top = f"  max {max(values, default=0.0):.0f}"
+        top = f"  max {max(values[-room:], default=0.0):.0f}" if room > 0 else ""
         pieces = (("", f"{label:<11}{now:>8.0f}   "), (code, spark), (_DIM, top))
         yield _fit(pieces, width, ink)
     yield ""

@@ -4,14 +4,16 @@ import argparse
 import asyncio
 import io
 import sys
+from pathlib import Path
 
 import pytest
 
+from controlplane.client import Unreachable
 from controlplane.demo import main
 from controlplane.demo.main import Demo, LoadFailed, State, load_command
-from controlplane.demo.scenario import SHAPE
+from controlplane.demo.scenario import QUIET_FROM_S, SHAPE
 from controlplane.demo.screen import Lines, Terminal, screen_for
-from controlplane.demo.verdict import Scaling
+from controlplane.demo.verdict import Scaling, judge
 from controlplane.demo.view import PLAIN, Frame, ServiceRow
 from controlplane.load.main import add_arguments, options_of
 from foundation.clock import VirtualClock
@@ -43,7 +45,7 @@ class Control:
         self.clock.advance(1)
         count = self.counts[0] if len(self.counts) == 1 else self.counts.pop(0)
         if count is None:
-            raise ConnectionRefusedError
+            raise Unreachable("control.sock", "gone")
         now = self.clock.unix_s()
         scalings = tuple(Scaling(now, "web", n - 1, n, by_alarm=True) for n in (2, 3))
         return State((row(count),), ((now, f"{count} tasks"),), scalings)
@@ -65,11 +67,42 @@ async def test_a_good_run_is_judged_good_and_shown_second_by_second(
         1, 1, None, 3, 3, 3, 3, 3, 3, 3, 2, 2, 1, command=saying(*told, REPORT)
     )
 
-    verdict = await main.run(given)
+    verdict = judge(await main.run(given))
 
     assert () == verdict.problems
     assert "demo: tasks 1 -> 3 -> 1, 900 requests, 0 failed" in verdict.line
-    assert 13 == len(shown.getvalue().splitlines())
+    assert 13 == len(shown.getvalue().splitlines()), "a line a second"
+
+
+async def test_the_load_ends_as_soon_as_all_is_as_it_was(tmp_path: Path) -> None:
+    told = [SECOND.format(at=at, p95=1) for at in range(QUIET_FROM_S + 1)]
+    script = tmp_path / "load.py"
+    script.write_text(
+        "import signal, sys\n"
+        f"print({chr(10).join(told)!r}, flush=True)\n"
+        "signal.sigwait({signal.SIGTERM})\n"
+        f"print({REPORT!r})\n"
+    )
+    blocking = (
+        "import runpy, signal, sys;"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM});"
+        f"runpy.run_path({str(script)!r})"
+    )
+    given, _ = demo(1, command=[sys.executable, "-c", blocking])
+
+    observed = await asyncio.wait_for(main.run(given), 20)
+
+    assert 900 == observed.requests
+
+
+async def test_why_requests_failed_is_told_with_their_ids() -> None:
+    failures = '{"timeout": {"count": 2, "samples": [{"id": "a-1", "atSeconds": 3}]}}'
+    report = f'{{"type": "report", "requests": 9, "failed": 2, "failures": {failures}}}'
+    given, _ = demo(1, command=saying(report))
+
+    verdict = judge(await main.run(given))
+
+    assert '2 x timeout: [{"id": "a-1", "atSeconds": 3}]' in verdict.problems
 
 
 async def test_a_service_that_never_comes_home_ends_the_waiting(
@@ -78,7 +111,7 @@ async def test_a_service_that_never_comes_home_ends_the_waiting(
     monkeypatch.setattr(main, "LOOK_EVERY_S", 0.0)
     given, _ = demo(2, command=saying(REPORT))
 
-    verdict = await asyncio.wait_for(main.run(given), 20)
+    verdict = judge(await asyncio.wait_for(main.run(given), 20))
 
     assert "web did not come back to 1 task: desired 2, running 2" in verdict.problems
 
@@ -100,7 +133,7 @@ async def test_the_generator_does_not_outlive_a_demo_that_is_interrupted() -> No
 def test_the_load_is_the_scenario_against_the_front_door() -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    words = load_command("http://127.0.0.1:8080/", witness=99)[3:]
+    words = load_command("http://127.0.0.1:8080/", witness="127.0.0.1:99")[3:]
     options = options_of(parser.parse_args(words))
     assert (SHAPE, 6) == (options.shape_text, len(options.urls))
     assert ("127.0.0.1", 99) == options.witness

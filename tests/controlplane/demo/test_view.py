@@ -30,19 +30,20 @@ FRAME = Frame(
     rates=[10, 60, 126],
     p95s_ms=[20, 900, 480],
     tasks=[2, 2, 3],
+    doing="load rises",
 )
 SCREEN = """\
-alb demo  31 s  1234 requests, 0 failed
+alb demo  31 s
+1234 requests, 0 failed  load rises
 
-requests/s      126   ▂▄█
-p95 ms          480   ▁█▅
-tasks             3   ▆▆█
+requests/s      126   ▂▄█  max 126
+p95 ms          480   ▁█▅  max 900
+web tasks         3   ▆▆█  max 3
 
-service        desired running healthy  cpu, low | high |
+service        desired running healthy  cpu of the reserved, low | high |
 web                  3       2       1  █████|██████|···  82 %  ALARM web-out
 api                  1       1       1  ·····|······|···     -
 
-   26 s  event number 26
    27 s  event number 27
    28 s  event number 28
    29 s  event number 29
@@ -72,6 +73,11 @@ def test_no_colour_means_none() -> None:
 def test_an_event_cannot_move_the_cursor() -> None:
     frame = Frame(0, 0, 0, 0, 0, 0, (), events=((1.0, "a\x1b[2Jb\nc"),))
     assert "a [2Jb c" in render(frame, 80, 24, PLAIN)
+
+
+def test_an_event_that_is_too_long_says_so() -> None:
+    frame = Frame(0, 0, 0, 0, 0, 0, (), events=((1.0, "too long to be shown whole"),))
+    assert "    1 s  too long …" in plain(render(frame, 19, 24))
 
 
 def test_a_line_for_where_there_is_no_terminal() -> None:
