@@ -15,65 +15,39 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from alb.app.balancer import Balancer
-from alb.model import HealthState, LoadBalancer, TargetId
-from autoscaler.app.autoscaler import Autoscaler
-from controlplane import explain, logs, views
+from alb.model import LoadBalancer
+from controlplane import explain, logs
 from controlplane.api.application import problem_document
 from controlplane.api.ports import Document, Question, Submission
 from controlplane.cluster_file import ClusterFile, load
 from controlplane.cluster_file.ownership import Change, Merged, live_of, merge
 from controlplane.cluster_file.plan import plan_document
-from controlplane.cpu_feed import CpuFeed
 from controlplane.errors import GoingDown, NotApplied, ServiceNotFound
 from controlplane.events import EventLog
-from controlplane.events_feed import EventFeed
 from controlplane.front_door import (
     local_gateways,
     require_free,
     url_of,
     with_gateways,
 )
-from controlplane.metrics import Picture, render
+from controlplane.metrics import render
+from controlplane.parts import Parts
+from controlplane.portrait import InForce, picture, state_document
 from controlplane.records import APPLIED, DEFAULT_INSTANCE, Applied
 from controlplane.runtimes import (
-    Runtimes,
     choose_default,
     engine_endpoint,
     require_commands,
 )
-from controlplane.state_dir import StateDir
-from controlplane.store import Store
-from controlplane.version import __version__
-from foundation.clock import Clock
 from foundation.journal import Change as JournalChange
 from foundation.journal import Put
-from scheduler.app.scheduler import Scheduler
-from scheduler.decide.identity import target_ids
 from scheduler.errors import ContainerError
-from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus, Task
+from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus
 
 STATUS_S: Final = 5.0
 """How long an engine may take to tell its gateway."""
-PERCENT: Final = 100.0
 KEY: Final = "file"
 INSTANCE_KEY: Final = "instance"
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a cluster consists of; `wiring` makes them."""
-
-    clock: Clock
-    state_dir: StateDir
-    store: Store
-    balancer: Balancer
-    scheduler: Scheduler
-    scaler: Autoscaler
-    runtimes: Runtimes
-    cpu: CpuFeed
-    events: EventLog
-    feed: EventFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,89 +246,15 @@ class Cluster:
         return self._parts.balancer.ready()
 
     def state(self) -> Document:
-        parts = self._parts
-        facts = self._node_facts()
-        tasks = parts.scheduler.tasks()
-        services = parts.scheduler.observe_services()
-        return {
-            "cluster": self._applied.content.cluster if self._applied else None,
-            "uid": parts.store.cluster_uid,
-            "version": __version__,
-            "file": self._applied.file if self._applied else None,
-            "control": {"pid": os.getpid(), "epoch": parts.store.epoch},
-            "node": views.node_document(facts),
-            "listeners": views.listeners_document(facts),
-            "loadBalancer": views.balancer_document(facts),
-            "targetGroups": views.groups_document(facts),
-            "containerInstances": views.instances_document(
-                self._instances, parts.scheduler.instances(), tasks
-            ),
-            "services": [
-                views.service_document(view, parts.cpu.by_service.get(name))
-                for name, view in services.items()
-            ],
-            "tasks": [
-                views.task_document(task, self._healths(task, facts)) for task in tasks
-            ],
-            "alarms": [
-                views.alarm_document(view) for view in parts.scaler.alarms().values()
-            ],
-            "scalingActivities": [
-                views.activity_document(one) for one in parts.scaler.activities()
-            ],
-        }
+        return state_document(self._parts, self._in_view())
 
-    def _node_facts(self) -> views.NodeFacts:
-        parts = self._parts
-        ready, why = self.ready()
-        registered = (
-            (TargetId(target_id), (task.address, lease.host_port))
-            for task in parts.scheduler.tasks()
-            for target_id, (_, lease) in target_ids(task).items()
+    def _in_view(self) -> InForce:
+        return InForce(
+            self._applied, self._instances, self._balancer_wanted, *self.ready()
         )
-        return views.NodeFacts(
-            pid=_keeper_pid(parts.state_dir),
-            ready=ready,
-            why=why,
-            statistics=parts.balancer.statistics(),
-            observed=parts.balancer.observe(),
-            load_balancer=self._balancer_wanted,
-            addresses=views.addresses_of(registered, self._balancer_wanted),
-        )
-
-    def _healths(self, task: Task, facts: views.NodeFacts) -> list[str]:
-        return [
-            facts.observed[TargetId(name)].health.state.value
-            for name in target_ids(task)
-            if TargetId(name) in facts.observed
-        ]
 
     async def metrics(self) -> bytes:
-        return await asyncio.to_thread(render, self._picture())
-
-    def _picture(self) -> Picture:
-        parts = self._parts
-        states: dict[str, dict[HealthState, int]] = {}
-        in_flight: dict[str, int] = {}
-        for seen in parts.balancer.observe().values():
-            counts = states.setdefault(seen.group, {})
-            counts[seen.health.state] = counts.get(seen.health.state, 0) + 1
-            in_flight[seen.group] = in_flight.get(seen.group, 0) + seen.in_flight
-        return Picture(
-            version=__version__,
-            ready=self.ready()[0],
-            commit_failed=bool(parts.store.failure),
-            balancer=parts.balancer.statistics(),
-            group_states=states,
-            group_in_flight=in_flight,
-            services=parts.scheduler.observe_services(),
-            cpu_ratios={
-                name: percent / PERCENT
-                for name, percent in parts.cpu.by_service.items()
-            },
-            instances=parts.scheduler.instances(),
-            alarms=parts.scaler.alarms(),
-        )
+        return await asyncio.to_thread(render, picture(self._parts, self._in_view()))
 
     def logs(
         self, service: str, *, follow: bool, tail: int | None
@@ -401,10 +301,3 @@ def _planned(submission: Submission, prepared: Prepared) -> Document:
 
 def _warnings(file: str, content: ClusterFile) -> list[Document]:
     return [problem_document(problem, file) for problem in content.warnings]
-
-
-def _keeper_pid(state_dir: StateDir) -> int | None:
-    try:
-        return int((state_dir.path / "keeper.pid").read_text())
-    except (OSError, ValueError):
-        return None

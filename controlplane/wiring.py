@@ -27,11 +27,12 @@ from controlplane.adapters import Capacities, FrontDoor
 from controlplane.api import doors, token
 from controlplane.api.application import application
 from controlplane.clean import clean
-from controlplane.cluster import Cluster, Parts
+from controlplane.cluster import Cluster
 from controlplane.cpu_feed import CpuFeed
 from controlplane.events import EventLog
 from controlplane.events_feed import EventFeed
 from controlplane.lock import StateLock
+from controlplane.parts import Parts
 from controlplane.runtimes import Runtimes
 from controlplane.state_dir import StateDir
 from controlplane.store import Store

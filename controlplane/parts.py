@@ -1,0 +1,32 @@
+"""What a running cluster consists of; `wiring` makes them, others use them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alb.app.balancer import Balancer
+from autoscaler.app.autoscaler import Autoscaler
+from controlplane.cpu_feed import CpuFeed
+from controlplane.events import EventLog
+from controlplane.events_feed import EventFeed
+from controlplane.runtimes import Runtimes
+from controlplane.state_dir import StateDir
+from controlplane.store import Store
+from foundation.clock import Clock
+from scheduler.app.scheduler import Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Complete once made; they live and end together."""
+
+    clock: Clock
+    state_dir: StateDir
+    store: Store
+    balancer: Balancer
+    scheduler: Scheduler
+    scaler: Autoscaler
+    runtimes: Runtimes
+    cpu: CpuFeed
+    events: EventLog
+    feed: EventFeed
