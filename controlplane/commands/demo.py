@@ -92,6 +92,7 @@ def _perform(args: argparse.Namespace, clock: Clock, began_s: float) -> int:
     verdict = judge(observed.ended_after(clock.now_s() - began_s))
     if verdict.problems:
         complain("\n".join((*observed.events, log)))  # seconds since the load began
+        complain(_how_busy())
     for problem in verdict.problems:
         complain(f"alb: {problem}")
     if args.output == "json":
@@ -99,6 +100,12 @@ def _perform(args: argparse.Namespace, clock: Clock, began_s: float) -> int:
     else:
         say(verdict.line)
     return verdict.exit_status
+
+
+def _how_busy() -> str:
+    """Say what the machine had to do: nothing is excused by it, much explained."""
+    load, cores = os.getloadavg()[0], os.cpu_count()
+    return f"load average of the last minute: {load:.1f} on {cores} cores"
 
 
 def _directory(chosen: str | None) -> Path:
