@@ -167,6 +167,8 @@ class ClientConnection(asyncio.Protocol):
         if self._state == _TUNNEL and self.exchange is not None:
             self.exchange.end_tunnel()
             return True
+        if self.exchange is None:
+            self.finish()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -302,7 +304,7 @@ class ClientConnection(asyncio.Protocol):
     def end_exchange(self, *, keep_alive: bool) -> None:
         """The response is written whole: read the next request, or end."""
         self.exchange = None
-        if self._state == _WAIT and keep_alive:
+        if self._state == _WAIT and keep_alive and not self.transport.is_closing():
             self._state = _HEAD
             self.resume_reading()
             if self._buffer:
@@ -343,7 +345,7 @@ class ClientConnection(asyncio.Protocol):
         if not transport.is_closing():
             sock = transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            transport.abort()
+        transport.abort()
 
     def switch(self) -> bytes:
         """Become a tunnel; return what the client sent ahead."""

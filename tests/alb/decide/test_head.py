@@ -145,6 +145,7 @@ def test_what_has_no_one_meaning_is_refused(
 
 # fmt: off
 READ = [
+    (b"\r\n" * 8 + get(),                   "method",      b"GET",     "up to eight of them"),
     (b"\r\n\r\n" + get(),                    "method",      b"GET",     "empty lines in front are skipped"),
     (b"PURGE" + get()[3:],                   "method",      b"PURGE",   "methods we do not know pass"),
     (b"G" * 64 + get()[3:],                  "method",      b"G" * 64,  "up to 64 letters"),
