@@ -15,7 +15,7 @@ from controlplane.demo import image
 from controlplane.demo.image import ImageUnavailable, ensure_image, write_rootfs
 from tests.support.engines import Engine
 
-SIZE_MAX = 60_000_000
+SIZE_MAX = 80_000_000
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="imports Linux's Python")
 
