@@ -43,15 +43,19 @@ OnSecond = Callable[[Second], None]
 
 
 async def generate(
-    options: LoadOptions, on_second: OnSecond, stop: asyncio.Event
+    options: LoadOptions,
+    on_second: OnSecond,
+    stop: asyncio.Event,
+    tally: Tally | None = None,
 ) -> LoadReport:
     """Run the whole shape, or until `stop` is set, and report.
 
-    Raises OSError if a name does not resolve or the witness's port is taken.
-    Connections that fail are failed requests, never exceptions.
+    A caller's own `tally` can be looked at while the run goes on. Raises OSError
+    if a name does not resolve or the witness's port is taken. Connections that
+    fail are failed requests, never exceptions.
     """
-    run_id = secrets.token_hex(4)
-    tally = Tally(run_id)
+    tally = tally or Tally(secrets.token_hex(4))
+    run_id = tally.run_id
     origins = {(url.host, url.port): await _resolve(url) for url in options.urls}
     async with _witness(options, tally), asyncio.TaskGroup() as group:
         generator = Generator(options, run_id, tally, group, origins)

@@ -84,7 +84,7 @@ class Tally:
     """Counts outcomes while the run goes on. Numbers of requests count from 0."""
 
     def __init__(self, run_id: str) -> None:
-        self._run_id = run_id
+        self.run_id = run_id
         self._marks = bytearray()
         self._second = Histogram()
         self._second_sent = self._second_ok = self._second_failed = 0
@@ -136,14 +136,14 @@ class Tally:
         kind = self.failures.setdefault(reason, FailureClass())
         kind.count += 1
         if len(kind.samples) < SAMPLES_MAX:
-            sample = Sample(f"{self._run_id}-{number}", round(intended_s, 3))
+            sample = Sample(f"{self.run_id}-{number}", round(intended_s, 3))
             kind.samples.append(sample)
 
     def witness(self, request_id: bytes, at_s: float) -> None:
         """Note that a target received `request_id`. The second time it fails."""
         run_id, _, number_text = request_id.rpartition(b"-")
         plain = number_text.isdigit() and len(number_text) <= _DIGITS_MAX
-        mine = plain and run_id == self._run_id.encode()
+        mine = plain and run_id == self.run_id.encode()
         number = int(number_text) if mine else self.requests
         if number >= self.requests:
             self.foreign += 1
