@@ -12,7 +12,7 @@ from typing import Final
 from alb.app.balancer import BalancerStatistics
 from alb.model import LoadBalancer, Target, TargetId, TargetObservation
 from alb.ports import Counters
-from alb.state.fleet import add_counters
+from alb.state.counters import add_counters
 from alb.state.histogram import merge, percentile_us
 from autoscaler.model import Activity, AlarmView
 from controlplane.api.ports import Document
