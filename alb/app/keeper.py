@@ -61,6 +61,8 @@ SILENT_TICKS_MAX: Final = 8
 BACKOFF_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 STEADY_S: Final = 10.0
 """A child that lived this long is started again at once."""
+LAST_WORDS_S: Final = 1.0
+"""What a child that hung up may still take to write why."""
 STOP_S: Final = 30.0
 REBIND_S: Final = 1.0
 
@@ -225,6 +227,9 @@ class Keeper:
                 member.was_heard = True
                 member.silent_ticks = 0
                 self._heard(member, message)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await member.child.process.wait()
         member.child.kill()
 
     def _heard(self, member: Member, message: Message) -> None:
