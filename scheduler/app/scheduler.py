@@ -280,6 +280,8 @@ class Scheduler:
             case Start() | Stop():
                 self._workers.begin(group, action)
             case Register():
+                # One deregistered before it was known still has to be.
+                self._draining.discard(action.target_id)
                 self._balancer.register(
                     action.target_id, action.group, action.host, action.port
                 )

@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from scheduler.drivers.memory import Fault, MemoryContainer
-from scheduler.model import ContainerName, TaskId
+from scheduler.model import ContainerName, TaskId, TaskStatus
 from scheduler.ports import ContainerSpec
 from tests.support.cluster import Cluster, Crashed, web
 from tests.support.virtual import run
@@ -146,6 +146,24 @@ def test_a_task_that_runs_and_dies_at_once_backs_off_too() -> None:
             await cluster.until(lambda: cluster.clock.now_s() > 300, within_s=301)
             rounds = len(scheduler.tasks()) / 3
             assert 10 <= rounds <= 15, "not the 85 that 3.5 s each would make"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("lives_s", [0.0, 0.0005, 0.001, 0.0015, 0.002, 0.01])
+def test_a_task_that_dies_before_it_serves_is_gone_at_once(lives_s: float) -> None:
+    async def scenario() -> None:
+        cluster = Cluster(hosts=1)
+        cluster.hosts["a"].dies_after_s = lives_s
+        async with cluster.running() as scheduler:
+            await cluster.until(lambda: bool(scheduler.tasks()), within_s=5)
+            first = scheduler.tasks()[0].id
+
+            def gone() -> bool:
+                found = {task.id: task.status for task in scheduler.tasks()}
+                return found[first] is TaskStatus.STOPPED
+
+            await cluster.until(gone, within_s=5)
 
     run(scenario())
 
