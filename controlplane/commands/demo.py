@@ -32,7 +32,8 @@ INTERRUPTED: Final = 130
 """As shells count it: 128 and the number of SIGINT."""
 HEALTHY_WITHIN_S: Final = 30.0
 DOWN_WITHIN_S: Final = 30.0
-READY_WITHIN_S: Final = "15"
+READY_WITHIN_S: Final = "3", "30"
+"""A port that somebody took meanwhile is seen after the first wait."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -155,14 +156,15 @@ def _started(node: Node, file: Path, port: int) -> bool:
     from controlplane.commands.node import NodeFailed  # noqa: PLC0415 - lazy
 
     place = ["-f", str(file), "--state-dir", str(node.state_dir.path)]
-    status = cli.main(["up", "-d", "--wait", READY_WITHIN_S, *place])
-    if status == 0 and node.keeper_lives():
-        return True
-    if status in {0, INTERRUPTED}:  # it has stopped what it had begun
-        raise KeyboardInterrupt
-    if not node.keeper_lives() or f":{port}: " in node.unready_because():
-        return False
-    raise NodeFailed(f"alb up ended with status {status}")
+    for wait_s in READY_WITHIN_S:
+        status = cli.main(["up", "-d", "--wait", wait_s, *place])
+        if status == 0 and node.keeper_lives():
+            return True
+        if status in {0, INTERRUPTED}:  # it has stopped what it had begun
+            raise KeyboardInterrupt
+        if not node.keeper_lives() or f":{port}: " in node.unready_because():
+            return False
+    raise NodeFailed("alb up failed")
 
 
 def _healthy(node: Node) -> bool:

@@ -27,6 +27,10 @@ from scheduler.model import RuntimeKind
 
 PORT: Final = 8080
 PORTS_TRIED: Final = 100
+PORTS_FROM: Final = 20_000
+PORTS_EACH: Final = 100
+PORT_RANGES: Final = 100
+"""What tasks listen on: one of the 100 ranges up to port 29999."""
 FILE_NAME: Final = "demo.yaml"
 
 
@@ -128,8 +132,17 @@ def variables(host: Host, port: int, witness: str) -> Mapping[str, str]:
 
 
 def file_text(host: Host) -> str:
-    """Return the demo's cluster file for `host`."""
-    instance = {"name": "local", "runtime": host.runtime.value}
+    """Return the demo's cluster file for `host`.
+
+    Clusters that start at the same moment would lease the same ports first, and
+    find out too late; so each demo has ports of its own.
+    """
+    first = PORTS_FROM + os.getpid() % PORT_RANGES * PORTS_EACH
+    instance = {
+        "name": "local",
+        "runtime": host.runtime.value,
+        "dynamicPortRange": f"{first}-{first + PORTS_EACH - 1}",
+    }
     if host.endpoint:
         instance["endpoint"] = host.endpoint
     text = packaged_file().read_text(encoding="utf-8")

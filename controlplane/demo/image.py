@@ -21,6 +21,7 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,8 @@ COMMAND: Final = ("python", "-m", "controlplane.demo.task")
 
 SILENCE_MAX_S: Final = 15.0
 """A registry that says nothing for so long is not reachable."""
+PULL_MAX_S: Final = 30.0
+"""The demo's 120 s include this, the first time."""
 IMPORT_MAX_S: Final = 120
 _TOOLS: Final = "usr/local/bin/python", "usr/local/bin/python3"
 _APP: Final = "app/controlplane/demo/task.py"
@@ -114,7 +117,7 @@ def content_label() -> str:
 
 
 def _build(client: docker.DockerClient, tag: str, base: str, label: str) -> Image:
-    client.images.pull(base)
+    _pull(client, base)
     dockerfile = "\n".join(
         (f"FROM {base}", f"COPY task.py /{_APP}", *_CHANGES[1:]),
     )
@@ -131,6 +134,17 @@ def _build(client: docker.DockerClient, tag: str, base: str, label: str) -> Imag
         rm=True,
     )
     return Image(tag, f"image {tag} is {base} and the demo's task")
+
+
+def _pull(client: docker.DockerClient, base: str) -> None:
+    """Pull, and give up when it lasts: the machine's own Python is there already."""
+    deadline_s = time.monotonic() + PULL_MAX_S
+    repository, _, tag = base.partition(":")
+    for step in client.api.pull(repository, tag=tag, stream=True, decode=True):
+        if "error" in step:
+            raise APIError(step["error"])
+        if time.monotonic() > deadline_s:
+            raise APIError(f"not there after {PULL_MAX_S:.0f} s")
 
 
 def _cannot_import(client: docker.DockerClient) -> str:

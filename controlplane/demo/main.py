@@ -176,8 +176,10 @@ async def _follow(
             _take_report(record, told)
             continue
         _take_second(record, told)
+        if asked_to_end:
+            continue
         await _look_and_show(demo, record)
-        if not asked_to_end and _quiet(record) and _home(record.state):
+        if _quiet(record) and _home(record.state):
             asked_to_end = True
             generator.send_signal(signal.SIGTERM)
     await generator.wait()

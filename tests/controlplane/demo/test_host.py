@@ -9,6 +9,7 @@ import pytest
 from controlplane.cluster_file import load
 from controlplane.demo import host as demo_host
 from controlplane.demo.host import (
+    PORTS_EACH,
     DemoImpossible,
     Host,
     choose_host,
@@ -87,6 +88,7 @@ def test_the_file_is_the_packaged_one_on_the_chosen_host(host: Host) -> None:
 
     (instance,) = loaded.instances
     assert (host.runtime, host.endpoint) == (instance.runtime, instance.endpoint)
+    assert PORTS_EACH == len(range(*instance.dynamic_port_range)) + 1
     assert loaded.load_balancer is not None
     assert [8099] == [one.port for one in loaded.load_balancer.listeners]
     for definition in loaded.task_definitions.values():
