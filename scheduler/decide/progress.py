@@ -82,22 +82,30 @@ def next_turn(task: Task, seen: Seen, now_unix_s: float) -> Turn:
 def _pending(task: Task, seen: Seen, now_unix_s: float) -> Turn:
     if seen.busy:
         return Turn(task)
-    if (dead := _dead(task, seen)) is not None:
+    outcome = seen.outcome
+    if outcome is not None and not isinstance(outcome.action, Start):
+        outcome = None
+    refused = outcome is not None and _is_refusal(outcome.error)
+    if not refused and (dead := _dead(task, seen)) is not None:
         code = StopCode.ESSENTIAL_CONTAINER_EXITED
         return Turn(lifecycle.stop(task, code, dead, now_unix_s))
-    outcome = seen.outcome
-    if outcome is None or not isinstance(outcome.action, Start):
+    if outcome is None:
         return Turn(task, (_start(task, seen),))
     if outcome.error is None:
         return Turn(lifecycle.move(task, TaskStatus.ACTIVATING, now_unix_s))
     return _not_started(task, seen, outcome, outcome.error, now_unix_s)
 
 
+def _is_refusal(error: ContainerError | None) -> bool:
+    """Tell whether the host said why it did not start: better than an exit code."""
+    return error is not None and not isinstance(error, HostNotReached | OutcomeUnknown)
+
+
 def _not_started(
     task: Task, seen: Seen, outcome: Outcome, error: ContainerError, now_unix_s: float
 ) -> Turn:
     """Move on from a start that failed: nothing sent, not known, or refused."""
-    if isinstance(error, HostNotReached | OutcomeUnknown) and not outcome.nothing_sent:
+    if not _is_refusal(error) and not outcome.nothing_sent:
         return _again(task, outcome, _start(task, seen), now_unix_s)
     code, reason = StopCode.TASK_FAILED_TO_START, wording.cannot_start(error)
     stopping = lifecycle.stop(task, code, reason, now_unix_s)

@@ -26,6 +26,11 @@ NO_CPU = "has insufficient CPU units available."
 NO_MEMORY = "has insufficient memory available."
 PORT_IN_USE = "is already using a port required by your task."
 AGENT = 'encountered error "AGENT".'
+AGENT_ERRORS = (
+    "CannotPullContainerError: ",
+    "CannotCreateContainerError: ",
+    "CannotStartContainerError: ",
+)
 
 
 def started(service: str, tasks: Iterable[str]) -> str:
@@ -139,7 +144,12 @@ def exited(exit_code: int | None, *, oom_killed: bool) -> str:
 
 
 def cannot_start(error: ContainerError) -> str:
-    """Return the container reason that ECS's agent gives for such an error."""
+    """Return the container reason that ECS's agent gives for such an error.
+
+    A runtime that knows better which step failed has said so itself.
+    """
+    if error.detail.startswith(AGENT_ERRORS):
+        return error.detail
     match error:
         case ImageNotFound():
             kind = "CannotPullContainerError"

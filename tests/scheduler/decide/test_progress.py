@@ -88,6 +88,7 @@ TURNS = [  # status, seen, becomes, actions, because
     (S.PENDING, replace(RUNS, outcome=ended(STOP)), S.PENDING, "Start", "another action's outcome"),
     (S.PENDING, replace(NOTHING, outcome=ended(START, ImageNotFound)), S.STOPPING, "", "refused: remove what was left"),
     (S.PENDING, replace(NOTHING, outcome=ended(START, OutcomeUnknown)), S.PENDING, "", "it keeps its host"),
+    (S.PENDING, replace(EXITED, outcome=ended(START, OutcomeUnknown)), S.STOPPING, "", "it ran and ended, though nobody answered"),
     (S.PENDING, replace(NOTHING, outcome=ended(START, OutcomeUnknown, NOW - 2)), S.PENDING, "Start", "and is tried again after a pause"),
     (S.PENDING, replace(NOTHING, outcome=ended(START, HostNotReached)), S.PENDING, "", "an earlier try may have been sent"),
     (S.PENDING, replace(NOTHING, outcome=replace(ended(START, HostNotReached), nothing_sent=True)), S.STOPPED, "", "certainly nothing was sent"),
@@ -159,6 +160,7 @@ def test_a_pause_says_when_it_ends() -> None:
 REASONS = [
     (S.PENDING, replace(NOTHING, outcome=ended(START, ImageNotFound)), StopCode.TASK_FAILED_TO_START, "CannotPullContainerError: because"),
     (S.PENDING, replace(NOTHING, outcome=ended(START, CannotStart)), StopCode.TASK_FAILED_TO_START, "CannotStartContainerError: because"),
+    (S.PENDING, replace(EXITED, outcome=ended(START, CannotStart)), StopCode.TASK_FAILED_TO_START, "CannotStartContainerError: because"),
     (S.RUNNING, EXITED, StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited (exit code 3)"),
     (S.RUNNING, NOTHING, StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited"),
     (S.RUNNING, seen_with(replace(shown(ContainerState.EXITED, 137), oom_killed=True)), StopCode.ESSENTIAL_CONTAINER_EXITED,
@@ -167,9 +169,7 @@ REASONS = [
 # fmt: on
 
 
-@pytest.mark.parametrize(
-    ("status", "seen", "code", "reason"), REASONS, ids=[row[-1] for row in REASONS]
-)
+@pytest.mark.parametrize(("status", "seen", "code", "reason"), REASONS)
 def test_a_task_keeps_why_it_stopped(
     status: TaskStatus, seen: Seen, code: StopCode, reason: str
 ) -> None:

@@ -52,3 +52,8 @@ def test_start_errors_have_the_agents_names(
 ) -> None:
     assert reason == wording.cannot_start(error("a", "start", "why"))
     assert str(error("a", "start", "why")) == "start on a: why"
+
+
+def test_a_runtime_that_knows_which_step_failed_is_believed() -> None:
+    detail = "CannotPullContainerError: no space left on device"
+    assert detail == wording.cannot_start(CannotStart("a", "start", detail))
