@@ -32,7 +32,7 @@ INTERRUPTED: Final = 130
 """As shells count it: 128 and the number of SIGINT."""
 HEALTHY_WITHIN_S: Final = 30.0
 DOWN_WITHIN_S: Final = 30.0
-READY_WITHIN_S: Final = "3", "30"
+READY_WITHIN_S: Final = "20", "30"
 """A port that somebody took meanwhile is seen after the first wait."""
 
 

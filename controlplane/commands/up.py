@@ -66,6 +66,8 @@ def main(args: argparse.Namespace) -> int:
         since = _newest_event(node, began=began)
         _apply(node, place, began=began)
         _await_ready(node, args.wait)
+        if args.detach:
+            _await_services(node, args.wait)
         _tell_addresses(node.control, args.output)
         return 0 if args.detach else _stay(node, since)
     except NodeFailed as failed:
@@ -124,6 +126,33 @@ def _await_ready(node: Node, within_s: float) -> None:
         wait_until("the node has to serve the file", within_s, ready, lambda: "")
     except NodeFailed as failed:
         raise NodeFailed(f"{failed.what} ({reason})", node.log_tail()) from failed
+
+
+def _await_services(node: Node, within_s: float) -> None:
+    """Wait until every service has its tasks running and healthy.
+
+    Who asked for it in the background has nothing else that tells: the next
+    command may send requests.
+    """
+    unsteady: list[str] = []
+
+    def steady() -> bool:
+        services = node.control.get("/v1/state")["services"]
+        assert isinstance(services, list)
+        unsteady[:] = [
+            f"{service['serviceName']} has {service['healthyCount']} of "
+            f"{service['desiredCount']} tasks healthy"
+            for service in services
+            if not service["steady"]
+        ]
+        return not unsteady
+
+    try:
+        wait_until("services have to become steady", within_s, steady, lambda: "")
+    except NodeFailed as failed:
+        raise NodeFailed(
+            f"{failed.what} ({', '.join(unsteady)}); it runs on: alb status, alb events"
+        ) from failed
 
 
 def _tell_addresses(control: Control, output: str) -> None:
