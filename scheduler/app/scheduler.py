@@ -166,6 +166,10 @@ class Scheduler:
         wish = wishes.wish_service(wished, before, new_id, self._clock.unix_s())
         if wish.record != before:
             self._put(draft, wish)
+        for task in draft.after.tasks_of(service.name):
+            later = wishes.with_delays(task, service)
+            if task.is_live and later != task:
+                draft.put_task(later)
 
     def _put(self, draft: Draft, wish: wishes.Wish) -> None:
         if wish.deployment is not None:
@@ -206,13 +210,14 @@ class Scheduler:
     def cpu_samples(self) -> Sequence[tuple[str, str, float, int]]:
         """Return (service, task id, CPU units used, reserved) over the last second.
 
-        A task without fresh readings, or that reserves nothing, is not in it.
+        A task without fresh readings is not in it. One that reserves nothing (0)
+        is: it uses what the cluster has.
         """
         samples = []
         for task in self._records.tasks.values():
             watch = self._watches.get(task.instance)
             reserved = task.task_definition.reserved_cpu
-            if task.status is not TaskStatus.RUNNING or not reserved or watch is None:
+            if task.status is not TaskStatus.RUNNING or watch is None:
                 continue
             names = container_names(self._around.cluster_uid, task)
             used = task_units(names, *watch.readings())

@@ -16,6 +16,7 @@ from scheduler.model import (
     Service,
     ServiceRecord,
     ServiceStatus,
+    Task,
 )
 
 ACTIVITIES_MAX: Final = 16
@@ -57,6 +58,28 @@ def wish_deployment(
     """Return the records for a new deployment of the service as it is."""
     record = replace(before, deployment_id=deployment_id, steady=False)
     return Wish(record, _deployment(before.service, deployment_id, now_unix_s))
+
+
+def with_delays(task: Task, service: Service) -> Task:
+    """Return a task that waits for its last requests as long as the groups now do.
+
+    ALB's delay is the group's at the moment of deregistration: a task keeps the
+    groups that it was started with, and not how long those took then.
+    """
+    delays_s = {
+        item.target_group: item.deregistration_delay_s
+        for item in service.load_balancers
+    }
+    balancers = tuple(
+        replace(
+            item,
+            deregistration_delay_s=delays_s.get(
+                item.target_group, item.deregistration_delay_s
+            ),
+        )
+        for item in task.load_balancers
+    )
+    return replace(task, load_balancers=balancers)
 
 
 def wish_removed(before: ServiceRecord) -> ServiceRecord:

@@ -15,7 +15,7 @@ import pytest
 
 from scheduler.drivers.memory import Fault
 from scheduler.model import StopCode, TaskStatus
-from tests.support.cluster import Cluster, web
+from tests.support.cluster import DELAY_S, Cluster, web
 from tests.support.virtual import run
 
 Scenario = Callable[[], Coroutine[object, object, None]]
@@ -268,6 +268,38 @@ async def test_used_cpu_is_told_with_what_is_reserved() -> None:
         cluster.hosts["a"].reachable = False
         await cluster.until(lambda: cluster.clock.now_s() > 15, within_s=20)
         assert not scheduler.cpu_samples(), "missing, not 0"
+
+
+@in_virtual_time
+async def test_what_reserves_nothing_uses_the_cluster_all_the_same() -> None:
+    cluster = Cluster(hosts=1)
+    cluster.hosts["a"].used_units = 384.0
+    [service] = cluster.services
+    definition = service.task_definition
+    [container] = definition.containers
+    free = replace(definition, containers=(replace(container, cpu=0),))
+    cluster.services = [replace(service, task_definition=free)]
+    async with cluster.running() as scheduler:
+        await cluster.until(lambda: cluster.steady(1), within_s=10)
+        [(_, _, used, reserved)] = scheduler.cpu_samples()
+        assert reserved == 0
+        assert used == pytest.approx(384, abs=1)
+
+
+@in_virtual_time
+async def test_a_changed_deregistration_delay_holds_for_tasks_that_run() -> None:
+    cluster = Cluster(hosts=1)
+    async with cluster.running() as scheduler:
+        await cluster.until(lambda: cluster.steady(1), within_s=10)
+        [service] = cluster.services
+        [group] = service.load_balancers
+        longer = replace(group, deregistration_delay_s=DELAY_S + 60)
+        cluster.services = [replace(service, load_balancers=(longer,))]
+        await scheduler.configure(cluster.instances, cluster.services)
+        assert len(cluster.view().deployments) == 1, "nothing is replaced for it"
+        cluster.balancer.in_flight_s = DELAY_S + 30
+        await scheduler.set_desired("web", 0, None, "", "in")
+        await cluster.until(lambda: not cluster.containers(), within_s=90)
 
 
 @in_virtual_time

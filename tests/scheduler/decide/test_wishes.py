@@ -8,9 +8,15 @@ from scheduler.decide.wishes import (
     wish_desired,
     wish_removed,
     wish_service,
+    with_delays,
 )
-from scheduler.model import Service, ServiceRecord, ServiceStatus
-from tests.support.tasks import NOW, definition
+from scheduler.model import (
+    Service,
+    ServiceLoadBalancer,
+    ServiceRecord,
+    ServiceStatus,
+)
+from tests.support.tasks import NOW, definition, task
 
 WEB = Service("web", definition(), 2)
 KEPT = ServiceRecord(WEB, "ecs-svc/1", NOW, version=5, steady=True)
@@ -82,3 +88,12 @@ def test_activities_are_remembered_within_bounds() -> None:
     assert record is not None
     assert len(record.activity_ids) == ACTIVITIES_MAX
     assert record.activity_ids[-1] == f"act-{ACTIVITIES_MAX + 4}"
+
+
+def test_tasks_wait_as_long_as_their_groups_now_do() -> None:
+    """Groups: a task keeps its own, whatever new tasks register in."""
+    blue = ServiceLoadBalancer("blue", "web", 8080, 60.0)
+    green = ServiceLoadBalancer("green", "web", 8080, 90.0)
+    after = with_delays(task(), replace(WEB, load_balancers=(blue, green)))
+    assert (blue,) == after.load_balancers
+    assert task() == with_delays(task(), replace(WEB, load_balancers=(green,)))
