@@ -65,15 +65,16 @@ class SimulatedService:
         low = all(
             self.average(n) < scenario.IN_THRESHOLD for n in range(scenario.IN_PERIODS)
         )
-        if now - self.repeated_at_s < scenario.PERIOD_S:
+        if not (high or low) or now - self.repeated_at_s < scenario.PERIOD_S:
             return
+        self.repeated_at_s = now  # an alarm acts each period, in a cooldown in vain
         since_s = now - self.last_action_s
         if high and since_s >= scenario.OUT_COOLDOWN_S and desired < scenario.TASKS_MAX:
             self.pending.append(now + self.start_s)
-            self.last_action_s = self.repeated_at_s = now
+            self.last_action_s = now
         elif low and since_s >= scenario.IN_COOLDOWN_S and desired > 1:
             self.free_at_s.pop()
-            self.last_action_s = self.repeated_at_s = now
+            self.last_action_s = now
 
 
 def play(start_s: float, cpu_s: float) -> tuple[SimulatedService, SimulatedService]:
