@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,7 +25,6 @@ from typing import Any, Final
 
 import aiohttp
 
-from controlplane.demo import task as demo_task
 from controlplane.demo.image import ensure_image
 from controlplane.state_dir import StateDir
 from scheduler.drivers.labels import CLUSTER_UID, TASK_ID
@@ -42,6 +40,19 @@ RELEASES: Final = ("one", "two", "three")
 MILLISECONDS: Final = "10"
 """How long a request takes in a task: one serves 100 a second, two at a time never."""
 CPU_MILLISECONDS: Final = "1"
+
+TASK: Final = """
+import os, signal
+from controlplane.demo import task
+polite = task.Task.catch_sigterm
+def abrupt(self):
+    polite(self)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+task.Task.catch_sigterm = abrupt
+task.main()
+"""
+"""The demo's task, but SIGTERM ends it at once: a request that it still has is
+lost, so whoever sends SIGTERM must have drained it before."""
 
 Document = dict[str, Any]
 
@@ -86,21 +97,20 @@ class Host:
         return {"name": "here", "runtime": "docker", "endpoint": endpoint}
 
     def prepare(self) -> None:
-        if self.engine is None:
-            shutil.copy(demo_task.__file__, self.program)
-        else:
+        if self.engine is not None:
             make_images(self.engine)
 
     @property
-    def program(self) -> Path:
-        """The task's program, at a path that only this cluster's tasks have."""
-        return self.directory / "task.py"
+    def mark(self) -> str:
+        """An argument that only the processes of this cluster's tasks have."""
+        return f"task of {self.directory}"
 
     def container(self, release: str) -> Document:
         """The part of a container definition that makes it this release."""
         if self.engine is not None:
-            return {"image": release_image(release)}
-        python = [sys.executable, "-E", "-S", str(self.program)]
+            image = release_image(release)
+            return {"image": image, "command": ["python", "-c", TASK]}
+        python = [sys.executable, "-c", TASK, self.mark]
         return {"command": ["/usr/bin/env", f"DEMO_SERVICE={release}", *python]}
 
 
@@ -312,8 +322,8 @@ class LiveCluster:
             yield task, container
 
     def _of_processes(self) -> Iterator[tuple[str, str]]:
-        """Every process of our program is one task's, and none else's."""
-        running = set(self.program_pids())
+        """Every process that has our mark is one task's, and none else's."""
+        running = set(self.marked_pids())
         for run in self.state_dir.tasks.glob("*/*/run.json"):
             pid = str(json.loads(run.read_text())["task"]["pid"])
             spec = json.loads((run.parent / "spec.json").read_text())
@@ -322,12 +332,12 @@ class LiveCluster:
                 yield spec["labels"][TASK_ID], pid
         assert not running, f"processes of no task: {running}"
 
-    def program_pids(self) -> Iterator[str]:
-        program = os.fsencode(self.host.program)
+    def marked_pids(self) -> Iterator[str]:
+        mark = os.fsencode(self.host.mark)
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 words = path.read_bytes().split(b"\0")
-                if program in words and not words[0].endswith(b"env"):
+                if mark in words and not words[0].endswith(b"env"):
                     yield path.parent.name
 
     @property
