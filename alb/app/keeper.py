@@ -102,8 +102,8 @@ class Keeper:
 
     async def run(self) -> None:
         """Serve until a Stop or a SIGTERM, then end all children."""
-        path = self._state_dir / "node.sock"
-        path.unlink(missing_ok=True)
+        path, opening = self._state_dir / "node.sock", self._state_dir / "node.new"
+        opening.unlink(missing_ok=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stop, STOP_S)
         async with asyncio.TaskGroup() as tasks:
@@ -114,8 +114,9 @@ class Keeper:
             ) -> None:
                 loops.append(tasks.create_task(self._serve_control(reader, writer)))
 
-            server = await asyncio.start_unix_server(accept, path)
-            path.chmod(0o600)
+            server = await asyncio.start_unix_server(accept, opening)
+            opening.chmod(0o600)
+            opening.replace(path)  # where it is found, it is answered
             try:
                 loops += [
                     *(
