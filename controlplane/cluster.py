@@ -263,13 +263,12 @@ class Cluster:
         tasks = [
             task for task in self._parts.scheduler.tasks() if task.service == service
         ]
-        return logs.lines_of(
-            tasks,
-            self._parts.runtimes,
+        sources = logs.Sources(
             self._parts.store.cluster_uid,
-            follow=follow,
-            tail=tail,
+            self._parts.runtimes,
+            self._parts.scheduler.last_outputs(),
         )
+        return logs.lines_of(tasks, sources, follow=follow, tail=tail)
 
     def explain(self, question: Question) -> Document:
         observed = self._parts.balancer.observe()

@@ -1,17 +1,19 @@
 """The logs of a service: its tasks' outputs, line by line, each with its task.
 
-Bounded: a reader that is slow slows the readings down, nothing is kept.
+Bounded: a reader that is slow slows the readings down, nothing is kept. Of a
+task that stopped there are the last lines, as the scheduler remembers them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from scheduler.decide.identity import container_name
 from scheduler.errors import ContainerError
-from scheduler.model import Task
+from scheduler.model import ContainerName, Task
 from scheduler.ports import Runtime
 
 QUEUE_MAX: Final = 100
@@ -20,13 +22,18 @@ LINE_MAX: Final = 64 * 1024
 SHORT_ID: Final = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the outputs of a cluster's containers are."""
+
+    cluster_uid: str
+    runtimes: Mapping[str, Runtime]
+    ended: Mapping[ContainerName, bytes] = field(default_factory=dict)
+    """What containers that were removed wrote last."""
+
+
 async def lines_of(
-    tasks: Sequence[Task],
-    runtimes: Mapping[str, Runtime],
-    cluster_uid: str,
-    *,
-    follow: bool,
-    tail: int | None,
+    tasks: Sequence[Task], sources: Sources, *, follow: bool, tail: int | None
 ) -> AsyncGenerator[bytes, None]:
     """Yield whole lines of all containers of `tasks`, as they come."""
     queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_MAX)
@@ -42,9 +49,7 @@ async def lines_of(
         async with asyncio.TaskGroup() as group:
             copies = [
                 group.create_task(copy(prefix, chunks))
-                for prefix, chunks in _outputs(
-                    tasks, runtimes, cluster_uid, follow=follow, tail=tail
-                )
+                for prefix, chunks in _outputs(tasks, sources, follow=follow, tail=tail)
             ]
             group.create_task(_end_after(copies, queue))
             while (line := await queue.get()) is not None:
@@ -62,23 +67,26 @@ async def _end_after(
 
 
 def _outputs(
-    tasks: Sequence[Task],
-    runtimes: Mapping[str, Runtime],
-    cluster_uid: str,
-    *,
-    follow: bool,
-    tail: int | None,
+    tasks: Sequence[Task], sources: Sources, *, follow: bool, tail: int | None
 ) -> list[tuple[bytes, AsyncIterator[bytes]]]:
     found = []
     for task in tasks:
-        runtime = runtimes.get(task.instance)
-        if runtime is None:
-            continue
+        runtime = sources.runtimes.get(task.instance)
         for container in task.task_definition.containers:
-            name = container_name(cluster_uid, task.id, container.name)
+            name = container_name(sources.cluster_uid, task.id, container.name)
             prefix = f"{container.name}/{task.id[:SHORT_ID]} ".encode()
-            found.append((prefix, runtime.logs(name, follow=follow, tail=tail)))
+            if name in sources.ended:
+                found.append((prefix, _last_lines(sources.ended[name], tail)))
+            elif runtime is not None:
+                found.append((prefix, runtime.logs(name, follow=follow, tail=tail)))
     return found
+
+
+async def _last_lines(output: bytes, tail: int | None) -> AsyncIterator[bytes]:
+    lines = output.splitlines(keepends=True)
+    yield b"".join(
+        lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]
+    )
 
 
 async def whole_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -33,6 +33,7 @@ from scheduler.decide.specs import Surroundings
 from scheduler.decide.usage import task_units
 from scheduler.model import (
     ContainerInstance,
+    ContainerName,
     InstanceStatus,
     Service,
     ServiceEvent,
@@ -224,6 +225,17 @@ class Scheduler:
             if used is not None:
                 samples.append((task.service, str(task.id), used, reserved))
         return samples
+
+    def last_outputs(self) -> Mapping[ContainerName, bytes]:
+        """Return the end of what removed containers wrote, of tasks still told.
+
+        Not over a restart: it is of use to who looks at a failure now.
+        """
+        return {
+            name: output
+            for of_task in self._workers.outputs.values()
+            for name, output in of_task.items()
+        }
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, at once and briefly, whenever the records have changed."""

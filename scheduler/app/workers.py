@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 
 from foundation.clock import Clock
 from scheduler.decide.actions import Outcome, Start, Stop
@@ -20,6 +21,12 @@ START_DEADLINE_S = 600.0
 """For all containers of a task, a slow pull included."""
 STOP_DEADLINE_S = 30.0
 """Beyond a container's own stop timeout."""
+
+LAST_LINES = 50
+LAST_BYTES = 16 << 10
+"""What is kept of the output of a container that is removed."""
+LAST_DEADLINE_S = 2.0
+"""How long a removal waits for it: it is worth a look, not a stuck stop."""
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +44,8 @@ class Workers:
         """`ended` is told the instance; `adopted` were begun by an earlier life."""
         self.outcomes: dict[str, Outcome] = {}
         self.settled_at_s: dict[str, float] = {}
+        self.outputs: dict[str, dict[ContainerName, bytes]] = {}
+        """By key: the end of what its containers wrote before they were removed."""
         self._busy: set[str] = set()
         self._sent = set(adopted)
         self._clock = clock
@@ -55,10 +64,12 @@ class Workers:
 
     def keep(self, keys: Collection[str]) -> None:
         """Forget what is known of all other keys."""
-        known = self.outcomes.keys() | self.settled_at_s.keys() | self._sent
+        told = self.outcomes.keys() | self.settled_at_s.keys() | self.outputs.keys()
+        known = told | self._sent
         for key in known - set(keys) - self._busy:
             self.outcomes.pop(key, None)
             self.settled_at_s.pop(key, None)
+            self.outputs.pop(key, None)
             self._sent.discard(key)
 
     async def _perform(self, action: Start | Stop) -> None:
@@ -70,7 +81,7 @@ class Workers:
                 case Start():
                     await self._start(runtime, action)
                 case Stop():
-                    killed = await _stop(runtime, action)
+                    killed = await self._stop(runtime, action)
         except ContainerError as failed:
             error = failed
             self._report(action.key, failed)
@@ -110,18 +121,30 @@ class Workers:
                 self._sent.discard(spec.task_id)
             raise
 
+    async def _stop(self, runtime: Runtime, action: Stop) -> tuple[ContainerName, ...]:
+        """Stop and remove, the last started first; return what had to be killed."""
+        killed = []
+        for name, timeout_s in reversed(action.containers):
+            try:
+                async with asyncio.timeout(timeout_s + STOP_DEADLINE_S):
+                    outcome = await runtime.stop(name, timeout_s)
+                    await self._keep_output(runtime, action.key, name)
+                    await runtime.remove(name)
+            except TimeoutError:
+                detail = f"no answer within {timeout_s + STOP_DEADLINE_S:g} s"
+                raise OutcomeUnknown(action.instance, "stop", detail) from None
+            if outcome.killed:
+                killed.append(name)
+        return tuple(killed)
 
-async def _stop(runtime: Runtime, action: Stop) -> tuple[ContainerName, ...]:
-    """Stop and remove, the last started first; return what had to be killed."""
-    killed = []
-    for name, timeout_s in reversed(action.containers):
-        try:
-            async with asyncio.timeout(timeout_s + STOP_DEADLINE_S):
-                outcome = await runtime.stop(name, timeout_s)
-                await runtime.remove(name)
-        except TimeoutError:
-            detail = f"no answer within {timeout_s + STOP_DEADLINE_S:g} s"
-            raise OutcomeUnknown(action.instance, "stop", detail) from None
-        if outcome.killed:
-            killed.append(name)
-    return tuple(killed)
+    async def _keep_output(
+        self, runtime: Runtime, key: str, name: ContainerName
+    ) -> None:
+        """Remember a container's last lines: its removal takes its logs with it."""
+        kept = b""
+        with suppress(ContainerError, TimeoutError):
+            async with asyncio.timeout(LAST_DEADLINE_S):
+                async for chunk in runtime.logs(name, follow=False, tail=LAST_LINES):
+                    kept = (kept + chunk)[-LAST_BYTES:]
+        if kept:
+            self.outputs.setdefault(key, {})[name] = kept

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from controlplane.logs import LINE_MAX, lines_of, whole_lines
+from controlplane.logs import LINE_MAX, Sources, lines_of, whole_lines
 from foundation.clock import VirtualClock
 from scheduler.decide.identity import container_name
 from scheduler.drivers.memory import MemoryHost
@@ -81,7 +81,7 @@ async def test_each_line_names_its_container_and_task() -> None:
     host = TalkingHost({"1": [b"one\n"], "2": [b"two\n", b"more\n"]})
     tasks = [task("1"), task("2")]
 
-    lines = lines_of(tasks, {"a": host}, UID, follow=False, tail=None)
+    lines = lines_of(tasks, Sources(UID, {"a": host}), follow=False, tail=None)
 
     assert [
         b"web/11111111 one\n",
@@ -94,20 +94,36 @@ async def test_a_host_that_is_gone_says_so_and_ends_nothing_else() -> None:
     host = TalkingHost({"1": [b"one\n"], "3": [b"three\n"]})
     tasks = [task("1"), task("3")]
 
-    lines = lines_of(tasks, {"a": host}, UID, follow=False, tail=None)
+    lines = lines_of(tasks, Sources(UID, {"a": host}), follow=False, tail=None)
     read = sorted([line async for line in lines])
 
     assert [b"web/11111111 one\n", b"web/33333333 logs on a: gone\n"] == read[:2]
 
 
+@pytest.mark.parametrize(
+    ("tail", "read"),
+    [(None, [b"boom", b"no database"]), (1, [b"no database"]), (0, [])],
+)
+async def test_a_task_that_is_gone_has_its_last_lines(
+    tail: int | None, read: list[bytes]
+) -> None:
+    ended = {container_name(UID, TaskId("4" * 32), "web"): b"boom\nno database"}
+    lines = lines_of([task("4")], Sources(UID, {}, ended), follow=True, tail=tail)
+
+    expected = [b"web/44444444 " + line + b"\n" for line in read]
+    assert expected == [line async for line in lines]
+
+
 async def test_no_task_has_no_logs() -> None:
-    assert [] == [one async for one in lines_of([], {}, UID, follow=True, tail=None)]
+    assert [] == [
+        one async for one in lines_of([], Sources(UID, {}), follow=True, tail=None)
+    ]
 
 
 async def test_who_stops_following_leaves_nothing_open() -> None:
     host = TalkingHost({"1": [b"one\n"], "2": [b"two\n"]})
     tasks = [task("1"), task("2")]
-    lines = lines_of(tasks, {"a": host}, UID, follow=True, tail=None)
+    lines = lines_of(tasks, Sources(UID, {"a": host}), follow=True, tail=None)
 
     async with asyncio.timeout(5.0), aclosing(lines):
         await anext(lines)

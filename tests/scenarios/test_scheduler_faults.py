@@ -168,6 +168,26 @@ def test_a_task_that_dies_before_it_serves_is_gone_at_once(lives_s: float) -> No
     run(scenario())
 
 
+def test_what_a_task_wrote_last_outlives_its_container() -> None:
+    """Else nobody could see why a task fails again and again."""
+
+    async def scenario() -> None:
+        cluster = Cluster(hosts=1)
+        cluster.hosts["a"].dies_after_s = 1.0
+        async with cluster.running() as scheduler:
+            await cluster.until(lambda: len(scheduler.tasks()) == 3, within_s=20)
+            first = scheduler.tasks()[0]
+            outputs = scheduler.last_outputs()
+            [name] = [name for name in outputs if first.id in name]
+            assert name not in cluster.hosts["a"].containers
+            assert b"exit" in outputs[name]
+            await cluster.until(lambda: cluster.clock.now_s() > 4200, within_s=4200)
+            assert first not in scheduler.tasks()
+            assert name not in scheduler.last_outputs(), "kept as long as the task"
+
+    run(scenario())
+
+
 def test_a_port_rests_before_it_is_used_again() -> None:
     """The cluster checks each lease; ten ports do not last for six rollouts."""
 
