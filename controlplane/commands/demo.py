@@ -13,7 +13,6 @@ import argparse
 import os
 import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +29,6 @@ FAILED: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
 """As shells count it: 128 and the number of SIGINT."""
-HEALTHY_WITHIN_S: Final = 30.0
 DOWN_WITHIN_S: Final = 30.0
 READY_WITHIN_S: Final = "20", "30"
 """A port that somebody took meanwhile is seen after the first wait."""
@@ -86,6 +84,9 @@ def _perform(args: argparse.Namespace, clock: Clock, began_s: float) -> int:
         _up(node, host)
         observed = _watch(args, node, host, clock, began_s)
         log = node.log_tail()
+    except KeyboardInterrupt:
+        complain("alb: stopping (Ctrl-C again stops at once)")
+        raise
     finally:
         _down(node)
         if not args.state_dir:
@@ -125,7 +126,7 @@ def _directory(chosen: str | None) -> Path:
 
 def _up(node: Node, host: Host) -> None:
     """Run `alb up -d`. Raises NodeFailed, DemoImpossible, KeyboardInterrupt."""
-    from controlplane.commands.node import NodeFailed, wait_until  # noqa: PLC0415
+    from controlplane.commands.node import NodeFailed  # noqa: PLC0415 - lazy
     from controlplane.demo import host as demo_host  # noqa: PLC0415 - lazy
 
     witness = demo_host.witness_address(host)
@@ -143,8 +144,6 @@ def _up(node: Node, host: Host) -> None:
         if last:
             raise NodeFailed(f"others took the ports up to {port} again and again")
         port += 1  # somebody took it at the same moment
-    what = "every service has to have a healthy task"
-    wait_until(what, HEALTHY_WITHIN_S, lambda: _healthy(node), node.log_tail)
 
 
 def _started(node: Node, file: Path, port: int) -> bool:
@@ -165,16 +164,6 @@ def _started(node: Node, file: Path, port: int) -> bool:
         if not node.keeper_lives() or f":{port}: " in node.unready_because():
             return False
     raise NodeFailed("alb up failed")
-
-
-def _healthy(node: Node) -> bool:
-    from controlplane.client import ClientError  # noqa: PLC0415 - lazy
-    from controlplane.demo.look import rows_of  # noqa: PLC0415 - lazy
-
-    with suppress(ClientError):
-        rows = rows_of(node.control.get("/v1/state"))
-        return all(row.healthy >= row.desired > 0 for row in rows)
-    return False
 
 
 def _watch(

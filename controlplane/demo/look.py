@@ -53,7 +53,7 @@ class Watch:
 def state_of(document: Document, events: Sequence[Event]) -> State:
     """Return what the demo needs of /v1/state and of the events so far."""
     return State(
-        services=tuple(rows_of(document)),
+        services=tuple(_rows(document)),
         events=tuple(
             (event.unix_s, sentence(event)) for event in events if is_news(event)
         ),
@@ -72,7 +72,7 @@ def sentence(event: Event) -> str:
     return text if text.startswith("(") else f"{event.subject}: {text}"
 
 
-def rows_of(document: Document) -> Iterator[ServiceRow]:
+def _rows(document: Document) -> Iterator[ServiceRow]:
     """Yield the services, each with its alarms."""
     alarms = list(objects(document, "alarms"))
     for service in objects(document, "services"):
