@@ -59,6 +59,8 @@ TICK_S: Final = 0.25
 SILENT_TICKS_MAX: Final = 8
 """Ticks without a word after which a child is killed: 2 s of the keeper's own time."""
 BACKOFF_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
+WORKER_BACKOFF_S: Final = (0.05, 0.2, 0.5, 1.0)
+"""Connections queue on a dead worker's sockets: they can wait, but not for long."""
 STEADY_S: Final = 10.0
 """A child that lived this long is started again at once."""
 LAST_WORDS_S: Final = 1.0
@@ -147,7 +149,12 @@ class Keeper:
 
     # --- children -----------------------------------------------------------------
 
-    async def _keep(self, name: str, live_once: Callable[[], Awaitable[int]]) -> None:
+    async def _keep(
+        self,
+        name: str,
+        live_once: Callable[[], Awaitable[int]],
+        backoff_s: Sequence[float] = BACKOFF_S,
+    ) -> None:
         """Run a child again and again, waiting longer while it does not last."""
         loop = asyncio.get_running_loop()
         attempt = 0
@@ -158,7 +165,7 @@ class Keeper:
                 return
             lasted = loop.time() - began
             attempt = 0 if lasted > STEADY_S else attempt + 1
-            pause = BACKOFF_S[min(attempt, len(BACKOFF_S) - 1)]
+            pause = backoff_s[min(attempt, len(backoff_s) - 1)]
             _log.warning(
                 "%s %s after %.1f s; again in %.2f s",
                 name,
@@ -169,7 +176,9 @@ class Keeper:
             await asyncio.sleep(pause)
 
     async def _keep_worker(self, slot: int) -> None:
-        await self._keep(f"worker {slot}", lambda: self._live_worker(slot))
+        await self._keep(
+            f"worker {slot}", lambda: self._live_worker(slot), WORKER_BACKOFF_S
+        )
 
     async def _live_worker(self, slot: int) -> int:
         self._incarnations += 1
