@@ -21,6 +21,7 @@ from autoscaler.model import (
     StepAdjustment,
     StepScalingPolicy,
 )
+from autoscaler.state.series import SPAN_S
 from controlplane.cluster_file.decode import NOT_BUILT, quoted
 from controlplane.cluster_file.fields.services import DAY_S
 from controlplane.cluster_file.meaning.balancer import check_unique
@@ -255,6 +256,12 @@ def _check_periods(record: Record, findings: Findings) -> None:
     longest = DAY_S if period < HOUR_S else WEEK_S
     if span > longest:
         message = f"period x evaluationPeriods must be at most {longest} s (got {span})"
+        findings.error(at, path, message)
+    elif span > SPAN_S:
+        message = (
+            f"alarms over more than {SPAN_S} s are not built yet: "
+            f"period x evaluationPeriods is {span}"
+        )
         findings.error(at, path, message)
 
 
