@@ -93,6 +93,10 @@ def requests_at(wire: Wire) -> list[bytes]:
     return TOKEN.findall(wire.sent)
 
 
+clients = st.integers(0, 2)
+sizes = st.sampled_from([7, 60, 70_000, 1 << 20, 1 << 20])
+
+
 class Traffic(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -104,35 +108,32 @@ class Traffic(RuleBasedStateMachine):
 
     # --- clients ------------------------------------------------------------------
 
-    @rule()
-    def a_client_connects(self) -> None:
-        if len(self.peers) < 4:
-            self.peers.append(Peer(len(self.peers), self.world.client()))
+    def _peer(self, at: int) -> Peer:
+        """One of three clients; who can expect nothing more makes room for another."""
+        present = self.peers[-3:]
+        peer = present[at % 3] if len(present) == 3 else None
+        if peer is None or (peer.broken and not peer.outbox):
+            peer = Peer(len(self.peers), self.world.client())
+            self.peers.append(peer)
+        return peer
 
-    @precondition(lambda self: self.peers)
-    @rule(
-        at=st.integers(0, 3),
-        kinds=st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=3),
-    )
-    def a_client_asks(self, at: int, kinds: list[str]) -> None:
-        peer = self.peers[at % len(self.peers)]
+    @rule(at=clients, kind=st.sampled_from(REQUESTS), size=sizes)
+    def a_client_sends(self, at: int, kind: str, size: int) -> None:
+        peer = self._peer(at)
+        if not peer.broken and not peer.outbox:
+            peer.ask(kind)
+        self._send(peer, size)
+
+    @rule(at=clients, kinds=st.lists(st.sampled_from(REQUESTS), min_size=2, max_size=4))
+    def a_client_asks_at_once(self, at: int, kinds: list[str]) -> None:
+        peer = self._peer(at)
         for kind in kinds:
             if not peer.broken:
                 peer.ask(kind)
-
-    @precondition(lambda self: self.peers)
-    @rule(at=st.integers(0, 3), kind=st.sampled_from(REQUESTS))
-    def a_client_asks_at_once(self, at: int, kind: str) -> None:
-        self.a_client_asks(at, [kind])
-        while self._send(self.peers[at % len(self.peers)], 1 << 20):
+        while self._send(peer, 1 << 20):
             pass
         while self.world.connects:
             self.world.connected()
-
-    @precondition(lambda self: self.peers)
-    @rule(at=st.integers(0, 3), size=st.sampled_from([1, 7, 60, 200, 70_000, 1 << 20]))
-    def a_client_sends(self, at: int, size: int) -> None:
-        self._send(self.peers[at % len(self.peers)], size)
 
     def _send(self, peer: Peer, size: int) -> bool:
         if not peer.wire.readable or not peer.outbox:
@@ -141,21 +142,20 @@ class Traffic(RuleBasedStateMachine):
         peer.wire.deliver(data)
         return True
 
-    @precondition(lambda self: self.peers)
-    @rule(at=st.integers(0, 3), size=st.sampled_from([10, 1000, 1 << 20]))
+    @rule(at=clients, size=sizes)
     def a_client_reads(self, at: int, size: int) -> None:
-        wire = self.peers[at % len(self.peers)].wire
+        wire = self._peer(at).wire
         if not wire.lost:
             wire.take(size)
 
-    @precondition(lambda self: self.peers)
-    @rule(at=st.integers(0, 3), how=st.sampled_from(["eof", "reset"]))
+    @rule(at=clients, how=st.sampled_from(["eof", "reset", "nothing", "nothing"]))
     def a_client_leaves(self, at: int, how: str) -> None:
-        peer = self.peers[at % len(self.peers)]
-        peer.broken = True
+        peer = self._peer(at)
         if how == "reset":
+            peer.broken = True
             peer.wire.lose(ConnectionResetError())
-        elif peer.wire.readable:
+        elif how == "eof" and peer.wire.readable:
+            peer.broken = True
             peer.wire.deliver_eof()
 
     # --- targets ------------------------------------------------------------------
@@ -186,6 +186,8 @@ class Traffic(RuleBasedStateMachine):
     @rule(at=st.integers(0, 9), kind=st.sampled_from([*ANSWERS, *BROKEN]))
     def a_target_answers(self, at: int, kind: str) -> None:
         wire = self.world.upstreams[at % len(self.world.upstreams)]
+        if not wire.lost:
+            wire.take(300)
         token = self._owed(wire)
         if token is not None and wire.readable and not self.inbox.get(wire):
             self.answered[wire] = self.answered.get(wire, 0) + 1
@@ -230,18 +232,23 @@ class Traffic(RuleBasedStateMachine):
             wire.deliver(OK % b"evil")
 
     @precondition(lambda self: self.world.upstreams)
-    @rule(at=st.integers(0, 9))
-    def a_target_does_its_duty(self, at: int) -> None:
+    @rule(
+        at=st.integers(0, 9),
+        kind=st.sampled_from([*ANSWERS]),
+        size=st.sampled_from([30, 1 << 20]),
+    )
+    def a_target_does_its_duty(self, at: int, kind: str, size: int) -> None:
         """What goes well most of the time, in one step."""
         wire = self.world.upstreams[at % len(self.world.upstreams)]
         if not wire.lost:
             wire.take()
-            self.a_target_answers(at, "counted")
-            self._arrive(wire, 1 << 20)
+            self.a_target_answers(at, kind)
+            while self._arrive(wire, size if kind != "big" else 1 << 20):
+                pass
 
     # --- time and configuration ---------------------------------------------------
 
-    @rule(later_s=st.sampled_from([0.5, 0.5, 3.0, 70.0]))
+    @rule(later_s=st.sampled_from([0.5] * 6 + [3.0, 70.0]))
     def time_passes(self, later_s: float) -> None:
         if later_s > 1:
             for peer in self.peers:
@@ -325,7 +332,7 @@ class Traffic(RuleBasedStateMachine):
 
 
 Traffic.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None
+    max_examples=150, stateful_step_count=60, deadline=None
 )
 
 
