@@ -112,7 +112,10 @@ def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace)
     try:
         return run(args)
     except _expected() as error:
-        return _told(error)
+        status = _told(error)
+        if args.output == "json":
+            _told_as_json(error)
+        return status
 
 
 def _expected() -> tuple[type[Exception], ...]:
@@ -141,6 +144,23 @@ def _told(error: Exception) -> int:
         case _:
             complain(str(error))
             return USAGE
+
+
+def _told_as_json(error: Exception) -> None:
+    """Say the same for programs, in the form of the API's errors."""
+    from controlplane.client import Refused  # noqa: PLC0415 - lazy
+    from controlplane.commands.terminal import say_json  # noqa: PLC0415 - lazy
+    from foundation.problems import ConfigInvalid  # noqa: PLC0415 - lazy
+
+    code = type(error).__name__
+    problems: tuple[str, ...] = ()
+    if isinstance(error, Refused):
+        code, problems = error.code, error.problems
+    elif isinstance(error, ConfigInvalid):
+        code = "ValidationError"
+        problems = tuple(one.at(error.file) for one in error.problems)
+    told = {"code": code, "message": str(error), "problems": problems}
+    say_json({"error": told})
 
 
 def _unknown(name: str) -> str:

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 
 from controlplane.commands.place import control_of
-from controlplane.commands.terminal import clock_time, say
+from controlplane.commands.terminal import clock_time, say, say_json_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,9 +21,8 @@ def main(args: argparse.Namespace) -> int:
     ask = control.follow_events if args.follow else control.events
     for event in ask(args.since):
         if args.output == "json":
-            import json  # noqa: PLC0415 - lazy
-
-            say(json.dumps(asdict(event)))
+            document = asdict(event)
+            say_json_line({"id": event.id, "time": document.pop("unix_s"), **document})
         else:
             subject = f"{event.subject}: " if event.subject else ""
             when = clock_time(event.unix_s)

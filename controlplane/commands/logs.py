@@ -6,7 +6,7 @@ import argparse
 
 from controlplane.client import path_of
 from controlplane.commands.place import control_of
-from controlplane.commands.terminal import say, say_json
+from controlplane.commands.terminal import say, say_json_line
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +24,7 @@ def main(args: argparse.Namespace) -> int:
     path = path_of("v1", "services", args.service, "logs", **query)
     for line in control_of(args).lines(path):
         if args.output == "json":
-            say_json({"line": line})
+            say_json_line({"line": line})
         else:
             say(line)
     return 0

@@ -10,6 +10,7 @@ from controlplane.client import Document
 from controlplane.commands.place import control_of
 from controlplane.commands.terminal import say, say_json, table
 
+STOPPED_SHOWN: Final = 5
 TASK_ID_SHOWN: Final = 8
 REASON_SHOWN: Final = 60
 
@@ -90,7 +91,12 @@ def _deployment(service: Document) -> object:
 
 def _tasks(state: Document) -> Iterator[str]:
     rows = []
-    for task in _list(state, "tasks"):
+    tasks = _list(state, "tasks")
+    stopped = [task for task in tasks if task.get("lastStatus") == "STOPPED"]
+    old = stopped[:-STOPPED_SHOWN]
+    for task in tasks:
+        if task in old:
+            continue
         ports = task.get("ports")
         rows.append(
             (
@@ -104,7 +110,9 @@ def _tasks(state: Document) -> Iterator[str]:
             )
         )
     title = ("TASK", "SERVICE", "STATUS", "HEALTH", "INSTANCE", "PORTS", "REASON")
-    return table(title, rows)
+    yield from table(title, rows)
+    if old:
+        yield f"and {len(old)} that stopped earlier"
 
 
 def _ports(ports: object) -> str:

@@ -24,6 +24,13 @@ def say_json(document: object) -> None:
     say(json.dumps(document, indent=2, ensure_ascii=False))
 
 
+def say_json_line(document: object) -> None:
+    """Write one of many documents, each on a line of its own."""
+    import json  # noqa: PLC0415 - lazy
+
+    say(json.dumps(document, ensure_ascii=False))
+
+
 def table(title: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
     """Yield lines with columns as wide as needed; nothing when there are no rows."""
     if not rows:

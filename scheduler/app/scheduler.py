@@ -188,8 +188,9 @@ class Scheduler:
         }
 
     def tasks(self) -> Sequence[Task]:
-        """Return all tasks, those that stopped within the last hour too."""
-        return tuple(self._records.tasks.values())
+        """Return all tasks, the oldest first; those that stopped lately, too."""
+        tasks = self._records.tasks.values()
+        return sorted(tasks, key=lambda task: task.created_at_unix_s)
 
     def instances(self) -> Mapping[str, InstanceStatus]:
         """Return every configured instance as last seen."""

@@ -147,6 +147,20 @@ def test_status_as_json_is_the_state(place: Place) -> None:
     assert json.loads(out) == STATE
 
 
+def test_status_shows_only_the_newest_tasks_that_stopped(place: Place) -> None:
+    one = {"service": "web", "lastStatus": "STOPPED"}
+    tasks = [{**one, "taskId": f"{number:08}"} for number in range(8)]
+    tasks.insert(0, {**one, "taskId": "live", "lastStatus": "RUNNING"})
+    place.control.replies["GET /v1/state"] = Reply({**STATE, "tasks": tasks})
+
+    _, out, _ = place.run("status")
+
+    shown = [line.split()[0] for line in out.splitlines() if " web " in line[:18]]
+    assert [f"{number:08}" for number in range(3, 8)] == shown[-5:]
+    assert "live" in shown
+    assert "and 3 that stopped earlier" in out
+
+
 def test_an_empty_cluster_is_one_line(place: Place) -> None:
     node = {"ready": False, "why": "no file was applied", "workers": [{}]}
     place.control.replies["GET /v1/state"] = Reply({"cluster": "", "node": node})
@@ -197,6 +211,34 @@ def test_logs_are_passed_on(place: Place) -> None:
 
     assert place.run("logs", "web", "--tail", "5")[:2] == (0, "".join(lines))
     assert place.control.asked[0].path.endswith("/logs?follow=0&tail=5")
+
+
+def test_streams_are_a_document_a_line_for_programs(place: Place) -> None:
+    event = {"id": 4, "time": 1.0, "source": "scaling", "subject": "web"}
+    told = {**event, "message": "Setting desired count to 2."}
+    place.control.replies["GET /v1/events"] = Reply({"events": [told, told]})
+    place.control.replies["GET /v1/services/web/logs"] = Reply(["one\n", "two\n"])
+
+    events = place.run("events", "--output", "json")[1].splitlines()
+    lines = place.run("logs", "web", "--output", "json")[1].splitlines()
+
+    assert [told, told] == [json.loads(line) for line in events]
+    assert [{"line": "one"}, {"line": "two"}] == [json.loads(line) for line in lines]
+
+
+def test_errors_are_documents_for_programs(place: Place) -> None:
+    error = {"code": "ServiceNotFoundException", "message": 'no service named "wev"'}
+    place.control.replies["POST /v1/services/wev/deploy"] = Reply({"error": error}, 404)
+
+    status, out, _ = place.run("deploy", "wev", "--output", "json")
+
+    assert (status, json.loads(out)) == (1, {"error": {**error, "problems": []}})
+    invalid = place.directory / "invalid.yaml"
+    invalid.write_text(VALID.replace("18080", "700000").replace("8080", "800000"))
+    status, out, _ = place.run("plan", "-f", str(invalid), "--output", "json")
+    told = json.loads(out)["error"]
+    assert (status, told["code"]) == (2, "ValidationError")
+    assert told["problems"][0].startswith(f"{invalid}:")
 
 
 def test_events_carry_their_reasons(place: Place) -> None:
