@@ -28,8 +28,9 @@ TARGETS: Final = ("/", "/", "/api/items", "/", "/", "/")
 PERIOD_S: Final = 5
 OUT_THRESHOLD: Final = 75.0
 OUT_PERIODS: Final = 1
-OUT_COOLDOWN_S: Final = 4
-"""Less than a period: an alarm acts again each period, and the next one counts."""
+OUT_COOLDOWN_S: Final = 2
+"""From when the tasks run; with their start less than a period, so that an alarm,
+which acts each period, is not in vain the second time."""
 IN_THRESHOLD: Final = 30.0
 IN_PERIODS: Final = 2
 IN_COOLDOWN_S: Final = 4
