@@ -40,7 +40,7 @@ _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _METHOD = _TOKEN[:-1] + b"{1,%d}" % METHOD_MAX
 _HEAD = re.compile(
     rb"(" + _METHOD + rb") ([!-~\x80-\xff]+) HTTP/1\.([01])"
-    rb"((?:\r\n[-0-9A-Za-z]++:[\t -~\x80-\xff]*+)*+)\r\n\r\n"
+    rb"((?>(?:\r\n[-0-9A-Za-z]++:[\t -~\x80-\xff]*+)*))\r\n\r\n"
 )
 """The usual head. Names with odd characters take the slow way (`_scan_unusual`)."""
 _HEADER_LINE = re.compile(rb"(" + _TOKEN + rb"):[\t -~\x80-\xff]*")

@@ -23,7 +23,7 @@ CONTENT_LENGTH_DIGITS_MAX: Final = 18
 
 _HEAD = re.compile(
     rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?"
-    rb"((?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+)*+)\r\n\r\n"
+    rb"((?>(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+)*))\r\n\r\n"
 )
 
 _LENGTH, _CODING, _CONNECTION, _UPGRADE, _DROP = range(5)
