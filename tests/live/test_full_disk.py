@@ -21,18 +21,17 @@ BLOCK_BYTES = 4096
 FAILS_S = 20.0
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A file system of its own that is soon full."""
+    path = tmp_path_factory.mktemp("disk")
     options = f"size={DISK_BYTES},mode=0700"
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "tmpfs", tmp_path], check=True
-    )
-    yield tmp_path
-    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
+    yield path
+    subprocess.run(["umount", "--lazy", path], check=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster(disk: Path) -> Iterator[LiveCluster]:
     with live_cluster(Host(disk), desired=2) as running:
         yield running
@@ -79,7 +78,9 @@ async def test_a_full_disk_stops_decisions_and_no_request(
 async def test_a_control_that_starts_on_a_full_disk_waits_for_space(
     cluster: LiveCluster, disk: Path, note: Note
 ) -> None:
-    before = await cluster.steady(2)
+    (service,) = (await cluster.state())["services"]
+    count = service["desiredCount"]
+    before = await cluster.steady(count)
     filler = disk / "filler"
 
     async with cluster.load() as load:
@@ -94,7 +95,7 @@ async def test_a_control_that_starts_on_a_full_disk_waits_for_space(
             "another control decides",
             lambda state: state["node"]["ready"] and state["control"]["pid"] != killed,
         )
-        after = await cluster.steady(2)
+        after = await cluster.steady(count)
 
     load.lost_nothing()
     note(load)

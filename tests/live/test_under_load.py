@@ -79,9 +79,10 @@ async def test_a_killed_task_takes_only_what_it_had_and_is_replaced(
     cluster: LiveCluster, note: Note
 ) -> None:
     before = await at(cluster, 3)
+    counted = (await cluster.state())["loadBalancer"]["failures"]
     victim = min(before)
 
-    async with cluster.load() as load:
+    async with cluster.slow_load() as load:
         moment = load.moment()
         await cluster.kill_task(victim)
         until_s = time.monotonic() + NOTICE_S
@@ -93,6 +94,9 @@ async def test_a_killed_task_takes_only_what_it_had_and_is_replaced(
 
     load.lost_only(KILLED_TASK, moment, until_s)
     note(load)
+    await cluster.counted(
+        "TARGET_CLOSED", counted.get("TARGET_CLOSED", 0) + load.excused
+    )
     assert len(before.keys() & after.keys()) == 2
     assert after.items() >= (before.items() & after.items())
 
@@ -122,7 +126,7 @@ async def test_a_rolling_deployment_keeps_its_minimum_healthy(
 async def test_deploy_replaces_every_task(cluster: LiveCluster, note: Note) -> None:
     before = await at(cluster, 3)
 
-    async with cluster.load() as load, cluster.watching() as watched:
+    async with cluster.slow_load() as load, cluster.watching() as watched:
         await cluster.alb("deploy", "web")
         await cluster.until(
             "the old ones are gone",
@@ -287,6 +291,7 @@ async def test_a_killed_worker_takes_only_what_it_had(
     cluster: LiveCluster, note: Note
 ) -> None:
     before = await at(cluster, 3)
+    exits = (await cluster.state())["node"]["workerExits"]
     (victim, other) = cluster.children()[WORKER]
 
     async with cluster.load() as load:
@@ -299,6 +304,7 @@ async def test_a_killed_worker_takes_only_what_it_had(
     load.lost_only(KILLED_WORKER, moment, until_s)
     note(load)
     assert before == after
+    assert exits + 1 == (await cluster.state())["node"]["workerExits"]
     assert other in cluster.children()[WORKER]
 
 

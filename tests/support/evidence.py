@@ -29,7 +29,7 @@ from controlplane.load.shape import constant
 RATE: Final = 60
 LONGEST_S: Final = 300.0
 WARM_S: Final = 10.0
-LAST_REQUESTS: Final = 20
+LAST_REQUESTS: Final = 10
 """Sent after the scenario is over: what was done must not show later either."""
 
 KILLED_TASK: Final = frozenset({"status 502"})

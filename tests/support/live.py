@@ -33,6 +33,8 @@ from tests.support.evidence import RATE, Load, under_load
 from tests.support.node import free_port
 
 DEADLINE_S: Final = 30.0
+SLOW_PATH: Final = "/?ms=150"
+SLOW_RATE: Final = 14
 COMMAND_S: Final = 60.0
 LOOK_S: Final = 0.05
 WORKERS: Final = 2
@@ -405,8 +407,22 @@ class LiveCluster:
 
     # --- load ---------------------------------------------------------------------
 
-    def load(self, rate: float = RATE) -> contextlib.AbstractAsyncContextManager[Load]:
-        return under_load(f"http://127.0.0.1:{self.port}/", self.witness, rate)
+    def load(
+        self, rate: float = RATE, path: str = "/"
+    ) -> contextlib.AbstractAsyncContextManager[Load]:
+        return under_load(f"http://127.0.0.1:{self.port}{path}", self.witness, rate)
+
+    def slow_load(self) -> contextlib.AbstractAsyncContextManager[Load]:
+        """Fewer requests, each of which a task has for long: a third of the time
+        for three tasks, so that whoever goes usually has one."""
+        return self.load(SLOW_RATE, SLOW_PATH)
+
+    async def counted(self, name: str, count: int) -> None:
+        """Wait until the load balancer has told of so many failures of this kind."""
+        await self.until(
+            f"{count} failures {name} are counted",
+            lambda state: state["loadBalancer"]["failures"].get(name, 0) == count,
+        )
 
     @contextlib.asynccontextmanager
     async def watching(self) -> AsyncIterator[Watched]:
