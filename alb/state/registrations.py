@@ -4,7 +4,8 @@
 
 Held by control. Every call may be repeated. A target that is deregistered stays
 in the snapshot as draining, until `forget`: a worker that starts meanwhile
-learns that it has to wait for nothing.
+learns that it has to wait for nothing. So does a group that is not wanted any
+more while it has such targets: only workers that know it can drain them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class Registrations:
         self.changes = 0
         self._listeners: tuple[Listener, ...] = ()
         self._groups: dict[str, TargetGroup] = {}
+        self._ending: set[str] = set()
+        """Names of groups that are gone when their last target is."""
         self._fixed: dict[TargetId, tuple[str, Target]] = {}
         self._targets: dict[TargetId, tuple[str, Target]] = {}
 
@@ -39,6 +42,9 @@ class Registrations:
             for target in targets
         }
         groups = {group.name: group for group in load_balancer.groups}
+        used = {group for group, _ in self._targets.values()}
+        self._ending = used & self._groups.keys() - groups.keys()
+        groups |= {name: self._groups[name] for name in self._ending}
         new = (load_balancer.listeners, groups, fixed)
         if new != (self._listeners, self._groups, self._fixed):
             self._listeners, self._groups, self._fixed = new
@@ -57,8 +63,16 @@ class Registrations:
             self.changes += 1
 
     def forget(self, target_id: TargetId) -> None:
-        if self._targets.pop(target_id, None) is not None:
-            self.changes += 1
+        entry = self._targets.pop(target_id, None)
+        if entry is None:
+            return
+        self.changes += 1
+        name, _ = entry
+        if name in self._ending and not any(
+            g == name for g, _ in self._targets.values()
+        ):
+            self._ending.discard(name)
+            del self._groups[name]
 
     def all(self) -> dict[TargetId, tuple[str, Target]]:
         """Return every target with its group's name, fixed ones first."""

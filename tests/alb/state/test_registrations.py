@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +55,21 @@ def test_what_is_said_twice_changes_nothing() -> None:
     assert wanted.changes == before
 
 
+def test_a_group_that_is_removed_goes_when_its_last_target_is_drained() -> None:
+    wanted = configured()
+    wanted.register(A, "api")
+    wanted.configure(LoadBalancer("lb", listeners=(FRONT,), groups=(WEB,)))
+    wanted.deregister(A.id)
+    draining = replace(A, draining=True)
+    expected = (FRONT, GroupTargets(WEB), GroupTargets(API, (draining,)))
+    assert wanted.contents() == expected
+    before = wanted.changes
+    wanted.configure(LoadBalancer("lb", listeners=(FRONT,), groups=(WEB,)))
+    assert wanted.changes == before
+    wanted.forget(A.id)
+    assert wanted.contents() == (FRONT, GroupTargets(WEB))
+
+
 def test_a_deregistered_target_stays_draining_until_it_is_forgotten() -> None:
     wanted = configured()
     wanted.register(A, "web")
@@ -79,10 +96,10 @@ def test_a_configuration_leaves_registrations_alone_and_takes_fixed_ones_back() 
     assert wanted.contents() == (GroupTargets(API, (A,)),)
 
 
-def test_a_target_of_a_group_that_is_gone_waits_for_it_to_come_back() -> None:
-    wanted = configured()
-    wanted.register(A, "api")
+def test_a_target_of_a_group_that_is_not_there_waits_for_it_to_come() -> None:
+    wanted = Registrations()
     wanted.configure(LoadBalancer("lb", groups=(WEB,)))
+    wanted.register(A, "api")
     assert wanted.contents() == (GroupTargets(WEB),)
     assert wanted.all()[A.id] == ("api", A)
 
