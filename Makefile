@@ -55,7 +55,7 @@ demo: setup
 	@$(BIN)/alb demo $(ARGS)
 
 test: setup-dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@sh tools/test $(BIN)/python $(ARGS)
 
 check: setup-dev
 	@$(BIN)/ruff format --check --quiet .

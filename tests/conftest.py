@@ -5,20 +5,32 @@ See `tests/support/needs.py` for the needs and ALB_REQUIRE.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
+from hypothesis import settings
 
 from tests.support import engines, needs
+
+QUICK_EXAMPLES: Final = 25
+"""Per property, unless it says otherwise; ALB_EXAMPLES=thorough takes 100."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", f"needs(name, ...): one or more of {', '.join(needs.NEEDS)}"
     )
+    config.addinivalue_line(
+        "markers", "alone: measures, so nothing else may run beside it"
+    )
     needs.required()
+    settings.register_profile("quick", max_examples=QUICK_EXAMPLES, deadline=None)
+    settings.register_profile("thorough", deadline=None)
+    settings.load_profile(os.environ.get("ALB_EXAMPLES", "quick"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

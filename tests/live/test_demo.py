@@ -87,6 +87,7 @@ def assert_nothing_left(temporary: Path) -> None:
     assert [] == list(temporary.iterdir())
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(WHOLE_S + END_S)
 async def test_tasks_follow_the_load_and_nothing_is_left(temporary: Path) -> None:
     async with demo(temporary, "--runtime", "process") as process:
@@ -158,6 +159,7 @@ async def test_a_directory_with_something_in_it_is_refused(tmp_path: Path) -> No
 
 
 @pytest.mark.needs("docker")
+@pytest.mark.alone
 @pytest.mark.timeout(WHOLE_S + END_S)
 async def test_containers_follow_the_load_and_only_the_image_is_left(
     temporary: Path, engine: Engine
