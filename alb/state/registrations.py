@@ -5,7 +5,8 @@
 Held by control. Every call may be repeated. A target that is deregistered stays
 in the snapshot as draining, until `forget`: a worker that starts meanwhile
 learns that it has to wait for nothing. So does a group that is not wanted any
-more while it has such targets: only workers that know it can drain them.
+more while it has targets: only workers that know it can drain them. After a
+restart of control nothing but the name of such a group is known.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ class Registrations:
             self.changes += 1
 
     def register(self, target: Target, group: str) -> None:
+        if group not in self._groups:
+            self._groups[group] = TargetGroup(group)
+            self._ending.add(group)
         if self._targets.get(target.id) != (group, target):
             self._targets[target.id] = (group, target)
             self.changes += 1

@@ -96,12 +96,15 @@ def test_a_configuration_leaves_registrations_alone_and_takes_fixed_ones_back() 
     assert wanted.contents() == (GroupTargets(API, (A,)),)
 
 
-def test_a_target_of_a_group_that_is_not_there_waits_for_it_to_come() -> None:
+def test_a_target_can_be_drained_from_a_group_that_is_not_known_any_more() -> None:
     wanted = Registrations()
     wanted.configure(LoadBalancer("lb", groups=(WEB,)))
     wanted.register(A, "api")
+    wanted.deregister(A.id)
+    draining = replace(A, draining=True)
+    assert wanted.contents() == (GroupTargets(WEB), GroupTargets(API, (draining,)))
+    wanted.forget(A.id)
     assert wanted.contents() == (GroupTargets(WEB),)
-    assert wanted.all()[A.id] == ("api", A)
 
 
 calls = st.tuples(
