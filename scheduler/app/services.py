@@ -192,7 +192,10 @@ def _settle(
                     rollout_state_reason=wording.deployment_completed(deployment.id),
                 )
             )
-    steady = complete and len(left) == len(live)
+    known = [fitness.get(task.id) for task in current]
+    stays = record.steady and {*known} <= {Fitness.HEALTHY, Fitness.UNKNOWN}
+    whole = len(left) == len(live) == len(current) == desired
+    steady = whole and (complete or stays)
     if steady != record.steady:
         look.draft.put_service(replace(record, steady=steady))
 

@@ -18,6 +18,8 @@ from scheduler.model import StopCode, TaskStatus
 from tests.support.cluster import DELAY_S, Cluster, web
 from tests.support.virtual import run
 
+STEADY = "(service web) has reached a steady state."
+
 Scenario = Callable[[], Coroutine[object, object, None]]
 
 
@@ -284,6 +286,20 @@ async def test_what_reserves_nothing_uses_the_cluster_all_the_same() -> None:
         [(_, _, used, reserved)] = scheduler.cpu_samples()
         assert reserved == 0
         assert used == pytest.approx(384, abs=1)
+
+
+@in_virtual_time
+async def test_a_restart_is_no_news_of_a_service_that_stays_steady() -> None:
+    cluster = Cluster(hosts=1)
+    async with cluster.running():
+        await cluster.until(lambda: cluster.steady(1), within_s=10)
+    before = cluster.messages()
+    cluster.restart()
+    async with cluster.running():
+        await cluster.until(lambda: bool(cluster.balancer.targets), within_s=10)
+        assert cluster.view().reached, "what is not known yet is not worse"
+        await cluster.until(lambda: cluster.steady(1), within_s=10)
+        assert before.count(STEADY) == cluster.messages().count(STEADY)
 
 
 @in_virtual_time
