@@ -21,6 +21,7 @@ from controlplane.commands.terminal import complain
 
 FAILED: Final = 1
 USAGE: Final = 2
+BAD_REQUEST: Final = 400
 INTERRUPTED: Final = 130
 """As shells count it: 128 and the number of SIGINT."""
 
@@ -134,7 +135,8 @@ def _told(error: Exception) -> int:
     match error:
         case Refused():
             complain(f"alb: {error.message}")
-            return USAGE if error.problems else FAILED
+            meaningless = error.problems or error.status == BAD_REQUEST
+            return USAGE if meaningless else FAILED
         case Unreachable():
             complain(f"alb: {error}; is the cluster up? (alb up)")
             return FAILED

@@ -199,6 +199,17 @@ def test_a_service_that_is_not_there_fails_with_controls_words(place: Place) -> 
     assert place.run("deploy", "wev") == (1, "", 'alb: no service named "wev"\n')
 
 
+def test_what_control_cannot_make_sense_of_is_a_usage_error(place: Place) -> None:
+    error = {"code": "InvalidParameterException", "message": "url: no listener"}
+    place.control.replies["GET /v1/explain"] = Reply({"error": error}, 400)
+
+    assert place.run("explain", "http://localhost:9/") == (
+        2,
+        "",
+        "alb: url: no listener\n",
+    )
+
+
 def test_deploy_begins_a_deployment(place: Place) -> None:
     place.control.replies["POST /v1/services/web/deploy"] = Reply({})
 
