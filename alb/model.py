@@ -204,15 +204,6 @@ class Version:
 NO_VERSION = Version()
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All that the node needs to serve, whole in meaning."""
-
-    version: Version = NO_VERSION
-    listeners: tuple[Listener, ...] = ()
-    groups: tuple[GroupTargets, ...] = ()
-
-
 # --- observed -------------------------------------------------------------------
 
 
