@@ -113,6 +113,30 @@ class Exchange:
         target.counters.retries += 1
         self.attempt(failure)
 
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether the request ends here if its target cannot be connected to."""
+        if self._ended or len(self._tried) + 1 >= ATTEMPTS_MAX:
+            return not self._ended
+        return all(
+            target is self.target or target.id in self._tried
+            for target in self._group.eligible
+        )
+
+    def switch_target(self) -> TargetState | None:
+        """Go on with another target, tried before or not; None: there is no other."""
+        before = self.target
+        if before is None or self._ended:
+            return None
+        target = self._group.pick(self._door.now_s, frozenset({before.id}))
+        if target is not None:
+            before.counters.connection_errors += 1
+            before.counters.retries += 1
+            self._leave_target()
+            self.target = target
+            target.in_flight += 1
+        return target
+
     # --- from the client ----------------------------------------------------------
 
     def send_body(self, data: bytes) -> None:

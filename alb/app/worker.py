@@ -49,6 +49,9 @@ SWEEP_S: Final = 0.5
 REPORT_S: Final = 1.0
 CONNECT_S: Final = 10.0
 """AWS's connection timeout to targets."""
+CONNECT_AGAIN_S: Final = (0.1, 0.2, 0.3, 0.4)
+"""Pauses before targets are tried again when all have refused. An engine that
+starts writes its port rules anew: for a quarter of a second its tasks refuse."""
 POOL_IDLE_S: Final = 4.0
 """Shorter than the keep-alive of usual servers (5 s and up): we hang up first."""
 SLICE_S: Final = 0.002
@@ -237,12 +240,9 @@ class Worker:
         self._tasks.create_task(self._connect(exchange, target))
 
     async def _connect(self, exchange: Exchange, target: TargetState) -> None:
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):
-                _, upstream = await loop.create_connection(
-                    lambda: UpstreamConnection(target), target.host, target.port
-                )
+                upstream = await self._open(exchange, target)
         except TimeoutError:
             exchange.on_not_connected(Failure.CONNECT_TIMEOUT)
         except OSError:
@@ -252,6 +252,20 @@ class Worker:
                 exchange.on_not_connected(Failure.CONNECT_REFUSED)
             else:
                 exchange.on_connected(upstream)
+
+    async def _open(
+        self, exchange: Exchange, target: TargetState
+    ) -> UpstreamConnection:
+        """Open a connection, patiently if it is the last attempt. Raises OSError."""
+        for pause_s in CONNECT_AGAIN_S:
+            try:
+                return await _connected(target)
+            except OSError:
+                if not exchange.is_last_attempt:
+                    raise
+            await asyncio.sleep(pause_s)
+            target = exchange.switch_target() or target
+        return await _connected(target)
 
     def on_drained(self, target: TargetState) -> None:
         self._link.send(Drained(target.id, target.counters.cut))
@@ -325,6 +339,13 @@ class Worker:
             _log.info("nobody hears the last report")
         for door in self._doors.values():
             await door.shutdown()
+
+
+async def _connected(target: TargetState) -> UpstreamConnection:
+    _, upstream = await asyncio.get_running_loop().create_connection(
+        lambda: UpstreamConnection(target), target.host, target.port
+    )
+    return upstream
 
 
 async def _serve(options: argparse.Namespace) -> None:

@@ -30,6 +30,35 @@ async def test_a_refused_connection_is_tried_elsewhere(
     assert len(alive.heads) == 6
 
 
+async def test_a_moment_in_which_all_refuse_costs_time_and_no_request(
+    node: Node, origins: Start
+) -> None:
+    """An engine that starts writes its port rules anew."""
+    first, second = await origins(), await origins()
+    await node.serve({"web": [first.port, second.port]})
+    await node.healthy(f"web-{first.port}", f"web-{second.port}")
+    first.drop()
+    second.drop()
+
+    asking = [asyncio.ensure_future(node.ask(get(b"/%d" % n))) for n in range(8)]
+    await asyncio.sleep(0.2)
+    await first.start(first.port)
+    answers = await asyncio.gather(*asking)
+
+    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200"] * 8
+
+
+async def test_when_all_go_on_refusing_it_is_502(node: Node, origins: Start) -> None:
+    origin = await origins()
+    await node.serve({"web": [origin.port]})
+    await node.healthy(f"web-{origin.port}")
+    origin.drop()
+
+    answer = await node.ask(get(b"/"), within_s=3.0)
+
+    assert answer.startswith(b"HTTP/1.1 502 Bad Gateway\r\n")
+
+
 async def test_a_pooled_connection_that_ended_is_never_written_to(
     node: Node, origins: Start
 ) -> None:
