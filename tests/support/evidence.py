@@ -1,6 +1,6 @@
 """Constant load on a cluster, and what became of each request that failed.
 
-async with under_load(url, witness) as load:
+async with under_load(urls, witness) as load:
     moment = load.moment()
     ...                                  something is killed
 load.lost_nothing()                      or load.lost_only(reasons, moment, until)
@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -145,11 +145,14 @@ Note = Callable[[Load], None]
 
 @contextlib.asynccontextmanager
 async def under_load(
-    url: str, witness: tuple[str, int], rate: float = RATE
+    urls: Sequence[str], witness: tuple[str, int], rate: float = RATE
 ) -> AsyncIterator[Load]:
-    """Send `rate` requests a second, open loop, while the body runs."""
+    """Send `rate` requests a second, open loop, while the body runs.
+
+    The URLs take turns.
+    """
     options = LoadOptions(
-        urls=(parse_url(url),),
+        urls=tuple(map(parse_url, urls)),
         shape=constant(f"{rate:g}", LONGEST_S),
         shape_text=f"constant:{rate:g}",
         witness=witness,

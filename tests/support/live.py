@@ -18,7 +18,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -33,8 +33,6 @@ from tests.support.evidence import RATE, Load, under_load
 from tests.support.node import free_port
 
 DEADLINE_S: Final = 30.0
-SLOW_PATH: Final = "/?ms=150"
-SLOW_RATE: Final = 14
 COMMAND_S: Final = 60.0
 LOOK_S: Final = 0.05
 WORKERS: Final = 2
@@ -51,10 +49,19 @@ def abrupt(self):
     polite(self)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 task.Task.catch_sigterm = abrupt
+reading = task.Request.__init__
+def closing(self, head):
+    reading(self, head)
+    self.close = self.close or b"close" in self.target
+task.Request.__init__ = closing
 task.main()
 """
 """The demo's task, but SIGTERM ends it at once: a request that it still has is
-lost, so whoever sends SIGTERM must have drained it before."""
+lost, so whoever sends SIGTERM must have drained it before. And it closes the
+connection after a request that says so, so that the next one needs another."""
+PATHS: Final = ("/", "/?close")
+SLOW_PATHS: Final = ("/?ms=150", "/?ms=150&close")
+SLOW_RATE: Final = 14
 
 Document = dict[str, Any]
 
@@ -408,14 +415,16 @@ class LiveCluster:
     # --- load ---------------------------------------------------------------------
 
     def load(
-        self, rate: float = RATE, path: str = "/"
+        self, rate: float = RATE, paths: Sequence[str] = PATHS
     ) -> contextlib.AbstractAsyncContextManager[Load]:
-        return under_load(f"http://127.0.0.1:{self.port}{path}", self.witness, rate)
+        """Send requests at this rate; half of them end a connection to a task."""
+        front = f"http://127.0.0.1:{self.port}"
+        return under_load([front + path for path in paths], self.witness, rate)
 
     def slow_load(self) -> contextlib.AbstractAsyncContextManager[Load]:
         """Fewer requests, each of which a task has for long: a third of the time
         for three tasks, so that whoever goes usually has one."""
-        return self.load(SLOW_RATE, SLOW_PATH)
+        return self.load(SLOW_RATE, SLOW_PATHS)
 
     async def counted(self, name: str, count: int) -> None:
         """Wait until the load balancer has told of so many failures of this kind."""
