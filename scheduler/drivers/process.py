@@ -103,6 +103,8 @@ class ProcessRuntime:
         async with self._lock(spec.name):
             record = await self._call(self._launch, spec)
             self._follow(record)
+            if record.running and record.ended:  # already; its shim is ours to reap
+                self._watch.add(record.name, record.running.shim)
             self._feeds.publish(record.status)
 
     async def stop(self, name: ContainerName, timeout_s: float) -> StopOutcome:

@@ -187,6 +187,19 @@ async def test_no_zombie_is_left(runtime: ProcessRuntime, tmp_path: Path) -> Non
     await until(lambda: not Path(f"/proc/{shim_pid}").exists())
 
 
+@linux
+async def test_no_zombie_is_left_of_a_task_that_ended_before_we_looked(
+    runtime: ProcessRuntime, tmp_path: Path
+) -> None:
+    await runtime.start(spec("exit 0"))
+    shim_pid = running(tmp_path).shim.pid
+    await until(lambda: record(tmp_path).ended is not None)
+
+    await runtime.start(spec("exit 0"))
+
+    await until(lambda: not Path(f"/proc/{shim_pid}").exists())
+
+
 async def test_tasks_outlive_the_control_that_started_them(
     runtime: ProcessRuntime, tmp_path: Path
 ) -> None:
