@@ -122,7 +122,7 @@ def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace)
 def _expected() -> tuple[type[Exception], ...]:
     """Return what commands raise on purpose; imported only when one did."""
     from controlplane.client import ClientError  # noqa: PLC0415 - lazy
-    from foundation.problems import ConfigInvalid  # noqa: PLC0415 - lazy
+    from controlplane.problems import ConfigInvalid  # noqa: PLC0415 - lazy
 
     files = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
     return (ConfigInvalid, ClientError, *files)
@@ -152,7 +152,7 @@ def _told_as_json(error: Exception) -> None:
     """Say the same for programs, in the form of the API's errors."""
     from controlplane.client import Refused  # noqa: PLC0415 - lazy
     from controlplane.commands.terminal import say_json  # noqa: PLC0415 - lazy
-    from foundation.problems import ConfigInvalid  # noqa: PLC0415 - lazy
+    from controlplane.problems import ConfigInvalid  # noqa: PLC0415 - lazy
 
     code = type(error).__name__
     problems: tuple[str, ...] = ()
@@ -166,7 +166,7 @@ def _told_as_json(error: Exception) -> None:
 
 
 def _unknown(name: str) -> str:
-    from foundation.problems import did_you_mean  # noqa: PLC0415 - difflib is slow
+    from controlplane.problems import did_you_mean  # noqa: PLC0415 - difflib is slow
 
     return f'no command named "{name}"{did_you_mean(name, COMMANDS)}'
 

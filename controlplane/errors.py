@@ -8,7 +8,7 @@
       ListenerNotBound     a listener's address is taken or not ours
 
 The API turns each into a status and AWS's error code; nothing was changed.
-`foundation.problems.ConfigInvalid` and `foundation.journal.CommitFailed` stand
+`controlplane.problems.ConfigInvalid` and `foundation.journal.CommitFailed` stand
 beside it.
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from foundation.problems import did_you_mean
+from controlplane.problems import did_you_mean
 
 
 class ControlError(Exception):

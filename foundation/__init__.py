@@ -1,1 +1,1 @@
-"""What more than one package needs: clock, problems, decoding."""
+"""What more than one package needs: clock, journal."""

@@ -24,8 +24,8 @@ from controlplane.errors import (
     NotApplied,
     ServiceNotFound,
 )
+from controlplane.problems import ConfigInvalid, Problem
 from foundation.journal import CommitFailed
-from foundation.problems import ConfigInvalid, Problem
 
 CLUSTER: Final = web.AppKey("cluster", Cluster)
 TOKEN: Final = web.AppKey("token", str)

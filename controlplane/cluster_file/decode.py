@@ -30,7 +30,7 @@ from controlplane.cluster_file.kinds import (
 )
 from controlplane.cluster_file.record import BROKEN, Findings, Record
 from controlplane.cluster_file.source import Entries, Entry, Items, Node, Scalar
-from foundation.problems import did_you_mean
+from controlplane.problems import did_you_mean
 
 NOT_BUILT: Final = "is not built yet"
 IGNORED: Final = "is not built yet and is ignored"

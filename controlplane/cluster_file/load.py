@@ -27,7 +27,7 @@ from controlplane.cluster_file.meaning.tasks import (
 from controlplane.cluster_file.model import ClusterFile
 from controlplane.cluster_file.record import Findings, Record
 from controlplane.cluster_file.source import Entries, Scalar, read
-from foundation.problems import ConfigInvalid, Severity
+from controlplane.problems import ConfigInvalid, Severity
 from scheduler.model import Service
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from alb.model import LoadBalancer
 from autoscaler.model import ScalableTarget
-from foundation.problems import Problem
+from controlplane.problems import Problem
 from scheduler.model import ContainerInstance, Service, TaskDefinition
 
 CONTROL_ADDRESS = ("127.0.0.1", 4566)

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from controlplane.cluster_file.kinds import Shape
 from controlplane.cluster_file.source import Entries, Entry, Node
-from foundation.problems import Problem, Severity
+from controlplane.problems import Problem, Severity
 
 BROKEN: Final = object()
 """Stands for a value that had a problem, until the record leaves it out."""

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 import yaml
 
 from controlplane.cluster_file.variables import Unresolved, put_in
-from foundation.problems import ConfigInvalid, Problem
+from controlplane.problems import ConfigInvalid, Problem
 
 BYTES_MAX: Final = 4 * 1024 * 1024
 DEPTH_MAX: Final = 32

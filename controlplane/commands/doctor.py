@@ -162,7 +162,7 @@ def port_range(leased: tuple[int, int], ephemeral: tuple[int, int] | None) -> Fi
 
 def cluster_file(place: Place) -> tuple[ClusterFile | None, Finding]:
     from controlplane.commands.validate import load  # noqa: PLC0415 - lazy
-    from foundation.problems import ConfigInvalid  # noqa: PLC0415 - lazy
+    from controlplane.problems import ConfigInvalid  # noqa: PLC0415 - lazy
 
     name = str(place.file)
     try:

@@ -11,7 +11,7 @@ from controlplane.commands.terminal import complain, say, say_json
 
 if TYPE_CHECKING:
     from controlplane.cluster_file import ClusterFile
-    from foundation.problems import Problem
+    from controlplane.problems import Problem
 
 USAGE = 2
 
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    from foundation.problems import ConfigInvalid  # noqa: PLC0415 - lazy
+    from controlplane.problems import ConfigInvalid  # noqa: PLC0415 - lazy
 
     if args.path:
         args.file = args.path

@@ -12,7 +12,7 @@ from typing import Final
 from alb.model import Action, FixedResponse, Forward, Redirect, WeightedGroup
 from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.record import Findings, Record
-from foundation.problems import did_you_mean
+from controlplane.problems import did_you_mean
 
 PORT_MAX: Final = 65_535
 NOWHERE: Final = FixedResponse(503)

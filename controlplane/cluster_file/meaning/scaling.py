@@ -26,7 +26,7 @@ from controlplane.cluster_file.decode import NOT_BUILT, quoted
 from controlplane.cluster_file.fields.services import DAY_S
 from controlplane.cluster_file.meaning.balancer import check_unique
 from controlplane.cluster_file.record import Findings, Record
-from foundation.problems import did_you_mean
+from controlplane.problems import did_you_mean
 from scheduler.model import Service
 
 HOUR_S: Final = 3600

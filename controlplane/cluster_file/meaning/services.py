@@ -13,7 +13,7 @@ from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.fields.services import TASKS_MAX
 from controlplane.cluster_file.meaning.actions import check_group
 from controlplane.cluster_file.record import Findings, Record
-from foundation.problems import did_you_mean
+from controlplane.problems import did_you_mean
 from scheduler.model import (
     DeploymentConfiguration,
     PlacementStrategy,

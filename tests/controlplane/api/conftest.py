@@ -11,8 +11,8 @@ from controlplane.api.application import application
 from controlplane.api.ports import Document, Question, Submission
 from controlplane.errors import ServiceNotFound
 from controlplane.events import EventLog
+from controlplane.problems import ConfigInvalid, Problem
 from foundation.journal import CommitFailed
-from foundation.problems import ConfigInvalid, Problem
 
 TOKEN = "t" * 43
 

@@ -21,7 +21,7 @@ from alb.model import (
 )
 from autoscaler.model import AdjustmentType, Comparison, MissingData, Statistic
 from controlplane.cluster_file import ClusterFile, load, text_of
-from foundation.problems import ConfigInvalid
+from controlplane.problems import ConfigInvalid
 from scheduler.model import PlacementStrategy, RuntimeKind, ServiceLoadBalancer
 
 OK = "{type: fixed-response, statusCode: 200}"

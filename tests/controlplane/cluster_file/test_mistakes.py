@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from controlplane.cluster_file import load
-from foundation.problems import ConfigInvalid
+from controlplane.problems import ConfigInvalid
 
 HERE = Path(__file__).parent
 VALID = (HERE / "valid.yaml").read_text()

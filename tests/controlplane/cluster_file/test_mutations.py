@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controlplane.cluster_file import load, text_of
-from foundation.problems import ConfigInvalid, Problem
+from controlplane.problems import ConfigInvalid, Problem
 
 VALID = (Path(__file__).parent / "valid.yaml").read_text()
 LINES = VALID.split("\n")

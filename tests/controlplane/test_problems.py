@@ -2,7 +2,7 @@
 
 import pytest
 
-from foundation.problems import ConfigInvalid, Problem, Severity, did_you_mean
+from controlplane.problems import ConfigInvalid, Problem, Severity, did_you_mean
 
 MANY = [f"group-{number}" for number in range(1000)]
 
