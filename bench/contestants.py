@@ -43,6 +43,7 @@ class Contestant:
         return "" if shutil.which(program, path=PATH) else f"no {program}"
 
     def version_told(self) -> str:
+        """What it says of itself, without where on this machine it stands."""
         done = subprocess.run(
             self.version,
             env={"PATH": PATH},
@@ -51,7 +52,12 @@ class Contestant:
             check=False,
         )
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line]
-        return lines[0].strip() if lines else "unknown"
+        if not lines:
+            return "unknown"
+        words = (
+            Path(word).name if word[:1] == "/" else word for word in lines[0].split()
+        )
+        return " ".join(words)
 
     def start(self, values: Values, core: int) -> subprocess.Popen[bytes]:
         """Start it on `core`, its output in `${DIRECTORY}/NAME.log`."""
