@@ -113,7 +113,8 @@ CONTESTANTS: Final = {
             "aiohttp",
             (sys.executable, str(PEERS / "aiohttp_application.py"),
              "${LISTEN}", "${ORIGIN_A}", "${ORIGIN_B}"),
-            (sys.executable, "-c", "import aiohttp; print('aiohttp', aiohttp.__version__)"),
+            (sys.executable, "-c",
+             "import aiohttp; print('aiohttp', aiohttp.__version__)"),
         ),
     )
 }
