@@ -69,11 +69,6 @@ class Answer:
         end = self._keep if keep_alive else self._close
         return b"".join((self._start, date, end, b"" if head_only else self._body))
 
-    @property
-    def body_bytes(self) -> int:
-        """Length of the body, for counters."""
-        return len(self._body)
-
 
 def phrase(status: int) -> str:
     """Return the words behind a status; none where nobody has agreed on any."""

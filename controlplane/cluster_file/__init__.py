@@ -4,7 +4,7 @@ load(file, text, variables) -> ClusterFile     or ConfigInvalid, every problem
 text_of(file, bytes) -> str                    what load takes
 schema() -> dict                               the same as a JSON Schema
 ownership.merge(last, file, live)              what to run, and the plan
-plan.render_plan(changes)                      the plan's lines
+plan.plan_document(changes)                    the plan, with its lines
 """
 
 from controlplane.cluster_file.load import load

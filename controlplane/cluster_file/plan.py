@@ -10,35 +10,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Final, assert_never
+from typing import assert_never
 
 from controlplane.cluster_file.ownership import Change, ChangeKind
 
-NO_CHANGES: Final = "no changes"
-
-
-def render_plan(changes: Sequence[Change]) -> str:
-    """Return the lines of a plan; without a change that acts it says so at the end."""
-    lines = [_line(change) for change in changes]
-    if not any(change.acts for change in changes):
-        lines.append(NO_CHANGES)
-    return "\n".join(lines)
-
 
 def plan_document(changes: Sequence[Change]) -> list[dict[str, object]]:
-    """Return a plan as JSON has it: path, kind, before, after."""
+    """Return a plan as JSON has it: path, kind, before, after, and its line as text."""
     return [
         {
             "path": change.path,
             "kind": change.kind.value,
             "before": change.before,
             "after": change.after,
+            "text": line_of(change),
         }
         for change in changes
     ]
 
 
-def _line(change: Change) -> str:
+def line_of(change: Change) -> str:
+    """Return what a person reads of one change."""
     before, after = _shown(change.before), _shown(change.after)
     whole = change.before is None and change.after is None
     match change.kind:

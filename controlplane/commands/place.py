@@ -27,7 +27,8 @@ def add_place_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state-dir",
         metavar="DIR",
-        help=f"where the cluster keeps its state (default {STATE_DIR}/ beside FILE)",
+        help="where the cluster keeps its state"
+        f" (default {STATE_DIR}/ beside FILE; the demo: a new one)",
     )
     parser.add_argument(
         "--control",

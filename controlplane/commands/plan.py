@@ -44,7 +44,7 @@ def tell(answer: Document, output: str) -> bool:
         say_json(answer)
         return bool(changes)
     for change in plan:
-        say(_line(change))
+        say(str(change["text"]))
     if not changes:
         say("no changes")
     return bool(changes)
@@ -52,25 +52,3 @@ def tell(answer: Document, output: str) -> bool:
 
 UNCHANGING: Final = frozenset({"drift", "kept"})
 """Kinds of a plan's lines that say what stays as it is."""
-
-SIGNS: Final = {"add": "+", "create": "+", "remove": "-", "delete": "-", "drift": "!"}
-
-
-def _line(change: Document) -> str:
-    kind = str(change.get("kind", "change"))
-    before, after = change.get("before"), change.get("after")
-    sign = SIGNS.get(kind, "~")
-    if before is None and after is None:
-        return f"{sign} {change['path']} ({kind})"
-    if before is None:
-        return f"{sign} {change['path']}: {_value(after)}"
-    if after is None:
-        return f"{sign} {change['path']}: was {_value(before)}"
-    note = " (live value stays)" if kind in UNCHANGING else ""
-    return f"{sign} {change['path']}: {_value(before)} -> {_value(after)}{note}"
-
-
-def _value(value: object) -> str:
-    import json  # noqa: PLC0415 - lazy
-
-    return value if isinstance(value, str) else json.dumps(value)

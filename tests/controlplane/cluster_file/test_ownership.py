@@ -1,5 +1,6 @@
 """Fields that the file changed win; all others keep their live value."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlplane.cluster_file import ClusterFile, load
-from controlplane.cluster_file.ownership import live_of, merge
-from controlplane.cluster_file.plan import plan_document, render_plan
+from controlplane.cluster_file.ownership import Change, live_of, merge
+from controlplane.cluster_file.plan import line_of, plan_document
 
 TEXT = (Path(__file__).parent / "valid.yaml").read_text()
 COUNTS = {"web": 2, "api": 1}
@@ -24,6 +25,14 @@ def file(*edits: tuple[str, str]) -> ClusterFile:
 
 
 BASE = file()
+
+
+def render_plan(changes: Sequence[Change]) -> str:
+    """The lines that `alb plan` prints."""
+    lines = [line_of(change) for change in changes]
+    if not any(change.acts for change in changes):
+        lines.append("no changes")
+    return "\n".join(lines)
 
 
 def plan(last: ClusterFile | None, new: ClusterFile, live: ClusterFile | None) -> str:
@@ -241,6 +250,7 @@ def test_a_plan_is_also_a_document() -> None:
             "kind": "change",
             "before": 1,
             "after": 3,
+            "text": "~ services[api].desiredCount: 1 -> 3",
         }
     ] == plan_document(merge(BASE, file(API_3), BASE).changes)
 

@@ -263,7 +263,12 @@ def test_events_carry_their_reasons(place: Place) -> None:
     assert place.control.asked[0].path == "/v1/events?since=3"
 
 
-CHANGE = {"path": "services[web].desiredCount", "before": 2, "after": 3}
+CHANGE = {
+    "path": "services[web].desiredCount",
+    "before": 2,
+    "after": 3,
+    "text": "~ services[web].desiredCount: 2 -> 3",
+}
 PLAN = {"plan": [{**CHANGE, "kind": "change"}], "warnings": []}
 
 
