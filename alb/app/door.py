@@ -2,9 +2,7 @@
 
     head -> rule -> forward (an Exchange) | redirect | fixed response
 
-Runs inside aiohttp's server runtime: it makes the sockets' servers and keeps
-book of the connections; the protocol it is given is ours, since aiohttp's
-request and response objects cost several times what proxying does.
+Absent: sockets. `app.server` accepts the connections and gives them a door.
 """
 
 from __future__ import annotations
@@ -12,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from email.utils import formatdate
 from typing import Final, Protocol
-
-from aiohttp import web
 
 from alb.app.exchange import Exchange
 from alb.decide.fixed import Answer, error_response
@@ -47,7 +43,7 @@ class Surroundings(Protocol):
     def on_drained(self, target: TargetState) -> None: ...
 
 
-class Door(web.Server):
+class Door:
     """One listener in one worker."""
 
     def __init__(
@@ -57,10 +53,10 @@ class Door(web.Server):
         now_s: float,
         unix_s: float,
     ) -> None:
-        super().__init__(_never_called)
         self._around = around
         self._state = state
         self.counters = ListenerCounters()
+        self.clients: set[ClientConnection] = set()
         self.draining = False
         self.time_s = around.time_s
         self.connect = around.connect
@@ -101,23 +97,26 @@ class Door(web.Server):
 
     def sweep(self, now_s: float, unix_s: float) -> None:
         self.tick(now_s, unix_s)
-        for client in self.clients():
+        for client in [*self.clients]:
             client.check(now_s)
-
-    def clients(self) -> list[ClientConnection]:
-        return self.connections  # type: ignore[return-value]  # ours, by __call__
-
-    # --- aiohttp's server runtime -------------------------------------------------
-
-    def __call__(self) -> ClientConnection:  # type: ignore[override]  # our own protocol
-        return ClientConnection(self)
 
     def opened(self, client: ClientConnection) -> None:
         self.counters.new_connections += 1
-        self.connection_made(client, client.transport)  # type: ignore[arg-type]
+        self.clients.add(client)
 
     def closed(self, client: ClientConnection) -> None:
-        self.connection_lost(client)  # type: ignore[arg-type]
+        self.clients.discard(client)
+
+    def drain(self) -> None:
+        """Let no connection outlive the request it is busy with."""
+        self.draining = True
+        for client in [*self.clients]:
+            client.close()
+
+    def abort(self) -> None:
+        """End every connection now."""
+        for client in [*self.clients]:
+            client.transport.abort()
 
     # --- one request --------------------------------------------------------------
 
@@ -252,7 +251,3 @@ class Door(web.Server):
         """Count a request that is not passed on; return the page that says so."""
         self.counters.refused(status, reason)
         return error_response(status, self._date)
-
-
-async def _never_called(_: web.BaseRequest) -> web.StreamResponse:
-    raise AssertionError("our protocol answers, not aiohttp's")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from alb.app.door import Door
 
 ATTEMPTS_MAX: Final = 3
+NOT_TRIED: Final[frozenset[TargetId]] = frozenset()
 AVOID_S: Final = 1.0
 """How long a worker passes over a target that it could not connect to."""
 
@@ -40,7 +41,7 @@ class Exchange:
     target: TargetState | None = None
     tunnel = False
     _upstream: UpstreamConnection | None = None
-    _tried: frozenset[TargetId] = frozenset()
+    _tried = NOT_TRIED
     _pending: list[bytes] | None = None
     _pending_size = 0
     _chunks = False

@@ -25,6 +25,7 @@ from aiohttp import web
 
 from alb.app.door import Door
 from alb.app.exchange import Exchange
+from alb.app.server import Server
 from alb.decide.rules import CompiledRules, compile_steps
 from alb.drivers.link import Link, receive_socket
 from alb.drivers.sockets import BACKLOG
@@ -202,7 +203,7 @@ class Worker:
                 continue
             door = Door(self, state, self._clock.now_s(), self._clock.unix_s())
             self._doors[name] = door
-            runner = web.ServerRunner(door, shutdown_timeout=0)
+            runner = web.ServerRunner(Server(door))
             await runner.setup()
             self._runners[name] = runner
         for name in self._doors.keys() - self._table.listeners.keys():
@@ -291,7 +292,7 @@ class Worker:
         if not target.in_flight:
             return
         for door in self._doors.values():
-            for client in door.clients():
+            for client in [*door.clients]:
                 exchange = client.exchange
                 if isinstance(exchange, Exchange) and exchange.target is target:
                     exchange.cut()
@@ -309,7 +310,7 @@ class Worker:
             {name: group.report() for name, group in groups.items()},
             {target.id: target.counters.report() for target in targets},
             {target.id: target.in_flight for target in targets if target.in_flight},
-            sum(len(door.connections) for door in self._doors.values()),
+            sum(len(door.clients) for door in self._doors.values()),
         )
 
     # --- the end ------------------------------------------------------------------
@@ -325,10 +326,9 @@ class Worker:
         for place in [*self._sites]:
             await self._close_site(place)
         for door in self._doors.values():
-            door.draining = True
-            door.pre_shutdown()
+            door.drain()
         deadline_s = self._clock.now_s() + self._drain.within_s
-        while any(door.connections for door in self._doors.values()):
+        while any(door.clients for door in self._doors.values()):
             if self._clock.now_s() >= deadline_s:
                 break
             await asyncio.sleep(SWEEP_S / 10)
@@ -338,7 +338,7 @@ class Worker:
         except ConnectionError:
             _log.info("nobody hears the last report")
         for door in self._doors.values():
-            await door.shutdown()
+            door.abort()
 
 
 async def _connected(target: TargetState) -> UpstreamConnection:

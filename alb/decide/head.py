@@ -36,19 +36,21 @@ HOSTS_REMEMBERED: Final = 1024
 _SMALL: Final = 3 * HEADERS_MAX
 """A head of so few bytes breaks no limit: not even that of headers."""
 
-_TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_METHOD = _TOKEN[:-1] + b"{1,%d}" % METHOD_MAX
-_HEAD = re.compile(
+_TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_METHOD: Final = _TOKEN[:-1] + b"{1,%d}" % METHOD_MAX
+_HEAD: Final = re.compile(
     rb"(" + _METHOD + rb") ([!-~\x80-\xff]+) HTTP/1\.([01])"
     rb"((?>(?:\r\n[-0-9A-Za-z]++:[\t -~\x80-\xff]*+)*))\r\n\r\n"
 )
 """The usual head. Names with odd characters take the slow way (`_scan_unusual`)."""
-_HEADER_LINE = re.compile(rb"(" + _TOKEN + rb"):[\t -~\x80-\xff]*")
-_REQUEST_LINE = re.compile(rb"(" + _METHOD + rb") ([!-~\x80-\xff]+) (HTTP/\d\.\d)")
-_BARE_LINE_END = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
-_ABSOLUTE = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
-_HOST = re.compile(rb"(?:[-0-9A-Za-z._]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
-_NOT_ALNUM = re.compile(rb"[^0-9a-z]")
+_HEADER_LINE: Final = re.compile(rb"(" + _TOKEN + rb"):[\t -~\x80-\xff]*")
+_REQUEST_LINE: Final = re.compile(
+    rb"(" + _METHOD + rb") ([!-~\x80-\xff]+) (HTTP/\d\.\d)"
+)
+_BARE_LINE_END: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
+_ABSOLUTE: Final = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
+_HOST: Final = re.compile(rb"(?:[-0-9A-Za-z._]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_NOT_ALNUM: Final = re.compile(rb"[^0-9a-z]")
 
 
 def _dashed(name: bytes) -> bytes:
@@ -58,8 +60,16 @@ def _dashed(name: bytes) -> bytes:
 
 
 # What a header means to us. Names that are not here are passed on as they came.
-_HOST_NAME, _LENGTH, _CODING, _CONNECTION, _EXPECT, _UPGRADE = range(6)
-_XFF, _TRACE, _DROP, _SUSPICIOUS = range(6, 10)
+_HOST_NAME: Final = 0
+_LENGTH: Final = 1
+_CODING: Final = 2
+_CONNECTION: Final = 3
+_EXPECT: Final = 4
+_UPGRADE: Final = 5
+_XFF: Final = 6
+_TRACE: Final = 7
+_DROP: Final = 8
+_SUSPICIOUS: Final = 9
 _MEANING: Final = {
     b"host": _HOST_NAME,
     b"content-length": _LENGTH,
@@ -80,7 +90,7 @@ _MEANING: Final = {
     b"http2-settings": _DROP,
 }
 _FRAMING: Final = (b"content-length", b"transfer-encoding")
-_OURS = re.compile(
+_OURS: Final = re.compile(
     rb"\r\n("
     + b"|".join([re.escape(n) for n in _MEANING if n not in _FRAMING])
     + b"|"
@@ -102,7 +112,7 @@ _PROTECTED: Final = frozenset(
 
 _REFUSED_METHODS: Final = frozenset({b"TRACE", b"CONNECT"})
 
-_hosts: dict[bytes, bytes] = {}
+_hosts: Final[dict[bytes, bytes]] = {}
 """Host values seen and found valid -> the name rules match on. Bounded."""
 
 

@@ -21,12 +21,16 @@ from alb.errors import Malformed
 HEAD_MAX: Final = 32 * 1024
 CONTENT_LENGTH_DIGITS_MAX: Final = 18
 
-_HEAD = re.compile(
+_HEAD: Final = re.compile(
     rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?"
     rb"((?>(?:\r\n[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t -~\x80-\xff]*+)*))\r\n\r\n"
 )
 
-_LENGTH, _CODING, _CONNECTION, _UPGRADE, _DROP = range(5)
+_LENGTH: Final = 0
+_CODING: Final = 1
+_CONNECTION: Final = 2
+_UPGRADE: Final = 3
+_DROP: Final = 4
 _MEANING: Final = {
     b"content-length": _LENGTH,
     b"transfer-encoding": _CODING,
@@ -37,7 +41,7 @@ _MEANING: Final = {
     b"te": _DROP,
     b"trailer": _DROP,
 }
-_OURS = re.compile(
+_OURS: Final = re.compile(
     rb"\r\n(" + b"|".join(map(re.escape, _MEANING)) + rb"):[ \t]*+([^\r]*+)",
     re.IGNORECASE,
 )

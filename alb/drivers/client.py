@@ -77,16 +77,17 @@ class FrontDoor(Protocol):
         """Count a refusal; return the response that says so."""
 
 
-_HEAD, _BODY, _WAIT, _TUNNEL, _LINGER, _CLOSED = range(6)
+_HEAD: Final = 0
+_BODY: Final = 1
+_WAIT: Final = 2
+_TUNNEL: Final = 3
+_LINGER: Final = 4
+_CLOSED: Final = 5
 """States. Plain numbers: each byte that arrives asks for them several times."""
 
 
 class ClientConnection(asyncio.Protocol):
-    """One client's connection.
-
-    The bookkeeping of aiohttp's server reads the last three names and
-    `_task_handler`.
-    """
+    """One client's connection."""
 
     __slots__ = (
         "_body_left",
@@ -99,7 +100,6 @@ class ClientConnection(asyncio.Protocol):
         "_reading",
         "_stalled_at",
         "_state",
-        "_task_handler",
         "active_at",
         "born_at",
         "exchange",
@@ -112,7 +112,6 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, door: FrontDoor) -> None:
         self._door = door
-        self._task_handler: None = None
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.peer_ip = ""
         self.peer = b""
@@ -408,13 +407,7 @@ class ClientConnection(asyncio.Protocol):
             gone = _HANGUP
         return any(event & gone for _, event in poll.poll(0))
 
-    # --- what aiohttp's server runtime calls --------------------------------------
-
     def close(self) -> None:
         """Accept no further request on this connection."""
         if self._state == _HEAD and not self._buffer:
             self.finish()
-
-    async def shutdown(self, _within_s: float | None = None) -> None:
-        """End now."""
-        self.transport.abort()

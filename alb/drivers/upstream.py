@@ -63,8 +63,13 @@ class Pool(Protocol):
         """It has ended, or is being ended."""
 
 
-_IDLE, _HEAD, _COUNTED, _CHUNKED, _UNTIL_CLOSE, _TUNNEL = range(6)
-"""Phases. Plain numbers: each byte that arrives asks for them several times."""
+_IDLE: Final = 0
+_HEAD: Final = 1
+_COUNTED: Final = 2
+_CHUNKED: Final = 3
+_UNTIL_CLOSE: Final = 4
+_TUNNEL: Final = 5
+"""Phases. Plain numbers, as each piece that arrives asks for them several times."""
 
 
 class UpstreamConnection(asyncio.Protocol):

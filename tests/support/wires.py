@@ -142,11 +142,8 @@ class World:
         self.table = Table(0)
         self._version = 0
         self.publish(*(Target(TargetId(f"t{n}"), "h", n) for n in range(targets)))
-        self.door = self.loop.run_until_complete(self._door())
-
-    async def _door(self) -> Door:
         (state,) = self.table.listeners.values()
-        return Door(self, state, self.now_s, 1_700_000_000.0)
+        self.door = Door(self, state, self.now_s, 1_700_000_000.0)
 
     def publish(self, *targets: Target) -> None:
         """Swap in a snapshot with these targets."""
@@ -185,7 +182,7 @@ class World:
     # --- what happens -------------------------------------------------------------
 
     def client(self, data: bytes = b"") -> Wire:
-        wire = Wire(self.door())
+        wire = Wire(ClientConnection(self.door))
         self.clients.append(wire)
         if data:
             wire.deliver(data)

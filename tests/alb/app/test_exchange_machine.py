@@ -304,7 +304,7 @@ class Traffic(RuleBasedStateMachine):
                 self.world.connected()
             self.world.flush()
             assert [t.in_flight for t in self.world.targets] == [0, 0]
-            assert self.world.door.clients() == []
+            assert self.world.door.clients == set()
         finally:
             self.world.close()
 
