@@ -3,6 +3,8 @@
 #   make demo [ARGS=--headless]   the whole thing, running, on this machine
 #   make test [ARGS=...]          every test this machine can run; says what it skipped
 #   make check                    format, lint, types, floors: seconds
+#   make wheel                    dist/: the request path compiled (needs a C compiler)
+#   make test-compiled            the load balancer's tests on the compiled request path
 #   make bench [BENCH_SMOKE=1]    CPU per proxied request, beside other proxies
 #   make engines                  what tests and benchmarks need beyond Python (Debian, root)
 #   make lock                     resolve the lock files anew from pyproject.toml
@@ -10,6 +12,7 @@
 #   make clean                    everything that the above left behind
 
 VENV ?= .venv
+COMPILED ?= .venv-compiled
 PEERS ?= .venv-peers
 PYTHON ?=
 ARGS ?=
@@ -19,7 +22,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCK = --require-hashes --requirement
 
-.PHONY: help setup setup-dev demo test check bench engines lock test-lowest clean
+.PHONY: help setup setup-dev demo test check wheel test-compiled bench engines lock test-lowest clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -51,6 +54,19 @@ $(PEERS)/.installed: requirements-peers.lock
 	@$(PEERS)/bin/python -m pip --disable-pip-version-check install --quiet $(LOCK) requirements-peers.lock
 	@touch $@
 
+SOURCES = $(shell find alb autoscaler controlplane foundation scheduler -name '*.py')
+
+dist/.compiled: $(SOURCES) tools/compile.py pyproject.toml $(VENV)/.installed-dev
+	@echo "compiling the request path: half a minute"
+	@rm -rf dist
+	@HATCH_BUILD_HOOKS_ENABLE=true $(BIN)/python -m pip --disable-pip-version-check \
+		wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@touch $@
+
+$(COMPILED)/.installed: dist/.compiled tools/compiled
+	@sh tools/compiled $(VENV) $(COMPILED) dist/alb-*.whl
+	@touch $@
+
 demo: setup
 	@$(BIN)/alb demo $(ARGS)
 
@@ -63,11 +79,17 @@ check: setup-dev
 	@$(BIN)/mypy
 	@$(BIN)/python -m pytest -q tests/test_architecture.py
 
-bench: setup-dev $(PEERS)/.installed
-	@BENCH_SMOKE='$(BENCH_SMOKE)' $(BIN)/python -m bench.proxy $(ARGS)
+wheel: dist/.compiled
+	@ls dist/*.whl
+
+test-compiled: $(COMPILED)/.installed
+	@sh tools/test-compiled $(COMPILED) $(ARGS)
+
+bench: setup-dev $(COMPILED)/.installed $(PEERS)/.installed
+	@BENCH_SMOKE='$(BENCH_SMOKE)' ALB_COMPILED_VENV='$(abspath $(COMPILED))' $(BIN)/python -m bench.proxy $(ARGS)
 
 engines: setup-dev $(PEERS)/.installed
-	@sh tools/engines
+	@VENV='$(VENV)' sh tools/engines
 
 lock: setup-dev
 	@$(PIP) uv
@@ -78,6 +100,6 @@ test-lowest: setup-dev
 	@sh tools/test-lowest $(BIN)/uv $(BIN)/python $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(PEERS) .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(COMPILED) $(PEERS) .venv-lowest .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -rf .coverage build dist alb.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -21,6 +21,8 @@ PEERS: Final = Path(__file__).parent / "peers"
 ROOT: Final = PEERS.parents[1]
 VENV: Final = Path(sys.executable).parent
 PYPI_PEERS: Final = Path(os.environ.get("ALB_PEERS", ROOT / ".venv-peers")) / "bin"
+COMPILED: Final = Path(os.environ.get("ALB_COMPILED_VENV", ROOT / ".venv-compiled"))
+"""Where the wheel is installed: the same sources, the request path compiled."""
 PATH: Final = f"{PYPI_PEERS}:{VENV}:{os.environ['PATH']}:/usr/sbin:/sbin"
 
 Values = Mapping[str, str]
@@ -82,11 +84,14 @@ class Contestant:
 CONTESTANTS: Final = {
     contestant.name: contestant
     for contestant in (
-        Contestant(
-            "alb",
-            ("alb", "up", "-f", "${DIRECTORY}/alb.yaml", "--workers", "1",
-             "--state-dir", "${DIRECTORY}/alb"),
-            ("alb", "version"), prepare=("alb.yaml",),
+        *(
+            Contestant(
+                name,
+                (str(folder / "alb"), "up", "-f", "${DIRECTORY}/alb.yaml",
+                 "--workers", "1", "--state-dir", "${DIRECTORY}/alb"),
+                (str(folder / "alb"), "version"), prepare=("alb.yaml",),
+            )
+            for name, folder in (("alb", COMPILED / "bin"), ("alb-pure", VENV))
         ),
         Contestant(
             "haproxy", ("haproxy", "-db", "-f", "${DIRECTORY}/haproxy.cfg"),
