@@ -183,7 +183,7 @@ class Keeper:
     async def _live_worker(self, slot: int) -> int:
         self._incarnations += 1
         incarnation = self._incarnations
-        command = [sys.executable, "-m", "alb.app.worker", "--slot", str(slot)]
+        command = [sys.executable, "-P", "-m", "alb.app.worker", "--slot", str(slot)]
         child = await exec_child(command)
         state = WorkerState(slot, incarnation, child.process.pid)
         member = self._members[slot] = Member(child, state)
@@ -202,7 +202,7 @@ class Keeper:
         await self._keep("prober", self._live_prober)
 
     async def _live_prober(self) -> int:
-        child = await exec_child([sys.executable, "-m", "alb.app.prober_process"])
+        child = await exec_child([sys.executable, "-P", "-m", "alb.app.prober_process"])
         self._prober = Member(child, None)
         self._bring_up_to_date(self._prober)
         await self._listen_to(self._prober)

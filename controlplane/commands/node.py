@@ -94,10 +94,17 @@ class Node:
     ) -> subprocess.Popen[bytes]:
         """Start a keeper in a session of its own; it starts everything else."""
         directory = str(self.state_dir.path)
-        control = [sys.executable, "-m", "controlplane.control"]
+        control = [sys.executable, "-P", "-m", "controlplane.control"]
         host, port = control_address
         control += ["--state-dir", directory, "--control-address", f"{host}:{port}"]
-        command = [sys.executable, "-m", "alb.app.keeper", "--state-dir", directory]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "alb.app.keeper",
+            "--state-dir",
+            directory,
+        ]
         command += ["--workers", str(workers), "--control-command", json.dumps(control)]
         with (self.logs / "keeper.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own modules

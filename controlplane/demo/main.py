@@ -90,7 +90,7 @@ def load_command(front: str, witness: str = "") -> list[str]:
     `witness`: HOST:PORT where tasks report what reached them; empty: nowhere.
     """
     base = front.rstrip("/")
-    command = [sys.executable, "-m", "controlplane.load"]
+    command = [sys.executable, "-P", "-m", "controlplane.load"]
     command += [base + target for target in TARGETS]
     command += ["--shape", SHAPE, "--progress", "--json"]
     if witness:

@@ -345,3 +345,16 @@ def _children_named(parent: int, name: str) -> list[int]:
         for child in children
         if name in Path(f"/proc/{child}/cmdline").read_text()
     ]
+
+
+async def test_what_lies_where_it_is_started_is_not_taken_for_its_modules(
+    tmp_path: Path,
+) -> None:
+    for name in ("alb", "asyncio", "json"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('the wrong {name}')\n")
+    origin = await Origin().start()
+
+    async with run_node(tmp_path, workers=1, cwd=tmp_path) as node:
+        await node.serve({"web": [origin.port]})
+        assert (await node.ask(GET)).startswith(b"HTTP/1.1 200")
+    origin.drop()

@@ -158,13 +158,15 @@ class Node:
 
 
 @contextlib.asynccontextmanager
-async def run_node(state_dir: Path, workers: int = 2) -> AsyncIterator[Node]:
+async def run_node(
+    state_dir: Path, workers: int = 2, cwd: Path | None = None
+) -> AsyncIterator[Node]:
     """Start a node and join it; end it orderly, by its pid if need be."""
     keeper = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "alb.app.keeper", "--state-dir", str(state_dir)),
+        *("-P", "-m", "alb.app.keeper", "--state-dir", str(state_dir)),
         *("--workers", str(workers)),
-        cwd=Path(__file__).parents[2],
+        cwd=cwd,
     )
     path = state_dir / "node.sock"
     try:
