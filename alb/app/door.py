@@ -2,7 +2,7 @@
 
     head -> rule -> forward (an Exchange) | redirect | fixed response
 
-Absent: sockets. `app.server` accepts the connections and gives them a door.
+Absent: sockets. The worker accepts connections and gives each its door.
 """
 
 from __future__ import annotations

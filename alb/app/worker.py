@@ -18,15 +18,15 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import uvloop
-from aiohttp import web
 
 from alb.app.door import Door
 from alb.app.exchange import Exchange
-from alb.app.server import Server
 from alb.decide.rules import CompiledRules, compile_steps
+from alb.drivers.client import ClientConnection
 from alb.drivers.link import Link, receive_socket
 from alb.drivers.sockets import BACKLOG
 from alb.drivers.upstream import UpstreamConnection
@@ -73,9 +73,8 @@ class Worker:
         self._clock = clock
         self._table = Table(slot)
         self._doors: dict[str, Door] = {}
-        self._runners: dict[str, web.ServerRunner] = {}
         self._sockets: dict[tuple[str, int], socket.socket] = {}
-        self._sites: dict[tuple[str, int], web.SockSite] = {}
+        self._sites: dict[tuple[str, int], asyncio.AbstractServer] = {}
         self._sections: dict[str, Section] = {}
         self._compiled: dict[str, CompiledRules] = {}
         self._manifest: Manifest | None = None
@@ -175,7 +174,7 @@ class Worker:
         for target in swapped.draining:
             if not target.in_flight:
                 self.on_drained(target)
-        await self._take_listeners()
+        self._take_listeners()
 
     async def _compile(self, digest: str, listener: Listener) -> None:
         """Compile in slices, so that serving goes on in between."""
@@ -193,7 +192,7 @@ class Worker:
                 await asyncio.sleep(0)
                 slice_ends_s = self._clock.now_s() + SLICE_S
 
-    async def _take_listeners(self) -> None:
+    def _take_listeners(self) -> None:
         """Give every door its rules; close the doors that are no more."""
         for name, state in self._table.listeners.items():
             door = self._doors.get(name)
@@ -201,15 +200,13 @@ class Worker:
                 door.take(state)
                 door.draining = self._drain is not None
                 continue
-            door = Door(self, state, self._clock.now_s(), self._clock.unix_s())
-            self._doors[name] = door
-            runner = web.ServerRunner(Server(door))
-            await runner.setup()
-            self._runners[name] = runner
+            self._doors[name] = Door(
+                self, state, self._clock.now_s(), self._clock.unix_s()
+            )
         for name in self._doors.keys() - self._table.listeners.keys():
             listener = self._doors[name].listener
             for address in listener.addresses:
-                await self._close_site((address, listener.port))
+                self._close_site((address, listener.port))
             self._doors[name].draining = True
 
     async def _open_sites(self) -> None:
@@ -220,19 +217,20 @@ class Worker:
             for address in state.listener.addresses
         }
         for place in self._sockets.keys() & wanted.keys() - self._sites.keys():
-            site = web.SockSite(
-                self._runners[wanted[place]], self._sockets[place], backlog=BACKLOG
+            door = self._doors[wanted[place]]
+            self._sites[place] = await asyncio.get_running_loop().create_server(
+                partial(ClientConnection, door),
+                sock=self._sockets[place],
+                backlog=BACKLOG,
             )
-            self._sites[place] = site
-            await site.start()
         for place in self._sites.keys() - wanted.keys():
-            await self._close_site(place)
+            self._close_site(place)
 
-    async def _close_site(self, place: tuple[str, int]) -> None:
+    def _close_site(self, place: tuple[str, int]) -> None:
         site = self._sites.pop(place, None)
         self._sockets.pop(place, None)
         if site is not None:
-            await site.stop()
+            site.close()
 
     # --- what doors need ----------------------------------------------------------
 
@@ -324,7 +322,7 @@ class Worker:
         """Accept nothing more, let requests end, close what is idle."""
         assert self._drain is not None
         for place in [*self._sites]:
-            await self._close_site(place)
+            self._close_site(place)
         for door in self._doors.values():
             door.drain()
         deadline_s = self._clock.now_s() + self._drain.within_s

@@ -30,7 +30,7 @@ _NAME_MAX: Final = 4096
 
 Content = Listener | GroupTargets
 
-_converter = make_converter(omit_if_default=True)
+_converter = make_converter(omit_if_default=True, detailed_validation=False)
 for _union in (Condition, Action, Content, Telemetry | Acknowledged | Drained, Message):
     configure_tagged_union(_union, _converter, tag_name="is")
 
