@@ -5,7 +5,6 @@ See `tests/support/needs.py` for the needs and ALB_REQUIRE.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +14,10 @@ import pytest
 from hypothesis import settings
 
 from tests.support import engines, needs
+from tests.support.examples import PROFILE, examples
 
-QUICK_EXAMPLES: Final = 25
-"""Per property, unless it says otherwise; ALB_EXAMPLES=thorough takes 100."""
+EXAMPLES: Final = 100
+"""Per property that does not say otherwise, with ALB_EXAMPLES=thorough."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,9 +28,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "alone: measures, so nothing else may run beside it"
     )
     needs.required()
-    settings.register_profile("quick", max_examples=QUICK_EXAMPLES, deadline=None)
-    settings.register_profile("thorough", deadline=None)
-    settings.load_profile(os.environ.get("ALB_EXAMPLES", "quick"))
+    settings.register_profile(PROFILE, max_examples=examples(EXAMPLES), deadline=None)
+    settings.load_profile(PROFILE)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

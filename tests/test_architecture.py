@@ -10,6 +10,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -78,8 +79,13 @@ def floor_of(module: tuple[str, ...]) -> int:
     return FLOOR.get(module[1], 5) if len(module) > 1 else 5
 
 
+@cache
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text())
+
+
 def imports_of(file: Path) -> Iterator[tuple[str, ...]]:
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.Import):
             yield from (tuple(alias.name.split(".")) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -134,9 +140,7 @@ def test_a_module_of_foundation_has_two_users() -> None:
 def test_no_class_or_file_has_an_empty_name(file: Path) -> None:
     names = [file.stem] if file.stem != "conftest" else []
     names += [
-        node.name
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.ClassDef)
+        node.name for node in ast.walk(tree_of(file)) if isinstance(node, ast.ClassDef)
     ]
     for name in names:
         if name in WORDS_OF_THE_FIELD:
@@ -154,7 +158,7 @@ def test_files_and_functions_stay_small(file: Path) -> None:
     text = file.read_text()
     ours = file.relative_to(ROOT).parts[0] in STANDS_ON
     assert len(text.splitlines()) <= (LINES_MAX if ours else TEST_LINES_MAX)
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             assert lines <= FUNCTION_LINES_MAX, f"{node.name} has {lines} lines"
@@ -163,7 +167,7 @@ def test_files_and_functions_stay_small(file: Path) -> None:
 @every_file
 def test_a_module_says_what_it_is(file: Path) -> None:
     """Empty files need no docstring, all others do."""
-    tree = ast.parse(file.read_text())
+    tree = tree_of(file)
     assert not tree.body or ast.get_docstring(tree)
 
 

@@ -14,6 +14,7 @@ import scheduler.model
 from alb.model import FixedResponse, Forward, Rule, WeightedGroup
 from controlplane.codec import Codec, RecordUnreadable
 from scheduler.model import PortMapping
+from tests.support.examples import examples
 
 
 def dataclasses_of(module: ModuleType) -> list[type]:
@@ -29,11 +30,12 @@ RECORDS = [
     for module in (alb.model, scheduler.model, autoscaler.model)
     for cls in dataclasses_of(module)
 ]
+CODEC = Codec({cls.__qualname__: cls for cls in RECORDS})
 
 
 @pytest.mark.parametrize("cls", RECORDS, ids=lambda cls: cls.__qualname__)
 @settings(
-    max_examples=20,
+    max_examples=examples(80),
     deadline=None,
     suppress_health_check=[
         HealthCheck.too_slow,
@@ -45,14 +47,14 @@ RECORDS = [
 def test_every_type_of_the_three_models_survives_a_round_trip(
     cls: type, data: st.DataObject
 ) -> None:
-    codec = Codec({"thing": cls})
+    kind = cls.__qualname__
     value = data.draw(st.from_type(cls))
 
-    text = codec.encode("thing", value)
-    read = codec.decode("thing", "key", text)
+    text = CODEC.encode(kind, value)
+    read = CODEC.decode(kind, "key", text)
 
     assert value == read or "NaN" in text
-    assert codec.encode("thing", read) == text
+    assert CODEC.encode(kind, read) == text
 
 
 def test_alternatives_that_look_alike_stay_apart() -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from alb.model import Target, TargetId
+from tests.support.examples import examples
 from tests.support.wires import Wire, World, client_of, upstream_of
 
 BIG = 100_000
@@ -332,7 +333,7 @@ class Traffic(RuleBasedStateMachine):
 
 
 Traffic.TestCase.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None
+    max_examples=examples(150), stateful_step_count=60, deadline=None
 )
 
 

@@ -17,6 +17,7 @@ from alb.decide.chunked import (
     ChunksMalformed,
     chunk,
 )
+from tests.support.examples import examples
 
 # fmt: off
 BODIES = [
@@ -115,7 +116,7 @@ def test_what_we_chunk_is_read_back_however_it_is_cut(
 
 
 @given(noise, st.data())
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 def test_noise_is_malformed_or_waited_for_and_cuts_do_not_matter(
     wire: bytes, data: st.DataObject
 ) -> None:
@@ -144,7 +145,7 @@ def by_h11(wire: bytes) -> tuple[bytes, bytes]:
 
 
 @given(noise)
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @example(b"1;a=b\r\nx\r\n0\r\nA: b\r\n\r\nrest")
 def test_what_is_read_h11_reads_alike(wire: bytes) -> None:
     """But for space before an extension, which RFC 9112 lets us bear with."""

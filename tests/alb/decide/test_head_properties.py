@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from alb.decide.head import HEAD_MAX, RequestHead, scan_request
 from alb.errors import Refused
+from tests.support.examples import examples
 
 METHODS = [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE"]
 TARGETS = [
@@ -76,7 +77,7 @@ def facts(head: RequestHead) -> tuple[object, ...]:
 
 
 @given(st.binary(max_size=300) | mangled())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @example(b"\r\n" * 40_000)
 @example(b"GET / HTTP/1.1\r\n" + b"x:y\r\n" * 20_000)
 @example(b"G" * 200_000)
@@ -92,7 +93,7 @@ def test_bytes_are_read_refused_or_waited_for_and_nothing_else(data: bytes) -> N
 
 
 @given(mangled(), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_where_a_head_is_cut_makes_no_difference(
     head: bytes, data: st.DataObject
 ) -> None:
@@ -130,7 +131,7 @@ def header_lines(head: bytes) -> list[tuple[bytes, bytes]]:
 
 
 @given(mangled())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_what_is_passed_on_is_what_came_without_our_lines(head: bytes) -> None:
     """Counted in a second, plainer way."""
     head = head.lstrip(b"\r\n")
@@ -206,7 +207,7 @@ def differs_from_others(head: bytes) -> bool:
 
 
 @given(mangled())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_what_is_read_others_read_alike(head: bytes) -> None:
     found = answer(head)
     if not isinstance(found, RequestHead) or differs_from_others(head):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from alb.decide.response import HEAD_MAX, ResponseHead, has_body, scan_response
 from alb.errors import Malformed
+from tests.support.examples import examples
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -155,7 +156,7 @@ def answer(data: bytes) -> tuple[object, ...] | type[Malformed] | None:
 
 
 @given(st.binary(max_size=200) | spelled, st.data())
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_where_a_head_is_cut_makes_no_difference(
     wire: bytes, data: st.DataObject
 ) -> None:
@@ -171,7 +172,7 @@ def test_where_a_head_is_cut_makes_no_difference(
 
 
 @given(spelled)
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_what_is_read_h11_reads_alike(wire: bytes) -> None:
     """Also where a target says the same length twice."""
     try:

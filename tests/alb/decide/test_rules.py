@@ -23,6 +23,7 @@ from alb.model import (
     Rule,
     SourceIp,
 )
+from tests.support.examples import examples
 
 ANSWER = FixedResponse(200)
 
@@ -259,7 +260,7 @@ requests = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(rules=rule_lists, asked=st.lists(requests, min_size=1, max_size=8))
 def test_the_index_chooses_as_reading_one_by_one_does(
     rules: list[Rule], asked: list[Asked]
@@ -272,7 +273,7 @@ def test_the_index_chooses_as_reading_one_by_one_does(
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     patterns=st.lists(st.text("ab/*", max_size=5), min_size=1, max_size=20),
     paths=st.lists(st.text("ab/", max_size=7), min_size=1, max_size=10),

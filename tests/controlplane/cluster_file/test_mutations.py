@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from controlplane.cluster_file import load, text_of
 from controlplane.problems import ConfigInvalid, Problem
+from tests.support.examples import examples
 
 VALID = (Path(__file__).parent / "valid.yaml").read_text()
 LINES = VALID.split("\n")
@@ -56,7 +57,7 @@ def check(text: str) -> None:
 
 
 @given(st.lists(st.tuples(PLACES, st.integers(0, 12), FRAGMENTS), max_size=3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_file_with_pieces_replaced(edits: list[tuple[int, int, str]]) -> None:
     text = VALID
     for place, length, fragment in edits:
@@ -65,14 +66,14 @@ def test_a_file_with_pieces_replaced(edits: list[tuple[int, int, str]]) -> None:
 
 
 @given(st.integers(0, len(LINES) - 1), VALUES)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_file_with_one_value_replaced(index: int, value: str) -> None:
     key, colon, _ = LINES[index].partition(":")
     check("\n".join([*LINES[:index], f"{key}{colon} {value}", *LINES[index + 1 :]]))
 
 
 @given(st.lists(st.integers(0, len(LINES) - 1), max_size=6), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_a_file_with_lines_left_out_or_doubled(where: list[int], double: bool) -> None:  # noqa: FBT001
     lines = list(LINES)
     for index in sorted(set(where), reverse=True):
@@ -82,7 +83,7 @@ def test_a_file_with_lines_left_out_or_doubled(where: list[int], double: bool) -
 
 @given(st.binary(max_size=200))
 @example(b"{.")  # its only token ends on a line that is not there
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_bytes_at_all(content: bytes) -> None:
     with suppress(ConfigInvalid):
         check(text_of("alb.yaml", content))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from controlplane.cluster_file import ClusterFile, load
 from controlplane.cluster_file.ownership import Change, live_of, merge
 from controlplane.cluster_file.plan import line_of, plan_document
+from tests.support.examples import examples
 
 TEXT = (Path(__file__).parent / "valid.yaml").read_text()
 COUNTS = {"web": 2, "api": 1}
@@ -256,7 +257,7 @@ def test_a_plan_is_also_a_document() -> None:
 
 
 @given(st.sets(st.integers(0, len(EDITS) - 1), max_size=4), st.integers(0, 9))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_applying_a_plan_leaves_nothing_to_apply(rows: set[int], count: int) -> None:
     edits = [EDITS[row][0] for row in sorted(rows) if EDITS[row][1] is not None]
     edits = [

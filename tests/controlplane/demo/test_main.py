@@ -133,7 +133,8 @@ async def test_the_generator_does_not_outlive_a_demo_that_is_interrupted() -> No
 def test_the_load_is_the_scenario_against_the_front_door() -> None:
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    words = load_command("http://127.0.0.1:8080/", witness="127.0.0.1:99")[3:]
+    command = load_command("http://127.0.0.1:8080/", witness="127.0.0.1:99")
+    words = command[command.index("controlplane.load") + 1 :]
     options = options_of(parser.parse_args(words))
     assert (SHAPE, 6) == (options.shape_text, len(options.urls))
     assert ("127.0.0.1", 99) == options.witness

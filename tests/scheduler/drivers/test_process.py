@@ -353,7 +353,7 @@ async def test_a_reader_goes_on_across_a_rotation(
 REFUSED = [
     ({"command": ()},               "needs a command",   "no image has a default"),
     ({"user": "nobody"},            "remove `user`",     "it would not be honoured"),
-    ({"command": ("no-such-cmd",)}, "No such file",      "not found on PATH"),
+    ({"command": ("no-such-cmd",)}, "No such file|Permission denied", "not found on PATH"),
     ({"command": ("/etc/passwd",)}, "Permission denied", "not executable"),
     ({"working_directory": "/no"},  "No such file.*/no", "no such directory"),
     ({"command": ("a\0b",)},        "null character",    "not an argument at all"),
