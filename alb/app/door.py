@@ -56,7 +56,8 @@ class Door:
         self._around = around
         self._state = state
         self.counters = ListenerCounters()
-        self.clients: set[ClientConnection] = set()
+        self.clients: dict[ClientConnection, None] = {}
+        """In the order they came: a sweep meets them the same way every time."""
         self.draining = False
         self.time_s = around.time_s
         self.connect = around.connect
@@ -102,10 +103,10 @@ class Door:
 
     def opened(self, client: ClientConnection) -> None:
         self.counters.new_connections += 1
-        self.clients.add(client)
+        self.clients[client] = None
 
     def closed(self, client: ClientConnection) -> None:
-        self.clients.discard(client)
+        self.clients.pop(client, None)
 
     def drain(self) -> None:
         """Let no connection outlive the request it is busy with."""

@@ -305,7 +305,7 @@ class Traffic(RuleBasedStateMachine):
                 self.world.connected()
             self.world.flush()
             assert [t.in_flight for t in self.world.targets] == [0, 0]
-            assert self.world.door.clients == set()
+            assert self.world.door.clients == {}
         finally:
             self.world.close()
 
