@@ -26,9 +26,7 @@ ALIASED_NODES_MAX: Final = 100_000
 
 _COMMENTED_KEYWORD = re.compile(r"(?<=\s)#\{")
 _FLOW_VARIABLE = re.compile(r"\$\{[^{}]*\}?$")
-_NOT_ALLOWED = re.compile(
-    "[^\t\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_NOT_ALLOWED = re.compile("[\0-\x08\n-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _Event = Any
 """PyYAML's events: their stubs know neither tag nor anchor nor that marks exist."""
