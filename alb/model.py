@@ -123,6 +123,18 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class LogFiles:
+    """Where one kind of log is written: ALB's folders and file names below it."""
+
+    directory: str
+    """Relative to the cluster file until control makes it absolute."""
+    balancer: str
+    """The load balancer's name."""
+    json: bool = False
+    """Lines of JSON in place of ALB's."""
+
+
+@dataclass(frozen=True, slots=True)
 class LoadBalancerAttributes:
     """Attributes that reach the request path. Seconds; AWS's defaults."""
 
@@ -130,6 +142,8 @@ class LoadBalancerAttributes:
     client_keep_alive_s: float = 3600.0
     head_timeout_s: float = 60.0
     """Ours: an absolute deadline from a request's first byte to its last head byte."""
+    access_log: LogFiles | None = None
+    connection_log: LogFiles | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from controlplane.front_door import (
     require_free,
     url_of,
     with_gateways,
+    with_logs_below,
 )
 from controlplane.metrics import render
 from controlplane.parts import Parts
@@ -178,7 +179,7 @@ class Cluster:
         instances = await self._instances_of(applied.content)
         self._parts.runtimes.open(instances, Path(applied.directory))
         gateways = await self._gateways(instances)
-        wanted = _load_balancer(prepared.desired, gateways)
+        wanted = _load_balancer(prepared.desired, gateways, prepared.applied.directory)
         bound = self._parts.balancer.bound()
         held = [(one.address, one.port) for one in bound if not one.error]
         require_free(wanted, held)
@@ -226,7 +227,7 @@ class Cluster:
     async def _configure(self, applied: Applied, desired: ClusterFile) -> None:
         instances = await self._instances_of(applied.content)
         self._parts.runtimes.open(instances, Path(applied.directory))
-        wanted = _load_balancer(desired, applied.gateways)
+        wanted = _load_balancer(desired, applied.gateways, applied.directory)
         self._parts.balancer.configure(wanted)
         await self._parts.scheduler.configure(
             instances, desired.services, url_of(wanted.listeners)
@@ -286,9 +287,11 @@ def _directory_of(file: str) -> str:
     return str(Path(file).absolute().parent)
 
 
-def _load_balancer(content: ClusterFile, gateways: Sequence[str]) -> LoadBalancer:
+def _load_balancer(
+    content: ClusterFile, gateways: Sequence[str], directory: str
+) -> LoadBalancer:
     wanted = content.load_balancer or LoadBalancer(content.cluster)
-    return with_gateways(wanted, gateways)
+    return with_logs_below(with_gateways(wanted, gateways), directory)
 
 
 def _planned(submission: Submission, prepared: Prepared) -> Document:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
-from alb.model import Listener, LoadBalancer
+from alb.model import Listener, LoadBalancer, LogFiles
 from controlplane.errors import ListenerNotBound
 
 LOOPBACK: Final = "127.0.0.1"
@@ -31,6 +32,26 @@ def with_gateways(load_balancer: LoadBalancer, gateways: Sequence[str]) -> LoadB
         for listener in load_balancer.listeners
     )
     return replace(load_balancer, listeners=listeners)
+
+
+def with_logs_below(load_balancer: LoadBalancer, directory: str) -> LoadBalancer:
+    """Return it with the places of its logs absolute: the file's are relative."""
+    attributes = load_balancer.attributes
+    attributes = replace(
+        attributes,
+        access_log=_below(directory, attributes.access_log),
+        connection_log=_below(directory, attributes.connection_log),
+    )
+    listeners = tuple(
+        replace(listener, attributes=attributes) for listener in load_balancer.listeners
+    )
+    return replace(load_balancer, attributes=attributes, listeners=listeners)
+
+
+def _below(directory: str, files: LogFiles | None) -> LogFiles | None:
+    if files is None:
+        return None
+    return replace(files, directory=str(Path(directory, files.directory)))
 
 
 def local_gateways(addresses: Iterable[str]) -> tuple[str, ...]:

@@ -121,6 +121,8 @@ LISTENER_TOTALS: Final = (
      "Requests answered by a fixed-response action."),
     ("alb_received_bytes_total", "bytesIn", "Bytes received from clients."),
     ("alb_sent_bytes_total", "bytesOut", "Bytes sent to clients."),
+    ("alb_log_lines_dropped_total", "logLinesDropped",
+     "Lines of access and connection logs that could not be written in time."),
 )
 LISTENER_FAMILIES: Final = (
     ("alb_elb_responses_total", "elb.", "code",

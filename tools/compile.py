@@ -21,6 +21,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 COMPILED = (
+    "alb/decide/access_log.py",
     "alb/decide/balance.py",
     "alb/decide/chunked.py",
     "alb/decide/conditions.py",
@@ -34,6 +35,7 @@ COMPILED = (
     "alb/decide/trace.py",
     "alb/decide/uri.py",
     "alb/decide/wildcard.py",
+    "alb/state/access_log.py",
     "alb/state/counters.py",
     "alb/state/histogram.py",
     "alb/state/table.py",

@@ -12,14 +12,18 @@ from email.utils import formatdate
 from typing import Final, Protocol
 
 from alb.app.exchange import Exchange
+from alb.decide.access_log import AccessEntry, Moment
 from alb.decide.fixed import Answer, error_response
 from alb.decide.forwarded import has_too_many_addresses, x_forwarded_for
 from alb.decide.head import RequestHead
 from alb.decide.redirect import CompiledRedirect
+from alb.decide.rules import DEFAULT_RULE
 from alb.decide.trace import trace_id
 from alb.drivers.client import ClientConnection
 from alb.errors import Failure
-from alb.model import Listener
+from alb.model import PRIORITY_DEFAULT_RULE, Listener, LogFiles
+from alb.ports import Counters
+from alb.state.access_log import ListenerLog
 from alb.state.counters import ListenerCounters
 from alb.state.table import ForwardTo, ListenerState, TargetState
 
@@ -62,6 +66,12 @@ class Door:
         self.time_s = around.time_s
         self.connect = around.connect
         self.on_drained = around.on_drained
+        self.access_log: ListenerLog | None = None
+        self._connection_log: ListenerLog | None = None
+        self._ended_logs: list[ListenerLog] = []
+        """Switched off or moved; what they still hold is written once more."""
+        self._entry: AccessEntry | None = None
+        """Of the request that is beginning."""
         self._traces = 0
         self._hosts: dict[bytes, bytes] = {}
         self.take(state)
@@ -81,6 +91,36 @@ class Door:
             % (self._protocol, self._port)
         )
         self._hosts.clear()
+        logs = listener.attributes
+        self.access_log = self._log(self.access_log, "", logs.access_log)
+        self._connection_log = self._log(
+            self._connection_log, "conn_log_", logs.connection_log
+        )
+
+    def _log(
+        self, before: ListenerLog | None, kind: str, files: LogFiles | None
+    ) -> ListenerLog | None:
+        """Go on with the log there was, unless its files are others now."""
+        if before is not None and before.files == files:
+            return before
+        if before is not None:
+            self._ended_logs.append(before)
+            self.counters.log_lines_dropped += before.lines.dropped
+        if files is None:
+            return None
+        return ListenerLog(kind, files, self.listener, self._around.trace_prefix)
+
+    def logs(self) -> list[ListenerLog]:
+        """Return the logs whose lines are to be written; ended ones once."""
+        ended, self._ended_logs = self._ended_logs, []
+        running = (self.access_log, self._connection_log)
+        return [*ended, *(log for log in running if log is not None)]
+
+    def report(self) -> Counters:
+        """Return the totals of this listener since the worker began."""
+        logs = (self.access_log, self._connection_log)
+        dropped = sum(log.lines.dropped for log in logs if log is not None)
+        return self.counters.report(dropped)
 
     @property
     def listener(self) -> Listener:
@@ -95,6 +135,7 @@ class Door:
             self._around.trace_prefix,
         )
         self._date = formatdate(unix_s, usegmt=True).encode()
+        self.unix_less_now_s = unix_s - now_s
 
     def sweep(self, now_s: float, unix_s: float) -> None:
         self.tick(now_s, unix_s)
@@ -104,6 +145,15 @@ class Door:
     def opened(self, client: ClientConnection) -> None:
         self.counters.new_connections += 1
         self.clients[client] = None
+        client.number = self.counters.new_connections
+        if self._connection_log is not None:
+            now_s = self.time_s()
+            self._connection_log.connected(
+                client.peer,
+                client.peer_port,
+                client.number,
+                Moment(now_s, now_s + self.unix_less_now_s),
+            )
 
     def closed(self, client: ClientConnection) -> None:
         self.clients.pop(client, None)
@@ -136,6 +186,8 @@ class Door:
             client.peer_ip,
         )
         act = state.acts[position]
+        if self.access_log is not None:
+            self._entry = self._begin_entry(self.access_log, client, head, position)
         if type(act) is ForwardTo:
             return self._forward(client, head, act)
         if isinstance(act, CompiledRedirect):
@@ -154,9 +206,12 @@ class Door:
         group = act.choose()
         if group is None:
             self.counters.failed(Failure.NO_TARGET)
-            self._error(client, head, Failure.NO_TARGET.status)
+            self._error(client, head, Failure.NO_TARGET.status, "NO_TARGET")
             return None
         exchange = Exchange(self, client, head, group)
+        if self._entry is not None:
+            exchange.entry, self._entry = self._entry, None
+            exchange.entry.group = group.arn
         return exchange if exchange.attempt(Failure.NO_TARGET) else None
 
     def head_for_target(self, client: ClientConnection, head: RequestHead) -> bytes:
@@ -167,6 +222,7 @@ class Door:
         else:
             unique = self._around.trace_prefix + b"%012x" % self._traces
             trace = trace_id(head.trace_id, self._unix_s, unique)
+        head.trace = trace
         framing = b""
         if head.chunked:
             framing = b"\r\nTransfer-Encoding: chunked"
@@ -213,6 +269,8 @@ class Door:
             self._fail(client, head, 507, "RedirectUrlTooLong")
             return
         self.counters.redirects += 1
+        if self._entry is not None:
+            self._entry.redirect_url = location
         self._answer(client, head, act.answer(location))
 
     def _answer(
@@ -223,6 +281,8 @@ class Door:
         self._write(
             client,
             answer.wire(self._date, keep_alive=keep_alive, head_only=head_only),
+            answer.status,
+            "",
         )
         client.end_exchange(keep_alive=keep_alive)
 
@@ -230,15 +290,24 @@ class Door:
         self, client: ClientConnection, head: RequestHead, status: int, reason: str
     ) -> None:
         self.counters.refused(status, reason)
-        self._error(client, head, status)
+        self._error(client, head, status, reason)
 
-    def _error(self, client: ClientConnection, head: RequestHead, status: int) -> None:
+    def _error(
+        self, client: ClientConnection, head: RequestHead, status: int, reason: str
+    ) -> None:
         keep_alive = client.may_keep_alive(head)
-        self._write(client, self.error(head, status, keep_alive=keep_alive))
+        page = self.error(head, status, keep_alive=keep_alive)
+        self._write(client, page, status, reason)
         client.end_exchange(keep_alive=keep_alive)
 
-    def _write(self, client: ClientConnection, data: bytes) -> None:
+    def _write(
+        self, client: ClientConnection, data: bytes, status: int, reason: str
+    ) -> None:
         self.counters.client_bytes_out += len(data)
+        entry, self._entry = self._entry, None
+        if entry is not None:
+            entry.sent = len(data)
+            self.end_entry(entry, status, reason)
         if not client.transport.is_closing():
             client.transport.write(data)
 
@@ -251,4 +320,51 @@ class Door:
     def refuse(self, client: ClientConnection, status: int, reason: str) -> bytes:
         """Count a request that is not passed on; return the page that says so."""
         self.counters.refused(status, reason)
-        return error_response(status, self._date)
+        page = error_response(status, self._date)
+        if self.access_log is not None:
+            entry = self._new_entry(self.access_log, client)
+            entry.sent = len(page)
+            entry.classification = b"Severe"
+            entry.classification_reason = reason.encode()
+            self.end_entry(entry, status, reason)
+        return page
+
+    # --- the access log -----------------------------------------------------------
+
+    def _begin_entry(
+        self,
+        log: ListenerLog,
+        client: ClientConnection,
+        head: RequestHead,
+        position: int,
+    ) -> AccessEntry:
+        entry = self._new_entry(log, client)
+        state = self._state
+        act = state.acts[position]
+        entry.head = head
+        entry.received = head.size
+        if head.close_after:
+            entry.classification = b"Ambiguous"
+        entry.rule_priority = (
+            PRIORITY_DEFAULT_RULE
+            if position == DEFAULT_RULE
+            else state.rules.rules[position].priority
+        )
+        if isinstance(act, ForwardTo):
+            entry.action = b"forward"
+        elif isinstance(act, CompiledRedirect):
+            entry.action = b"redirect"
+        else:
+            entry.action = b"fixed-response"
+        return entry
+
+    def _new_entry(self, log: ListenerLog, client: ClientConnection) -> AccessEntry:
+        return log.begin(client.peer, client.peer_port, client.number, self.time_s())
+
+    def end_entry(self, entry: AccessEntry, status: int, reason: str) -> None:
+        """Log the request that has now been answered, or never will be."""
+        entry.status = status
+        entry.reason = reason
+        if self.access_log is not None:
+            now_s = self.time_s()
+            self.access_log.end(entry, Moment(now_s, now_s + self.unix_less_now_s))

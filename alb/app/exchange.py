@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from alb.decide.access_log import AccessEntry
 from alb.decide.chunked import LAST_CHUNK, chunk
 from alb.decide.head import RequestHead
 from alb.decide.response import ResponseHead
@@ -40,6 +41,8 @@ class Exchange:
 
     target: TargetState | None = None
     tunnel = False
+    entry: AccessEntry | None = None
+    """Filled in where the listener has an access log."""
     _upstream: UpstreamConnection | None = None
     _tried = NOT_TRIED
     _pending: list[bytes] | None = None
@@ -93,6 +96,10 @@ class Exchange:
         self._active_at = door.now_s
         target.counters.requests += 1
         data = door.head_for_target(self._client, self._head)
+        if self.entry is not None:
+            self.entry.tried(target.host, target.port)
+            self.entry.sent_s = self._sent_at
+            self.entry.trace = self._head.trace
         if self._pending is not None:
             data = b"".join([data, *self._pending])
             self._pending = None
@@ -106,6 +113,8 @@ class Exchange:
             return
         target.avoid_until_s = self._door.now_s + AVOID_S
         target.counters.connection_errors += 1
+        if self.entry is not None:
+            self.entry.tried(target.host, target.port)
         self._leave_target()
         self._tried |= {target.id}
         if len(self._tried) >= ATTEMPTS_MAX:
@@ -133,6 +142,8 @@ class Exchange:
         if target is not None:
             before.counters.connection_errors += 1
             before.counters.retries += 1
+            if self.entry is not None:
+                self.entry.tried(before.host, before.port)
             self._leave_target()
             self.target = target
             target.in_flight += 1
@@ -144,6 +155,8 @@ class Exchange:
         if self._ended:
             return
         self._active_at = self._door.now_s
+        if self.entry is not None:
+            self.entry.received += len(data)
         self._to_target(chunk(data) if self._head.chunked else data)
 
     def end_body(self) -> None:
@@ -189,7 +202,10 @@ class Exchange:
         door = self._door
         self._responding = True
         self._active_at = door.now_s
-        self._count(head.status, bucket_of(int((door.time_s() - self._sent_at) * 1e6)))
+        answered_at = door.time_s()
+        self._count(head.status, bucket_of(int((answered_at - self._sent_at) * 1e6)))
+        if self.entry is not None:
+            self._note_answer(self.entry, head.status, answered_at)
         keep_alive = self._keep_alive = self._client.may_keep_alive(self._head)
         framing = b""
         if head.content_length is not None:
@@ -210,6 +226,11 @@ class Exchange:
             % (head.status, head.reason, head.passed_on, framing, body)
         )
 
+    def _note_answer(self, entry: AccessEntry, status: int, at_s: float) -> None:
+        entry.answered_s = at_s
+        entry.status = status
+        entry.target_statuses[-1] = b"%d" % status
+
     def _count(self, status: int, bucket: int) -> None:
         assert self.target is not None
         counters = self.target.counters
@@ -226,6 +247,8 @@ class Exchange:
         if self._chunks:
             self._to_client(LAST_CHUNK)
         self._ended = True
+        if self.entry is not None:
+            self._door.end_entry(self.entry, self.entry.status, "")
         client = self._client
         self._release(reusable=not self._head.has_body or self._has_all_been_sent())
         client.end_exchange(keep_alive=self._keep_alive)
@@ -253,6 +276,8 @@ class Exchange:
         transport = self._client.transport
         if not transport.is_closing():
             self._door.counters.client_bytes_out += len(data)
+            if self.entry is not None:
+                self.entry.sent += len(data)
             transport.write(data)
 
     # --- tunnels ------------------------------------------------------------------
@@ -262,6 +287,9 @@ class Exchange:
         self.tunnel = self._responding = True
         self._active_at = self._door.now_s
         self._count(head.status, bucket_of(0))
+        if self.entry is not None:
+            self._note_answer(self.entry, head.status, self._door.time_s())
+            self.entry.websocket = self._head.upgrade.lower() == b"websocket"
         lines = [
             b"HTTP/1.1 101 " + head.reason + head.passed_on,
             b"Connection: upgrade",
@@ -275,6 +303,8 @@ class Exchange:
 
     def send_tunnel(self, data: bytes) -> None:
         self._active_at = self._door.now_s
+        if self.entry is not None:
+            self.entry.received += len(data)
         self._to_target(data)
 
     def on_tunnel(self, data: bytes) -> None:
@@ -308,6 +338,8 @@ class Exchange:
             upstream.exchange = None
             upstream.transport.close()
             self._upstream = None
+        if self.entry is not None:
+            self._door.end_entry(self.entry, self.entry.status, "")
         self._release(reusable=False)
         self._client.finish()
 
@@ -326,13 +358,22 @@ class Exchange:
         self._release(reusable=False)
         self._door.counters.failed(failure)
         if self._responding or failure is Failure.CLIENT_GONE:
+            self._log_failure(failure)
             client.break_off()
             return
         client.exchange = None
         self._to_client(
             self._door.error(self._head, failure.status, keep_alive=keep_alive)
         )
+        self._log_failure(failure)
         client.end_exchange(keep_alive=keep_alive)
+
+    def _log_failure(self, failure: Failure) -> None:
+        """The status is the client's: the target's, where that was sent already."""
+        entry = self.entry
+        if entry is not None:
+            status = entry.status if self._responding else failure.status
+            self._door.end_entry(entry, status, failure.name)
 
     def cut(self) -> None:
         """The deregistration delay of its target has passed."""

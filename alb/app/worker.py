@@ -25,6 +25,7 @@ import uvloop
 
 from alb.app.door import Door
 from alb.app.exchange import Exchange
+from alb.app.logs import Logs
 from alb.decide.rules import CompiledRules, compile_steps
 from alb.drivers.client import ClientConnection
 from alb.drivers.link import Link, receive_socket
@@ -42,6 +43,7 @@ from alb.ports import (
     Section,
     Telemetry,
 )
+from alb.state.access_log import ListenerLog
 from alb.state.table import Table, TargetState
 from foundation.clock import Clock, SystemClock
 
@@ -84,6 +86,7 @@ class Worker:
         self._tasks: asyncio.TaskGroup | None = None
         self.time_s = clock.now_s
         self.trace_prefix = os.urandom(6).hex().encode()
+        self._logs = Logs(self.trace_prefix.decode(), clock)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -97,6 +100,7 @@ class Worker:
                 self._tasks.create_task(self._apply()),
                 self._tasks.create_task(self._sweep()),
                 self._tasks.create_task(self._report()),
+                self._tasks.create_task(self._logs.run(self._waiting_lines)),
             ]
             await self._ending.wait()
             await self._finish()
@@ -304,12 +308,15 @@ class Worker:
         groups = self._table.groups
         targets = [t for group in groups.values() for t in group.targets.values()]
         return Telemetry(
-            {name: door.counters.report() for name, door in self._doors.items()},
+            {name: door.report() for name, door in self._doors.items()},
             {name: group.report() for name, group in groups.items()},
             {target.id: target.counters.report() for target in targets},
             {target.id: target.in_flight for target in targets if target.in_flight},
             sum(len(door.clients) for door in self._doors.values()),
         )
+
+    def _waiting_lines(self) -> list[ListenerLog]:
+        return [log for door in self._doors.values() for log in door.logs()]
 
     # --- the end ------------------------------------------------------------------
 
@@ -337,6 +344,8 @@ class Worker:
             _log.info("nobody hears the last report")
         for door in self._doors.values():
             door.abort()
+        await asyncio.sleep(0)  # what was cut is logged as it ends
+        await self._logs.end(self._waiting_lines())
 
 
 async def _connected(target: TargetState) -> UpstreamConnection:

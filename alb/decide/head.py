@@ -145,6 +145,8 @@ class RequestHead:
     """The protocol asked for; the connection becomes a tunnel if granted."""
     forwarded_for: bytes | None = None
     trace_id: bytes | None = None
+    trace: bytes = b"-"
+    """The X-Amzn-Trace-Id that was sent on."""
     block: bytes
     """All header lines as received, each behind its CRLF."""
     passed_on: bytes

@@ -103,8 +103,10 @@ class ClientConnection(asyncio.Protocol):
         "active_at",
         "born_at",
         "exchange",
+        "number",
         "peer",
         "peer_ip",
+        "peer_port",
         "reading_paused",
         "transport",
         "writing_paused",
@@ -113,7 +115,10 @@ class ClientConnection(asyncio.Protocol):
     def __init__(self, door: FrontDoor) -> None:
         self._door = door
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self.number = 0
+        """Which of the door's connections it is, from 1; the door says."""
         self.peer_ip = ""
+        self.peer_port = 0
         self.peer = b""
         self.exchange: Exchange | None = None
         self.born_at = self.active_at = door.now_s
@@ -136,6 +141,7 @@ class ClientConnection(asyncio.Protocol):
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_HIGH)
         peer = transport.get_extra_info("peername")
         self.peer_ip = peer[0] if peer else "0.0.0.0"  # noqa: S104 - nobody binds it
+        self.peer_port = peer[1] if peer else 0
         self.peer = self.peer_ip.encode()
         self._door.opened(self)
 

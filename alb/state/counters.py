@@ -24,6 +24,7 @@ class ListenerCounters:
         "client_bytes_in",
         "client_bytes_out",
         "fixed_responses",
+        "log_lines_dropped",
         "new_connections",
         "redirects",
         "requests",
@@ -33,6 +34,8 @@ class ListenerCounters:
         self.new_connections = 0
         self.requests = 0
         self.redirects = 0
+        self.log_lines_dropped = 0
+        """Of logs that have been switched off or moved."""
         self.fixed_responses = 0
         self.client_bytes_in = 0
         self.client_bytes_out = 0
@@ -52,7 +55,8 @@ class ListenerCounters:
         self.by_refusal[reason] = self.by_refusal.get(reason, 0) + 1
         self.made(status)
 
-    def report(self) -> Counters:
+    def report(self, log_lines_dropped: int = 0) -> Counters:
+        """`log_lines_dropped`: of the logs that are on."""
         totals = {
             "newConnections": self.new_connections,
             "requests": self.requests,
@@ -60,6 +64,7 @@ class ListenerCounters:
             "fixedResponses": self.fixed_responses,
             "bytesIn": self.client_bytes_in,
             "bytesOut": self.client_bytes_out,
+            "logLinesDropped": self.log_lines_dropped + log_lines_dropped,
         }
         totals |= {f"elb.{status}": n for status, n in self.by_status.items()}
         totals |= {f"failure.{what.name}": n for what, n in self.by_failure.items()}

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from alb.decide.balance import RoundRobin, WeightedTurn, eligible_targets
 from alb.decide.fixed import Answer, fixed_answer
+from alb.decide.names import target_group_arn
 from alb.decide.redirect import CompiledRedirect
 from alb.decide.rules import CompiledRules
 from alb.model import (
@@ -113,6 +114,7 @@ class GroupState:
     __slots__ = (
         "_departed",
         "_departed_counters",
+        "arn",
         "content",
         "eligible",
         "targets",
@@ -121,6 +123,7 @@ class GroupState:
 
     def __init__(self, start: int) -> None:
         self.content: GroupTargets | None = None
+        self.arn = b""
         self.targets: dict[TargetId, TargetState] = {}
         self.eligible: tuple[TargetState, ...] = ()
         self.turn: RoundRobin[TargetState] = RoundRobin(start)
@@ -145,6 +148,7 @@ class GroupState:
         """Take new targets; return those that left."""
         before, self.targets = self.targets, {}
         self.content = content
+        self.arn = target_group_arn(content.group.name).encode()
         for target in content.targets:
             state = before.get(target.id)
             if state is None or (state.host, state.port) != (target.host, target.port):

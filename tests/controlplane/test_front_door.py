@@ -4,13 +4,20 @@ import socket
 
 import pytest
 
-from alb.model import FixedResponse, Listener, LoadBalancer
+from alb.model import (
+    FixedResponse,
+    Listener,
+    LoadBalancer,
+    LoadBalancerAttributes,
+    LogFiles,
+)
 from controlplane.errors import ListenerNotBound
 from controlplane.front_door import (
     local_gateways,
     require_free,
     url_of,
     with_gateways,
+    with_logs_below,
 )
 
 NOTHING = FixedResponse(404)
@@ -35,6 +42,25 @@ def test_one_that_faces_the_internet_listens_everywhere_already() -> None:
     public = front(80, addresses=("0.0.0.0",), public=True)  # noqa: S104
 
     assert public == with_gateways(public, ["172.17.0.1"])
+
+
+@pytest.mark.parametrize(
+    ("written", "placed"),
+    [("logs", "/srv/shop/logs"), ("/var/log/alb", "/var/log/alb")],
+)
+def test_logs_lie_where_the_file_says_seen_from_the_file(
+    written: str, placed: str
+) -> None:
+    files = LogFiles(written, "front")
+    attributes = LoadBalancerAttributes(access_log=files)
+    listener = Listener(80, NOTHING, attributes=attributes)
+    relative = LoadBalancer("front", attributes=attributes, listeners=(listener,))
+
+    (opened,) = with_logs_below(relative, "/srv/shop").listeners
+
+    assert opened.attributes == LoadBalancerAttributes(
+        access_log=LogFiles(placed, "front")
+    )
 
 
 def test_only_addresses_of_this_machine_are_gateways() -> None:

@@ -130,7 +130,12 @@ class Wire(asyncio.Transport):
 class World:
     """One listener's door, its table, and everything connected to it."""
 
-    def __init__(self, targets: int = 2) -> None:
+    DEFAULT: Final = Forward((WeightedGroup("web"),))
+
+    def __init__(
+        self, targets: int = 2, attributes: LoadBalancerAttributes = TIMEOUTS
+    ) -> None:
+        self.attributes = attributes
         self.loop = asyncio.new_event_loop()
         self.now_s = 1000.0
         self.trace_prefix = b"0123456789ab"
@@ -150,8 +155,8 @@ class World:
         rule = Rule(
             1, (PathPattern(("/fixed",)),), FixedResponse(200, message_body="f")
         )
-        to = Forward((WeightedGroup("web"),))
-        listener = Listener(8080, to, (rule,), attributes=TIMEOUTS)
+        self.registered = targets
+        listener = Listener(8080, self.DEFAULT, (rule,), attributes=self.attributes)
         self._version += 1
         group = GroupTargets(TargetGroup("web"), targets)
         swapped = self.table.swap(

@@ -27,6 +27,14 @@ ELB_NAME: Final = Text(
     "be 1-32 of A-Z a-z 0-9 -, with no - at either end",
 )
 
+LOG_FOLDER: Final = Text(
+    r"(?!.*AWSLogs)(?:[A-Za-z0-9!_'()*-][A-Za-z0-9!_.'()*-]*"
+    r"(?:/[A-Za-z0-9!_'()*-][A-Za-z0-9!_.'()*-]*)*)?",
+    "be names joined by /, none beginning with a dot, without AWSLogs",
+    255,
+    0,
+)
+
 _LB_ATTRIBUTE = "ELBv2 LoadBalancerAttribute"
 _HTTP = "routing.http."
 _IGNORED = Status.IGNORED
@@ -52,15 +60,44 @@ LOAD_BALANCER_ATTRIBUTES: Final = attributes(
         note="AWS's default is defensive; strictest, which refuses more, is built",
     ),
     *(
-        ignored(f"{log}.s3.{part}", _LB_ATTRIBUTE, kind=kind)
-        for log in ("access_logs", "connection_logs", "health_check_logs")
+        row
+        for log in ("access_logs", "connection_logs")
+        for row in (
+            Field(f"{log}.s3.enabled", Flag(), _LB_ATTRIBUTE, default=False),
+            Field(
+                f"{log}.s3.bucket",
+                LOG_FOLDER,
+                _LB_ATTRIBUTE,
+                "",
+                note="a folder below the directory",
+            ),
+            Field(
+                f"{log}.s3.prefix", LOG_FOLDER, _LB_ATTRIBUTE, "", note="folders below"
+            ),
+            Field(
+                f"alb.{log}.directory",
+                Text(),
+                "ours",
+                "logs",
+                note="relative to the cluster file",
+            ),
+        )
+    ),
+    Field(
+        "alb.access_logs.format",
+        Choice(("text", "json")),
+        "ours",
+        "text",
+        note="text: ALB's 34 fields; json: the same and why a request failed",
+    ),
+    *(
+        ignored(f"health_check_logs.s3.{part}", _LB_ATTRIBUTE, kind=kind)
         for part, kind in (
             ("enabled", Flag()),
             ("bucket", Text(shortest=0)),
             ("prefix", Text(shortest=0)),
         )
     ),
-    ignored("alb.access_logs.directory", "ours", kind=Text()),
     Field(
         "deletion_protection.enabled",
         Flag(),

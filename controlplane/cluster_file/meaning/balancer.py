@@ -17,6 +17,7 @@ from alb.model import (
     Listener,
     LoadBalancer,
     LoadBalancerAttributes,
+    LogFiles,
     Rule,
     Target,
     TargetGroup,
@@ -49,7 +50,7 @@ def load_balancer(root: Record, findings: Findings) -> LoadBalancer | None:
         message = f"must not start with internal- (got {name})"
         findings.error(record.at("name"), record.path_of("name"), message)
     internet_facing = record.text("scheme") == "internet-facing"
-    settings = _attributes(record)
+    settings = _attributes(record, name)
     groups = [_group(group, findings) for group in root.records("targetGroups")]
     check_unique(root.records("targetGroups"), "name", findings)
     names = [group.name for group in groups]
@@ -91,13 +92,29 @@ def used_groups(balancer: LoadBalancer) -> frozenset[str]:
     )
 
 
-def _attributes(record: Record) -> LoadBalancerAttributes:
+def _attributes(record: Record, balancer: str) -> LoadBalancerAttributes:
     written = record.record("attributes")
     return LoadBalancerAttributes(
         float(written.whole("idle_timeout.timeout_seconds")),
         float(written.whole("client_keep_alive.seconds")),
         float(written.whole("alb.head_timeout.timeout_seconds")),
+        access_log=_log_files(written, "access_logs", balancer),
+        connection_log=_log_files(written, "connection_logs", balancer),
     )
+
+
+def _log_files(written: Record, log: str, balancer: str) -> LogFiles | None:
+    """Return where that log is written, as far as the file says, or None."""
+    if not written.flag(f"{log}.s3.enabled"):
+        return None
+    folders = (
+        written.text(f"alb.{log}.directory"),
+        written.text(f"{log}.s3.bucket"),
+        written.text(f"{log}.s3.prefix"),
+    )
+    directory = "/".join(folder for folder in folders if folder)
+    is_json = log == "access_logs" and written.text("alb.access_logs.format") == "json"
+    return LogFiles(directory, balancer, is_json)
 
 
 def check_unique(records: list[Record], name: str, findings: Findings) -> None:

@@ -12,6 +12,7 @@ from alb.model import (
     HttpHeader,
     HttpRequestMethod,
     LoadBalancerAttributes,
+    LogFiles,
     PathPattern,
     QueryPair,
     QueryString,
@@ -193,6 +194,33 @@ def test_attributes_of_the_load_balancer_reach_its_listeners() -> None:
     assert balancer
     expected = LoadBalancerAttributes(4000.0, 60.0, 5.0)
     assert expected == balancer.attributes == balancer.listeners[0].attributes
+
+
+@pytest.mark.parametrize(
+    ("written", "access", "connections"),
+    [
+        ("", None, None),
+        ("access_logs.s3.bucket: shop", None, None),
+        ("access_logs.s3.enabled: true", LogFiles("logs", "demo"), None),
+        (
+            "access_logs.s3.enabled: true, alb.access_logs.directory: /var/log, "
+            "access_logs.s3.bucket: shop, access_logs.s3.prefix: a/b, "
+            "alb.access_logs.format: json",
+            LogFiles("/var/log/shop/a/b", "demo", json=True),
+            None,
+        ),
+        ("connection_logs.s3.enabled: true", None, LogFiles("logs", "demo")),
+    ],
+    ids=["off", "a place alone", "on", "all of it", "connections"],
+)
+def test_logs_are_written_where_the_attributes_say(
+    written: str, access: LogFiles | None, connections: LogFiles | None
+) -> None:
+    balancer = small(f"loadBalancer: {{attributes: {{{written}}}}}").load_balancer
+
+    assert balancer
+    assert access == balancer.attributes.access_log
+    assert connections == balancer.attributes.connection_log
 
 
 def test_a_file_without_a_front_door_has_none() -> None:

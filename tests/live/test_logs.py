@@ -1,0 +1,50 @@
+"""The access log on disk: a line for each request, whatever ends the worker."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import signal
+from collections import Counter
+from pathlib import Path
+
+from alb.model import LoadBalancerAttributes, LogFiles
+from tests.support.node import Origin, run_node, until
+
+GET = b"GET /%d HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+
+def lines(directory: Path, files: str) -> list[bytes]:
+    """Return the lines of all log files whose names match."""
+    found = [gzip.decompress(file.read_bytes()) for file in directory.rglob(files)]
+    return b"".join(found).splitlines()
+
+
+def asked(directory: Path) -> Counter[bytes]:
+    """Return the last parts of the paths in the access log."""
+    told = lines(directory, "[0-9]*.log.gz")
+    return Counter(line.split(b'"')[1].split()[1].rpartition(b"/")[2] for line in told)
+
+
+async def test_every_request_stands_in_the_log_once(tmp_path: Path) -> None:
+    files = LogFiles(str(tmp_path / "logs"), "front")
+    logged = LoadBalancerAttributes(access_log=files, connection_log=files)
+    origin = await Origin().start()
+    wanted = Counter({b"%d" % number: 1 for number in range(40)})
+
+    async with run_node(tmp_path / "state", workers=2) as node:
+        await node.serve({"web": [origin.port]}, attributes=logged)
+        for number in range(20):
+            assert b" 200 " in await node.ask(GET % number)
+        await until(lambda: asked(tmp_path).total() == 20, "they were written")
+        for worker in node.balancer.statistics().workers:
+            os.kill(worker.pid, signal.SIGKILL)
+        await until(
+            lambda: node.balancer.statistics().worker_exits == 2, "both are replaced"
+        )
+        for number in range(20, 40):
+            assert b" 200 " in await node.ask(GET % number)
+
+    assert asked(tmp_path) == wanted, "the last second's too: the node ended orderly"
+    assert len(lines(tmp_path, "conn_log_*.log.gz")) == 40
+    origin.drop()
