@@ -32,7 +32,8 @@ from scheduler.state.records import Records
 
 PORT_MAX: Final = 65_535
 KEEP_STOPPED_S: Final = 3600.0
-"""STOPPED tasks can be described for at least an hour, as in ECS."""
+"""STOPPED tasks can be described for at least an hour, as in ECS; so can the events
+of a service that is no more."""
 KEEP_STOPPED_MAX: Final = 100
 """Per service: a crash loop does not grow the records."""
 
@@ -54,6 +55,7 @@ def step(
         for instance in observed.statuses:
             _sweep(look, instance)
     _drop_old_tasks(look)
+    look.draft.drop_events(now_unix_s - KEEP_STOPPED_S)
     _tell_changes(look, records)
     return Step(
         commits=look.draft.changes(),
@@ -170,5 +172,4 @@ def _tell_changes(look: Look, before: Records) -> None:
         *chronicle.deployment_lines(before.deployments, after.deployments),
         *chronicle.service_lines(before.services, after.services),
     ):
-        if service in after.services:
-            look.tell(service, message)
+        look.tell(service, message)

@@ -162,15 +162,20 @@ class Draft:
         self._change(Delete("deployment", deployment.id))
 
     def drop_service(self, record: ServiceRecord) -> None:
-        """Forget the service, its deployments and its events; tasks are left."""
+        """Forget the service and its deployments; its tasks and events are left."""
         name = record.service.name
         for deployment in self.after.deployments_of(name):
             self.drop_deployment(deployment)
-        for key in [
-            key for key, item in self.after.events.items() if item.service == name
-        ]:
-            self._change(Delete("service_event", key))
         self._change(Delete("service", name))
+
+    def drop_events(self, before_unix_s: float) -> None:
+        """Forget what was told before then of services that are no more."""
+        for key, event in [*self.after.events.items()]:
+            if (
+                event.unix_s < before_unix_s
+                and event.service not in self.after.services
+            ):
+                self._change(Delete("service_event", key))
 
     def tell(self, service: str, message: str, now_unix_s: float) -> None:
         """Add an event to the service's; the oldest beyond EVENTS_MAX go."""

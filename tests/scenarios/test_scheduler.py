@@ -206,6 +206,9 @@ async def test_a_removed_service_drains_and_is_forgotten() -> None:
         await cluster.until(lambda: not scheduler.observe_services(), within_s=20)
         assert not cluster.containers()
         assert not cluster.balancer.targets
+        told = [event.message for event in scheduler.events()]
+        assert "has stopped 1 running tasks" in told[-1], "also its last task"
+        await asyncio.sleep(3700)
         assert not scheduler.events()
 
 

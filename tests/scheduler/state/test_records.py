@@ -75,15 +75,17 @@ def test_what_was_just_told_is_not_told_again() -> None:
     assert [NOW, NOW + 60] == [event.unix_s for event in draft.after.events_of("web")]
 
 
-def test_a_dropped_service_leaves_no_deployment_and_no_event() -> None:
+def test_a_dropped_service_leaves_its_events_for_a_while() -> None:
     draft = Records().draft()
     draft.put_service(WEB)
     draft.put_deployment(FIRST)
     draft.tell("web", "one", NOW)
-    draft.tell("api", "two", NOW)
+    draft.tell("web", "two", NOW + 2)
     draft.drop_service(WEB)
     assert not draft.after.services
     assert not draft.after.deployments
+    assert ["one", "two"] == [event.message for event in draft.after.events.values()]
+    draft.drop_events(NOW + 1)
     assert ["two"] == [event.message for event in draft.after.events.values()]
 
 
