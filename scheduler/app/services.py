@@ -137,10 +137,12 @@ def _new_task(look: Look, record: ServiceRecord) -> Task | Unplaceable:
         return found
     instance = found.instance
     held = {lease.host_port for t in look.tasks_on(instance.name) for lease in t.leases}
-    used = after.ports_of(instance.name)
-    leased = leases.lease(
-        service.task_definition, instance, held, used, look.now_unix_s
+    ports = leases.Ports(
+        held,
+        after.ports_of(instance.name),
+        leases.origin(look.around.cluster_uid),
     )
+    leased = leases.lease(service.task_definition, instance, ports, look.now_unix_s)
     if leased is None:
         return Unplaceable(wording.closest(instance.name, wording.PORT_IN_USE))
     return Task(

@@ -1,7 +1,8 @@
 """Host ports for a new task. Floor 1: pure.
 
 A dynamic port (`hostPort` 0) is leased from the instance's range: one never
-used before, else the least recently released that is free again. It is free
+used before (each cluster begins elsewhere, so that two on one machine seldom
+meet), else the least recently released that is free again. It is free
 when nothing that was sent to its former tenant can still arrive: the
 deregistration delay and a minute after its release. One that could not be
 bound is in quarantine. Static ports are taken as they are: placement has seen
@@ -10,8 +11,9 @@ that no other task holds them.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection, Iterator, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from scheduler.model import (
     ContainerInstance,
@@ -27,23 +29,36 @@ QUARANTINE_S: Final = 600.0
 """Nobody has told us who holds the port; ask again later."""
 
 
+class Ports(NamedTuple):
+    """What is known of an instance's ports."""
+
+    held: Collection[int]
+    """Of tasks that are there."""
+    used: Mapping[int, PortRecord]
+    """Records of earlier tasks, by port."""
+    origin: int = 0
+    """Where in the range this cluster begins, counted round and round."""
+
+
+def origin(cluster_uid: str) -> int:
+    """Return where in every range the cluster begins."""
+    return zlib.crc32(cluster_uid.encode())
+
+
 def lease(
     definition: TaskDefinition,
     instance: ContainerInstance,
-    held: Collection[int],
-    used: Mapping[int, PortRecord],
+    ports: Ports,
     now_unix_s: float,
 ) -> tuple[PortLease, ...] | None:
-    """Return a lease for every port mapping; None when the range has too few.
-
-    `held` are the ports of tasks on the instance, `used` its records by port.
-    """
+    """Return a lease for every port mapping; None when the range has too few."""
     static = {
         mapping.host_port
         for container in definition.containers
         for mapping in container.port_mappings
     }
-    free = _free(instance, static.union(held), used, now_unix_s)
+    taken = ports._replace(held=static.union(ports.held))
+    free = _free(instance, taken, now_unix_s)
     leases = []
     for container in definition.containers:
         for mapping in container.port_mappings:
@@ -94,21 +109,20 @@ def _records(
 
 
 def _free(
-    instance: ContainerInstance,
-    held: Collection[int],
-    used: Mapping[int, PortRecord],
-    now_unix_s: float,
+    instance: ContainerInstance, ports: Ports, now_unix_s: float
 ) -> Iterator[int]:
     """Yield the range's free ports: never used, then least recently released."""
     first, last = instance.dynamic_port_range
-    for port in range(first, last + 1):
-        if port not in used and port not in held:
+    count = last + 1 - first
+    for step in range(count):
+        port = first + (ports.origin + step) % count
+        if port not in ports.used and port not in ports.held:
             yield port
     rested = [
         record
-        for record in used.values()
+        for record in ports.used.values()
         if first <= record.host_port <= last
-        and record.host_port not in held
+        and record.host_port not in ports.held
         and record.free_at_unix_s <= now_unix_s
     ]
     rested.sort(key=lambda record: (record.released_at_unix_s, record.host_port))

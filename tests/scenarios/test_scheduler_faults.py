@@ -40,7 +40,7 @@ def test_one_failed_start_does_not_keep_a_service_down(fault: Fault) -> None:
             assert len(scheduler.tasks()) == (1 if same_task else 2)
             if fault is Fault.PORT_TAKEN:
                 ports = {task.leases[0].host_port for task in scheduler.tasks()}
-                assert {20_000, 20_001} == ports
+                assert len(ports) == 2
 
     run(scenario())
 
