@@ -43,7 +43,7 @@ from controlplane.runtimes import (
 from foundation.journal import Change as JournalChange
 from foundation.journal import Put
 from scheduler.errors import ContainerError
-from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus
+from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus, Task
 
 STATUS_S: Final = 5.0
 """How long an engine may take to tell its gateway."""
@@ -261,15 +261,20 @@ class Cluster:
         self, service: str, *, follow: bool, tail: int | None
     ) -> AsyncGenerator[bytes, None]:
         self._require(service)
-        tasks = [
-            task for task in self._parts.scheduler.tasks() if task.service == service
-        ]
+
+        def tasks_now() -> Sequence[Task] | None:
+            scheduler = self._parts.scheduler
+            if service not in scheduler.observe_services():
+                return None
+            return [task for task in scheduler.tasks() if task.service == service]
+
         sources = logs.Sources(
             self._parts.store.cluster_uid,
             self._parts.runtimes,
             self._parts.scheduler.last_outputs(),
         )
-        return logs.lines_of(tasks, sources, follow=follow, tail=tail)
+        later = tasks_now if follow else None
+        return logs.lines_of(tasks_now() or (), sources, tail, later)
 
     def explain(self, question: Question) -> Document:
         observed = self._parts.balancer.observe()

@@ -1,25 +1,38 @@
 """The logs of a service: its tasks' outputs, line by line, each with its task.
 
 Bounded: a reader that is slow slows the readings down, nothing is kept. Of a
-task that stopped there are the last lines, as the scheduler remembers them.
+task that stopped there are the last lines, as the scheduler remembers them. Who
+follows reads on in the tasks that come later, as long as the service is there.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from typing import Final
 
 from scheduler.decide.identity import container_name
 from scheduler.errors import ContainerError
-from scheduler.model import ContainerName, Task
+from scheduler.model import ContainerName, Task, TaskStatus
 from scheduler.ports import Runtime
 
 QUEUE_MAX: Final = 100
 LINE_MAX: Final = 64 * 1024
 """Bytes; a longer line is cut into several."""
 SHORT_ID: Final = 8
+LOOK_S: Final = 0.5
+"""How often who follows looks for tasks that came later."""
+
+Later = Callable[[], Sequence[Task] | None]
+"""The tasks that are there now; None: there will be no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +46,16 @@ class Sources:
 
 
 async def lines_of(
-    tasks: Sequence[Task], sources: Sources, *, follow: bool, tail: int | None
+    tasks: Sequence[Task],
+    sources: Sources,
+    tail: int | None,
+    later: Later | None = None,
 ) -> AsyncGenerator[bytes, None]:
-    """Yield whole lines of all containers of `tasks`, as they come."""
+    """Yield whole lines of all containers of `tasks`, as they come.
+
+    `tail`: only so many of the last lines of each. `later`: follow, also what it
+    returns; until all have ended and it returns None.
+    """
     queue: asyncio.Queue[bytes | None] = asyncio.Queue(QUEUE_MAX)
 
     async def copy(prefix: bytes, chunks: AsyncIterator[bytes]) -> None:
@@ -45,41 +65,55 @@ async def lines_of(
         except ContainerError as error:
             await queue.put(prefix + str(error).encode() + b"\n")
 
+    async def copy_all() -> None:
+        async with asyncio.TaskGroup() as copies:
+            async for prefix, chunks in _outputs(tasks, sources, tail, later):
+                copies.create_task(copy(prefix, chunks))
+        await queue.put(None)
+
     try:
         async with asyncio.TaskGroup() as group:
-            copies = [
-                group.create_task(copy(prefix, chunks))
-                for prefix, chunks in _outputs(tasks, sources, follow=follow, tail=tail)
-            ]
-            group.create_task(_end_after(copies, queue))
+            group.create_task(copy_all())
             while (line := await queue.get()) is not None:
                 yield line
     except* GeneratorExit:
         pass  # the reader left; the group has ended the readings
 
 
-async def _end_after(
-    copies: Sequence[asyncio.Task[None]], queue: asyncio.Queue[bytes | None]
-) -> None:
-    if copies:
-        await asyncio.wait(copies)
-    await queue.put(None)
+async def _outputs(
+    tasks: Sequence[Task], sources: Sources, tail: int | None, later: Later | None
+) -> AsyncGenerator[tuple[bytes, AsyncIterator[bytes]], None]:
+    """Yield the output of each container, with what its lines begin with."""
+    if later is None:
+        for task in tasks:
+            for output in _of_task(task, sources, follow=False, tail=tail):
+                yield output
+        return
+    known = set()
+    there: Sequence[Task] | None = tasks
+    while there is not None:
+        for task in there:
+            if task.id in known or task.status is TaskStatus.PENDING:
+                continue  # it has no container yet
+            known.add(task.id)
+            for output in _of_task(task, sources, follow=True, tail=tail):
+                yield output
+        await asyncio.sleep(LOOK_S)
+        tail = None
+        there = later()
 
 
-def _outputs(
-    tasks: Sequence[Task], sources: Sources, *, follow: bool, tail: int | None
-) -> list[tuple[bytes, AsyncIterator[bytes]]]:
-    found = []
-    for task in tasks:
-        runtime = sources.runtimes.get(task.instance)
-        for container in task.task_definition.containers:
-            name = container_name(sources.cluster_uid, task.id, container.name)
-            prefix = f"{container.name}/{task.id[:SHORT_ID]} ".encode()
-            if name in sources.ended:
-                found.append((prefix, _last_lines(sources.ended[name], tail)))
-            elif runtime is not None:
-                found.append((prefix, runtime.logs(name, follow=follow, tail=tail)))
-    return found
+def _of_task(
+    task: Task, sources: Sources, *, follow: bool, tail: int | None
+) -> Iterator[tuple[bytes, AsyncIterator[bytes]]]:
+    runtime = sources.runtimes.get(task.instance)
+    for container in task.task_definition.containers:
+        name = container_name(sources.cluster_uid, task.id, container.name)
+        prefix = f"{container.name}/{task.id[:SHORT_ID]} ".encode()
+        if name in sources.ended:
+            yield prefix, _last_lines(sources.ended[name], tail)
+        elif runtime is not None:
+            yield prefix, runtime.logs(name, follow=follow, tail=tail)
 
 
 async def _last_lines(output: bytes, tail: int | None) -> AsyncIterator[bytes]:

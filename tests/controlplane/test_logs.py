@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -55,8 +56,11 @@ def task(task_id: str) -> Task:
 class TalkingHost(MemoryHost):
     """A host whose containers have written something; followed, they go on."""
 
-    def __init__(self, outputs: Mapping[str, list[bytes]]) -> None:
+    def __init__(
+        self, outputs: Mapping[str, list[bytes]], *, ends: bool = False
+    ) -> None:
         super().__init__("a", VirtualClock())
+        self.ends = ends
         self.outputs = {
             container_name(UID, TaskId(k * 32), "web"): v for k, v in outputs.items()
         }
@@ -69,7 +73,7 @@ class TalkingHost(MemoryHost):
         try:
             for chunk in self.outputs[name][-tail:] if tail else self.outputs[name]:
                 yield chunk
-            if follow:
+            if follow and not self.ends:
                 await asyncio.Event().wait()
             if name.endswith("3-web"):
                 raise HostNotReached("a", "logs", "gone")
@@ -81,7 +85,7 @@ async def test_each_line_names_its_container_and_task() -> None:
     host = TalkingHost({"1": [b"one\n"], "2": [b"two\n", b"more\n"]})
     tasks = [task("1"), task("2")]
 
-    lines = lines_of(tasks, Sources(UID, {"a": host}), follow=False, tail=None)
+    lines = lines_of(tasks, Sources(UID, {"a": host}), None)
 
     assert [
         b"web/11111111 one\n",
@@ -94,7 +98,7 @@ async def test_a_host_that_is_gone_says_so_and_ends_nothing_else() -> None:
     host = TalkingHost({"1": [b"one\n"], "3": [b"three\n"]})
     tasks = [task("1"), task("3")]
 
-    lines = lines_of(tasks, Sources(UID, {"a": host}), follow=False, tail=None)
+    lines = lines_of(tasks, Sources(UID, {"a": host}), None)
     read = sorted([line async for line in lines])
 
     assert [b"web/11111111 one\n", b"web/33333333 logs on a: gone\n"] == read[:2]
@@ -108,7 +112,7 @@ async def test_a_task_that_is_gone_has_its_last_lines(
     tail: int | None, read: list[bytes]
 ) -> None:
     ended = {container_name(UID, TaskId("4" * 32), "web"): b"boom\nno database"}
-    lines = lines_of([task("4")], Sources(UID, {}, ended), follow=True, tail=tail)
+    lines = lines_of([task("4")], Sources(UID, {}, ended), tail, lambda: None)
 
     expected = [b"web/44444444 " + line + b"\n" for line in read]
     assert expected == [line async for line in lines]
@@ -116,14 +120,14 @@ async def test_a_task_that_is_gone_has_its_last_lines(
 
 async def test_no_task_has_no_logs() -> None:
     assert [] == [
-        one async for one in lines_of([], Sources(UID, {}), follow=True, tail=None)
+        one async for one in lines_of([], Sources(UID, {}), None, lambda: None)
     ]
 
 
 async def test_who_stops_following_leaves_nothing_open() -> None:
     host = TalkingHost({"1": [b"one\n"], "2": [b"two\n"]})
     tasks = [task("1"), task("2")]
-    lines = lines_of(tasks, Sources(UID, {"a": host}), follow=True, tail=None)
+    lines = lines_of(tasks, Sources(UID, {"a": host}), None, lambda: tasks)
 
     async with asyncio.timeout(5.0), aclosing(lines):
         await anext(lines)
@@ -131,3 +135,20 @@ async def test_who_stops_following_leaves_nothing_open() -> None:
         assert 2 == host.open
 
     assert 0 == host.open
+
+
+async def test_who_follows_reads_tasks_that_come_later_until_the_service_is_gone() -> (
+    None
+):
+    host = TalkingHost({"1": [b"one\n"], "2": [b"two\n"]}, ends=True)
+    first, second = task("1"), task("2")
+    starting = replace(second, status=TaskStatus.PENDING)
+    looks = [[first, starting], [first, second], [second], None]
+    lines = lines_of(
+        [first, starting], Sources(UID, {"a": host}), None, lambda: looks.pop(0)
+    )
+
+    async with asyncio.timeout(5.0):
+        read = [line async for line in lines]
+
+    assert [b"web/11111111 one\n", b"web/22222222 two\n"] == read
