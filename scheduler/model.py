@@ -24,6 +24,8 @@ ContainerName = NewType("ContainerName", str)
 """``alb-CLUSTERUID-TASKID-CONTAINER``: what the runtime knows a container by."""
 
 CPU_UNITS_PER_CORE = 1024
+DYNAMIC_PORTS = (20_000, 29_999)
+"""Where an instance's ports are leased from, unless it says otherwise."""
 STOP_TIMEOUT_S = 30.0
 ZONE_ATTRIBUTE = "ecs.availability-zone"
 
@@ -107,7 +109,7 @@ class ContainerInstance:
     cpu: int | None = None
     """CPU units to hand out; None: all the host has."""
     memory_mib: int | None = None
-    dynamic_port_range: tuple[int, int] = (20_000, 29_999)
+    dynamic_port_range: tuple[int, int] = DYNAMIC_PORTS
     """First and last port, inclusive."""
 
     @property

@@ -17,6 +17,10 @@ from controlplane.cluster_file.meaning.balancer import (
     load_balancer,
     warn_unused_groups,
 )
+from controlplane.cluster_file.meaning.meetings import (
+    warn_shared_ports,
+    warn_unreachable,
+)
 from controlplane.cluster_file.meaning.scaling import check_alarms, scalable_target
 from controlplane.cluster_file.meaning.services import Surroundings, service
 from controlplane.cluster_file.meaning.tasks import (
@@ -71,6 +75,8 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
             for item in record.records("loadBalancers")
         }
         warn_unused_groups(root, balancer, needed, findings)
+        warn_unreachable(root, balancer, services, findings)
+        warn_shared_ports(root, balancer, hosts, services, findings)
     return ClusterFile(
         cluster=root.text("cluster"),
         load_balancer=balancer,

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from controlplane import machine
 from controlplane.client import ClientError
 from controlplane.commands.node import SOCKET_PATH_MAX, Node
 from controlplane.commands.place import Place
@@ -30,7 +31,6 @@ FAILED: Final = 1
 PYTHON_MIN: Final = (3, 11)
 FILES_MIN: Final = 4096
 """Descriptors: a worker with 1,000 clients and as many targets uses half."""
-DYNAMIC_PORTS: Final = (20_000, 29_999)
 DOCKER_TIMEOUT_S: Final = 3
 PRIVATE_MODE: Final = 0o077
 DEFAULT_ENGINE: Final = "docker"
@@ -128,36 +128,16 @@ def open_files() -> Finding:
     return warn("limits", fact, f"ulimit -n {min(65_536, max(hard, FILES_MIN))}")
 
 
-def ephemeral_ports() -> tuple[int, int] | None:
-    """Return the ports the kernel gives to outgoing connections, on Linux."""
-    path = Path("/proc/sys/net/ipv4/ip_local_port_range")
-    try:
-        low, high = path.read_text().split()
-    except (OSError, ValueError):
-        return None
-    return int(low), int(high)
-
-
 def port_ranges(cluster: ClusterFile | None) -> Iterator[Finding]:
-    """Look at every range that tasks' ports are leased from."""
-    instances = cluster.instances if cluster else ()
-    ranges = {one.dynamic_port_range for one in instances} or {DYNAMIC_PORTS}
-    for leased in sorted(ranges):
-        yield port_range(leased, ephemeral_ports())
-
-
-def port_range(leased: tuple[int, int], ephemeral: tuple[int, int] | None) -> Finding:
     """Look whether leased ports are outside those of outgoing connections."""
-    low, high = leased
-    fact = f"dynamic ports {low}-{high}"
-    if ephemeral is None or high < ephemeral[0] or ephemeral[1] < low:
-        return ok("ports", fact)
-    return warn(
-        "ports",
-        f"{fact} overlap those of outgoing connections, {ephemeral[0]}-{ephemeral[1]}:"
-        " a connect to a dead task may meet itself",
-        f'sysctl -w net.ipv4.ip_local_port_range="{high + 1} 60999"',
-    )
+    for leased in machine.leased_ranges(cluster):
+        yield port_range(leased, machine.ephemeral_ports())
+
+
+def port_range(leased: machine.Range, ephemeral: machine.Range | None) -> Finding:
+    if told := machine.overlap(leased, ephemeral):
+        return warn("ports", told, machine.advice(leased))
+    return ok("ports", f"dynamic ports {leased[0]}-{leased[1]}")
 
 
 def cluster_file(place: Place) -> tuple[ClusterFile | None, Finding]:
