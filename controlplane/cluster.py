@@ -10,19 +10,25 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from alb.model import LoadBalancer
-from controlplane import explain, logs
+from controlplane import explain, logs, machine
 from controlplane.api.application import problem_document
 from controlplane.api.ports import Document, Question, Submission
 from controlplane.cluster_file import ClusterFile, load
 from controlplane.cluster_file.ownership import Change, Merged, live_of, merge
 from controlplane.cluster_file.plan import plan_document
-from controlplane.errors import GoingDown, NotApplied, ServiceNotFound
+from controlplane.errors import (
+    GoingDown,
+    ListenerNotBound,
+    NotApplied,
+    ServiceNotFound,
+)
 from controlplane.events import EventLog
 from controlplane.front_door import (
     local_gateways,
@@ -41,12 +47,14 @@ from controlplane.runtimes import (
     require_commands,
 )
 from foundation.journal import Change as JournalChange
-from foundation.journal import Put
+from foundation.journal import CommitFailed, Put
 from scheduler.errors import ContainerError
 from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus, Task
 
 STATUS_S: Final = 5.0
 """How long an engine may take to tell its gateway."""
+LATE_S: Final = 1.0
+"""How often it is asked whether an engine answers that did not before."""
 KEY: Final = "file"
 INSTANCE_KEY: Final = "instance"
 
@@ -74,6 +82,7 @@ class Cluster:
         self._default = default
         self._instances: tuple[ContainerInstance, ...] = ()
         self._balancer_wanted: LoadBalancer | None = None
+        self._reached: frozenset[str] = frozenset()
         self._changing = asyncio.Lock()
         self.configured = asyncio.Event()
         """Set once a file is in force."""
@@ -94,6 +103,46 @@ class Cluster:
             await self._configure(self._applied, merged.result)
             if not self._applied.settled:
                 await self._commit_applied(replace(self._applied, settled=True))
+
+    async def listen_for_late_engines(self) -> None:
+        """Open the listeners where engines that answer only now reach us. A loop."""
+        while True:
+            await asyncio.sleep(LATE_S)
+            async with self._changing:
+                applied, answering = self._applied, self._engines()
+                if applied and applied.settled and answering != self._reached:
+                    with suppress(CommitFailed):
+                        await self._listen_where_reachable(applied, answering)
+                        self._reached = answering
+
+    async def _listen_where_reachable(
+        self, applied: Applied, engines: Iterable[str]
+    ) -> None:
+        gateways = tuple(sorted({*applied.gateways, *local_gateways(engines)}))
+        if gateways == applied.gateways:
+            return
+        desired = self._merge(applied.content).result
+        wanted = _load_balancer(desired, gateways, applied.directory)
+        try:
+            self._require_free(wanted)
+        except ListenerNotBound as taken:
+            self._parts.feed.tell("cluster", f"not opened for its tasks: {taken}")
+            return
+        await self._commit_applied(replace(applied, gateways=gateways))
+        self._parts.balancer.configure(wanted)
+        self._balancer_wanted = wanted
+
+    def _engines(self) -> frozenset[str]:
+        """Return the addresses of the engines that answer."""
+        docker = {
+            one.name for one in self._instances if one.runtime is RuntimeKind.DOCKER
+        }
+        seen = self._parts.scheduler.instances()
+        return frozenset(
+            status.address
+            for name, status in seen.items()
+            if name in docker and status.connected
+        )
 
     async def validate(self, submission: Submission) -> Document:
         content = await _load(submission)
@@ -177,12 +226,14 @@ class Cluster:
         """Find out what the file leaves open, and refuse what cannot be."""
         applied = prepared.applied
         instances = await self._instances_of(applied.content)
-        self._parts.runtimes.open(instances, Path(applied.directory))
-        gateways = await self._gateways(instances)
-        wanted = _load_balancer(prepared.desired, gateways, prepared.applied.directory)
-        bound = self._parts.balancer.bound()
-        held = [(one.address, one.port) for one in bound if not one.error]
-        require_free(wanted, held)
+        opened = self._parts.runtimes.open(instances, Path(applied.directory))
+        try:
+            gateways = await self._gateways(instances)
+            wanted = _load_balancer(prepared.desired, gateways, applied.directory)
+            self._require_free(wanted)
+        except BaseException:
+            await self._parts.runtimes.discard(opened)
+            raise
         return replace(applied, gateways=gateways)
 
     async def _instances_of(
@@ -218,6 +269,12 @@ class Cluster:
                 return (await self._parts.runtimes[instance].status()).address
         except (TimeoutError, ContainerError):
             return ""
+
+    def _require_free(self, wanted: LoadBalancer) -> None:
+        bound = self._parts.balancer.bound()
+        require_free(
+            wanted, [(one.address, one.port) for one in bound if not one.error]
+        )
 
     async def _commit_applied(self, applied: Applied) -> None:
         change: JournalChange = Put(APPLIED, KEY, applied)
@@ -307,4 +364,5 @@ def _planned(submission: Submission, prepared: Prepared) -> Document:
 
 
 def _warnings(file: str, content: ClusterFile) -> list[Document]:
-    return [problem_document(problem, file) for problem in content.warnings]
+    found = (*content.warnings, *machine.warnings(content, machine.ephemeral_ports()))
+    return [problem_document(problem, file) for problem in found]

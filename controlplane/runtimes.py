@@ -56,7 +56,7 @@ class InstanceMoved(ControlError):
 
 
 class Runtimes(dict[str, Runtime]):
-    """The runtimes by instance name. Grows as files name more; never shrinks."""
+    """The runtimes by instance name. Grows as files that are applied name more."""
 
     def __init__(self, tasks: Path, cluster_uid: str, clock: Clock) -> None:
         super().__init__()
@@ -65,15 +65,27 @@ class Runtimes(dict[str, Runtime]):
         self._clock = clock
         self._hosts: dict[str, tuple[RuntimeKind, str, str]] = {}
 
-    def open(self, instances: Sequence[ContainerInstance], directory: Path) -> None:
-        """Make a runtime for each instance that has none yet. Raises InstanceMoved."""
+    def open(
+        self, instances: Sequence[ContainerInstance], directory: Path
+    ) -> tuple[str, ...]:
+        """Make a runtime for each instance that has none yet; return their names.
+
+        Raises InstanceMoved, and then makes none.
+        """
         for instance in instances:
             if self._hosts.get(instance.name, _host(instance)) != _host(instance):
                 raise InstanceMoved(instance.name)
-        for instance in instances:
-            if instance.name not in self:
-                self[instance.name] = self._make(instance, directory)
-                self._hosts[instance.name] = _host(instance)
+        new = [instance for instance in instances if instance.name not in self]
+        for instance in new:
+            self[instance.name] = self._make(instance, directory)
+            self._hosts[instance.name] = _host(instance)
+        return tuple(instance.name for instance in new)
+
+    async def discard(self, names: Iterable[str]) -> None:
+        """Close runtimes of a file that was refused; nothing runs in them."""
+        for name in names:
+            del self._hosts[name]
+            await self.pop(name).close()
 
     def _make(self, instance: ContainerInstance, directory: Path) -> Runtime:
         match instance.runtime:

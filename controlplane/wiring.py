@@ -151,6 +151,7 @@ async def _run(parts: Parts, cluster: Cluster, stopped: asyncio.Event) -> None:
         parts.scaler.run,
         parts.cpu.run,
         parts.feed.run,
+        cluster.listen_for_late_engines,
         lambda: _mend(parts.store),
         lambda: _adopt(parts, cluster),
         lambda: _go_down(parts, cluster, stopped),

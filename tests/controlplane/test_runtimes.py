@@ -115,3 +115,19 @@ async def test_an_instance_cannot_become_another_host(tmp_path: Path) -> None:
         runtimes.open([new, moved], tmp_path)
     assert ["a"] == list(runtimes), "a refused file opens nothing"
     await runtimes.close()
+
+
+async def test_what_a_refused_file_opened_may_be_corrected(tmp_path: Path) -> None:
+    runtimes = Runtimes(tmp_path, "uid", CLOCK)
+    kept = ContainerInstance("kept", RuntimeKind.PROCESS)
+    runtimes.open([kept], tmp_path)
+    mistyped = ContainerInstance("a", RuntimeKind.DOCKER, "unix:///no.sock")
+    opened = runtimes.open([kept, mistyped], tmp_path)
+
+    assert ("a",) == opened
+    await runtimes.discard(opened)
+    runtimes.open([kept, ContainerInstance("a", RuntimeKind.PROCESS)], tmp_path)
+
+    assert {"kept", "a"} == set(runtimes)
+    assert isinstance(runtimes["a"], ProcessRuntime)
+    await runtimes.close()

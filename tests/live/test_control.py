@@ -12,6 +12,7 @@ import pytest
 
 from controlplane.clean import clean
 from tests.support.control import RunningCluster, cluster_file, run_cluster
+from tests.support.engines import Engine
 
 
 @pytest.fixture
@@ -147,6 +148,57 @@ async def test_a_taken_port_changes_nothing(cluster: RunningCluster) -> None:
     assert f"127.0.0.1:{port}: Address already in use" == answer["error"]["message"]
     state = await cluster.state()
     assert [] == state["services"] == state["listeners"]
+
+
+async def test_what_a_refused_file_named_may_be_corrected(
+    cluster: RunningCluster, tmp_path: Path
+) -> None:
+    mistyped = f"unix://{tmp_path}/mistyped.sock"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        file = json.loads(cluster_file(taken.getsockname()[1]))
+        file["taskDefinitions"][0]["containerDefinitions"][0]["image"] = "web:1"
+        file["containerInstances"] = [
+            {"name": "here", "runtime": "docker", "endpoint": mistyped}
+        ]
+        refused, _ = await cluster.apply(json.dumps(file))
+
+    accepted, answer = await cluster.apply(cluster_file(cluster.port))
+
+    assert (409, 200) == (refused, accepted), answer
+    await cluster.healthy(2)
+
+
+@pytest.mark.needs("docker")
+async def test_listeners_open_for_an_engine_that_answers_late(
+    cluster: RunningCluster, engine: Engine, tmp_path: Path
+) -> None:
+    late = tmp_path / "late.sock"
+    file = json.loads(cluster_file(cluster.port, desired=0))
+    file["taskDefinitions"][0]["containerDefinitions"][0]["image"] = "web:1"
+    file["containerInstances"] = [
+        {"name": "late", "runtime": "docker", "endpoint": f"unix://{late}"}
+    ]
+    status, answer = await cluster.apply(json.dumps(file))
+    assert 200 == status, answer
+    await listening(cluster, "127.0.0.1")
+
+    late.symlink_to(engine.endpoint.removeprefix("unix://"))
+
+    await listening(cluster, "127.0.0.1", engine.gateway())
+    answering = cluster.control_pid
+    os.kill(answering, signal.SIGKILL)
+    await cluster.answers(unlike_pid=answering)
+    await listening(cluster, "127.0.0.1", engine.gateway())
+
+
+async def listening(cluster: RunningCluster, *addresses: str) -> None:
+    """Wait until these are the addresses the node listens on."""
+    async with asyncio.timeout(20):
+        while True:
+            listeners = (await cluster.state())["listeners"]
+            if list(addresses) == [one["address"] for one in listeners if one["bound"]]:
+                return
+            await asyncio.sleep(0.05)
 
 
 async def test_a_plan_has_no_effect(cluster: RunningCluster) -> None:
