@@ -26,6 +26,11 @@ def asked(directory: Path) -> Counter[bytes]:
     return Counter(line.split(b'"')[1].split()[1].rpartition(b"/")[2] for line in told)
 
 
+def connected(directory: Path) -> int:
+    """Return how many lines the connection log has."""
+    return len(lines(directory, "conn_log_*.log.gz"))
+
+
 async def test_every_request_stands_in_the_log_once(tmp_path: Path) -> None:
     files = LogFiles(str(tmp_path / "logs"), "front")
     logged = LoadBalancerAttributes(access_log=files, connection_log=files)
@@ -37,6 +42,7 @@ async def test_every_request_stands_in_the_log_once(tmp_path: Path) -> None:
         for number in range(20):
             assert b" 200 " in await node.ask(GET % number)
         await until(lambda: asked(tmp_path).total() == 20, "they were written")
+        await until(lambda: connected(tmp_path) == 20, "their connections too")
         for worker in node.balancer.statistics().workers:
             os.kill(worker.pid, signal.SIGKILL)
         await until(
@@ -46,5 +52,5 @@ async def test_every_request_stands_in_the_log_once(tmp_path: Path) -> None:
             assert b" 200 " in await node.ask(GET % number)
 
     assert asked(tmp_path) == wanted, "the last second's too: the node ended orderly"
-    assert len(lines(tmp_path, "conn_log_*.log.gz")) == 40
+    assert connected(tmp_path) == 40
     origin.drop()
