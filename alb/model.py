@@ -28,18 +28,23 @@ PRIORITY_DEFAULT_RULE = 0
 
 @dataclass(frozen=True, slots=True)
 class HostHeader:
-    values: tuple[str, ...]
+    """`regex_values` stand in place of `values`, here and below."""
+
+    values: tuple[str, ...] = ()
+    regex_values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PathPattern:
-    values: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    regex_values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HttpHeader:
     name: str
-    values: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    regex_values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,6 +184,7 @@ class Door:
             head.query,
             head.pairs() if state.needs_headers else (),
             client.peer_ip,
+            head.host_field,
         )
         act = state.acts[position]
         if self.access_log is not None:

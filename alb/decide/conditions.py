@@ -5,6 +5,7 @@ or host it looked up) do not come here; these are asked one by one.
 
     host-header, path-pattern    wildcards; host without case, path with
     http-header                  wildcards, without case, each occurrence
+    regexValues of these three   anywhere in it, the cases as above
     query-string                 wildcards, decoded, without case; ``\\*`` is a star
     http-request-method          exact
     source-ip                    CIDR of the TCP peer
@@ -19,9 +20,17 @@ import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from alb.decide.regex import any_regex
 from alb.decide.uri import canonical_query, query_pairs, unescape
 from alb.decide.wildcard import Pattern, Test, any_of, parse
-from alb.model import HttpHeader, QueryPair, QueryString, SourceIp
+from alb.model import (
+    HostHeader,
+    HttpHeader,
+    PathPattern,
+    QueryPair,
+    QueryString,
+    SourceIp,
+)
 
 PEERS_REMEMBERED = 4096
 
@@ -29,10 +38,20 @@ PEERS_REMEMBERED = 4096
 class Facts:
     """What rules look at: `path` normalised, `host` and header names lower case.
 
-    A plain slotted class because one is made per request that needs it.
+    `host_field` is the host as it was sent, with its port. A plain slotted class
+    because one is made per request that needs it.
     """
 
-    __slots__ = ("_pairs", "headers", "host", "method", "path", "peer_ip", "query")
+    __slots__ = (
+        "_pairs",
+        "headers",
+        "host",
+        "host_field",
+        "method",
+        "path",
+        "peer_ip",
+        "query",
+    )
 
     def __init__(  # noqa: PLR0913, PLR0917 - these are the facts of a request
         self,
@@ -42,6 +61,7 @@ class Facts:
         query: bytes,
         headers: Sequence[tuple[bytes, bytes]],
         peer_ip: str,
+        host_field: bytes,
     ) -> None:
         self.method = method
         self.host = host
@@ -49,6 +69,7 @@ class Facts:
         self.query = query
         self.headers = headers
         self.peer_ip = peer_ip
+        self.host_field = host_field
         self._pairs: list[tuple[bytes, bytes]] | None = None
 
     @property
@@ -81,6 +102,27 @@ def path_check(patterns: Iterable[Pattern]) -> Check:
     return lambda facts: test(facts.path)
 
 
+def whole_host_check(condition: HostHeader) -> Check:
+    """An expression sees the name, and what was sent where that says more: a port."""
+    if not condition.regex_values:
+        return host_check(host_patterns(condition.values))
+    test = any_regex(condition.regex_values, any_case=True)
+
+    def check(facts: Facts) -> object:
+        if test(facts.host):
+            return True
+        return facts.host_field != facts.host and test(facts.host_field)
+
+    return check
+
+
+def whole_path_check(condition: PathPattern) -> Check:
+    if not condition.regex_values:
+        return path_check(path_patterns(condition.values))
+    test = any_regex(condition.regex_values, any_case=False)
+    return lambda facts: test(facts.path)
+
+
 def method_check(values: Iterable[str]) -> Check:
     methods = frozenset(value.encode() for value in values)
     return lambda facts: facts.method in methods
@@ -88,7 +130,10 @@ def method_check(values: Iterable[str]) -> Check:
 
 def header_check(condition: HttpHeader) -> Check:
     wanted = condition.name.lower().encode()
-    test = any_of(parse(value, bytes.lower) for value in condition.values)
+    if condition.regex_values:
+        test = any_regex(condition.regex_values, any_case=True)
+    else:
+        test = any_of(parse(value, bytes.lower) for value in condition.values)
 
     def check(facts: Facts) -> bool:
         for name, value in facts.headers:

@@ -24,10 +24,11 @@ from alb.decide.conditions import (
     host_check,
     host_patterns,
     method_check,
-    path_check,
     path_patterns,
     query_check,
     source_check,
+    whole_host_check,
+    whole_path_check,
 )
 from alb.decide.path_index import Entry, PathIndex, path_index_steps
 from alb.decide.uri import normalise_path
@@ -85,13 +86,14 @@ class CompiledRules:
         query: bytes,
         headers: Sequence[tuple[bytes, bytes]],
         peer_ip: str,
+        host_field: bytes = b"",
     ) -> int:
         """Return the position in `rules` of the rule that answers, or DEFAULT_RULE.
 
         `host` is lower case and without port; `path` is raw, up to the first
         ``?``; `query` is what follows it; names in `headers` are lower case, a
-        repeated header stands once per occurrence; `peer_ip` is the TCP peer.
-        Never raises.
+        repeated header stands once per occurrence; `peer_ip` is the TCP peer;
+        `host_field` is `host` with a port, where one was sent. Never raises.
         """
         if not self.rules:
             return DEFAULT_RULE
@@ -102,7 +104,9 @@ class CompiledRules:
 
         if host.endswith(b"."):  # the same name, said to be complete
             host = host[:-1]
-        return self._find(method, host, path, query, headers, peer_ip)
+        return self._find(
+            method, host, path, query, headers, peer_ip, host_field or host
+        )
 
     def _find(  # noqa: PLR0913, PLR0917 - positional and flat: once per request
         self,
@@ -112,6 +116,7 @@ class CompiledRules:
         query: bytes,
         headers: Sequence[tuple[bytes, bytes]],
         peer_ip: str,
+        host_field: bytes,
     ) -> int:
         """Return the lowest position, over all that may hold it, whose checks hold.
 
@@ -124,7 +129,10 @@ class CompiledRules:
                 if position >= best:
                     break
                 if checks:
-                    facts = facts or Facts(method, host, path, query, headers, peer_ip)
+                    if facts is None:
+                        facts = Facts(
+                            method, host, path, query, headers, peer_ip, host_field
+                        )
                     if not _all_hold(checks, facts):
                         continue
                 best = position
@@ -207,7 +215,8 @@ def compile_rules(listener: Listener) -> CompiledRules:
 def compile_steps(listener: Listener) -> Generator[None, None, CompiledRules]:
     """Compile in steps of well under a millisecond; the return value is the result.
 
-    Raises ValueError on a source-ip value that is no CIDR block.
+    Raises ValueError on a source-ip value that is no CIDR block, and on an
+    expression that is none.
     """
     rules = tuple(sorted(listener.rules, key=lambda rule: rule.priority))
     entries = _Entries()
@@ -232,9 +241,9 @@ def _take_apart(rule: Rule) -> _Parts:
     checks: list[Check] = []
     for condition in rule.conditions:
         match condition:
-            case HostHeader(values) if hosts is None:
+            case HostHeader(values, ()) if hosts is None:
                 hosts = host_patterns(values)
-            case PathPattern(values) if paths is None:
+            case PathPattern(values, ()) if paths is None:
                 paths = path_patterns(values)
             case _:
                 checks.append(_check(condition))
@@ -243,10 +252,10 @@ def _take_apart(rule: Rule) -> _Parts:
 
 def _check(condition: Condition) -> Check:
     match condition:
-        case HostHeader(values):
-            return host_check(host_patterns(values))
-        case PathPattern(values):
-            return path_check(path_patterns(values))
+        case HostHeader():
+            return whole_host_check(condition)
+        case PathPattern():
+            return whole_path_check(condition)
         case HttpRequestMethod(values):
             return method_check(values)
         case HttpHeader():

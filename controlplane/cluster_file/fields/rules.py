@@ -32,7 +32,13 @@ VALUE: Final = Text(longest=128)
 VALUES: Final = Each(VALUE, 1)
 
 _CONDITION = "ELBv2 RuleCondition"
-_REGEX = refused("regexValues", _CONDITION, "linear-time regular expressions")
+_REGEX = Field(
+    "regexValues",
+    VALUES,
+    _CONDITION,
+    note="in place of values: found anywhere unless anchored by ^ and $; no "
+    "lookaround, backreferences, possessive quantifiers, recursion, \\p",
+)
 
 CONDITION: Final = Variants(
     "field",

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+from alb.decide.regex import flaw_of
 from alb.model import (
     Condition,
     HostHeader,
@@ -26,6 +27,8 @@ from controlplane.cluster_file.record import Findings, Record
 from controlplane.cluster_file.source import Node
 
 WILDCARDS_MAX: Final = 5
+VALUES_PER_CONDITION_MAX: Final = 3
+WITH_REGEX: Final = frozenset({"host-header", "path-pattern", "http-header"})
 ONCE_PER_RULE: Final = frozenset(
     {"host-header", "path-pattern", "http-request-method", "source-ip"}
 )
@@ -35,6 +38,8 @@ _CLOUD_HOST = re.compile(r".*\.[A-Za-z*?]+")
 _PATH = re.compile(r"""[A-Za-z0-9_\-.$/~"'@:+&*?]+""")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'+.^_`|~-]+")
 _VISIBLE = re.compile(r"[ -~]+")
+_WILDCARD = re.compile(r"\\[*?]|([*?])")
+_ESCAPE = re.compile(r"%(?!25)[0-9A-Fa-f]{2}")
 _ProblemOf = Callable[[str], str]
 """From a value to what is wrong with it, or nothing."""
 
@@ -51,17 +56,36 @@ def conditions(rule: Record, findings: Findings) -> tuple[Condition, ...]:
         if kind in ONCE_PER_RULE and used != record.path:
             message = f"a rule has one {kind} condition; {used} is one already"
             findings.error(record.node, record.path, message)
-    values = sum(len(record.items_at("values")) for record in records)
-    if values > VALUES_MAX:
-        message = f"a rule has at most {VALUES_MAX} condition values (got {values})"
-        findings.error(rule.at("conditions"), rule.path_of("conditions"), message)
+    _count_values(rule, records, findings)
     _count_wildcards(rule, records, findings)
     return tuple(_condition(record, findings) for record in records)
 
 
+def _count_values(rule: Record, records: list[Record], findings: Findings) -> None:
+    """AWS calls them match evaluations: so many of a rule, and of one condition."""
+    counts = [
+        len(record.items_at("values")) + len(record.items_at("regexValues"))
+        for record in records
+    ]
+    if sum(counts) > VALUES_MAX:
+        message = (
+            f"a rule has at most {VALUES_MAX} condition values (got {sum(counts)})"
+        )
+        findings.error(rule.at("conditions"), rule.path_of("conditions"), message)
+    for record, count in zip(records, counts, strict=True):
+        if findings.strict and count > VALUES_PER_CONDITION_MAX:
+            message = (
+                f"a condition has at most {VALUES_PER_CONDITION_MAX} values under "
+                f"strictAwsLimits (got {count})"
+            )
+            findings.error(record.node, record.path, message)
+
+
 def _count_wildcards(rule: Record, records: list[Record], findings: Findings) -> None:
     wildcards = sum(
-        text.count("*") + text.count("?")
+        len(list(filter(None, _WILDCARD.findall(text))))
+        if record.tag == "query-string"
+        else text.count("*") + text.count("?")
         for record in records
         if record.tag not in {"http-request-method", "source-ip"}
         for text in _texts(record)
@@ -82,22 +106,21 @@ def _texts(record: Record) -> Iterator[str]:
 
 
 def _condition(record: Record, findings: Findings) -> Condition:
-    if record.absent("values") and "regexValues" not in record.broken:
-        findings.error(record.node, record.path, "values is missing")
+    regexes = _regexes(record, findings) if record.tag in WITH_REGEX else ()
     values = record.texts("values")
     match record.tag:
         case "host-header":
             _check_each(record, findings, _host_problem)
             if findings.strict:
                 _check_each(record, findings, _cloud_host_problem)
-            return HostHeader(values)
+            return HostHeader(values, regexes)
         case "path-pattern":
             _check_each(record, findings, _path_problem)
-            return PathPattern(values)
+            return PathPattern(values, regexes)
         case "http-header":
             _check_header_name(record, findings)
             _check_each(record, findings, _visible_problem)
-            return HttpHeader(record.text("httpHeaderName"), values)
+            return HttpHeader(record.text("httpHeaderName"), values, regexes)
         case "http-request-method":
             return HttpRequestMethod(values)
         case "query-string":
@@ -109,11 +132,50 @@ def _condition(record: Record, findings: Findings) -> Condition:
             return SourceIp(tuple(_network(value) for value in values))
 
 
-def _check_each(record: Record, findings: Findings, problem_of: _ProblemOf) -> None:
-    nodes: list[Node] = record.items_at("values")
-    for index, text in enumerate(record.texts("values")):
+def _regexes(record: Record, findings: Findings) -> tuple[str, ...]:
+    """Return the expressions; a condition has them or values, and not both."""
+    if record.absent("values") == record.absent("regexValues"):
+        message = "must have values or regexValues, and not both"
+        findings.error(record.node, record.path, message)
+    _check_each(record, findings, regex_problem, "regexValues")
+    texts = record.texts("regexValues")
+    if record.tag == "path-pattern":
+        _warn_of_escapes(record, texts, findings)
+    return texts
+
+
+def regex_problem(text: str) -> str:
+    """Return what is wrong with a regular expression, and at which character."""
+    if not _VISIBLE.fullmatch(text):
+        return f"only visible ASCII is matched (got {quoted(text)})"
+    flaw = flaw_of(text)
+    return (
+        f"{quoted(flaw.message)} (character {flaw.at} of {quoted(text)})"
+        if flaw
+        else ""
+    )
+
+
+def _warn_of_escapes(record: Record, texts: Iterable[str], findings: Findings) -> None:
+    """Paths are decoded before they are matched; ``values`` are decoded alike."""
+    nodes: list[Node] = record.items_at("regexValues")
+    for index, text in enumerate(texts):
+        if found := _ESCAPE.search(text):
+            path = f"{record.path_of('regexValues')}[{index}]"
+            message = (
+                f"{found.group()} never matches: paths are decoded before; "
+                f"write \\x{found.group()[1:]}"
+            )
+            findings.warn(nodes[index], path, message)
+
+
+def _check_each(
+    record: Record, findings: Findings, problem_of: _ProblemOf, name: str = "values"
+) -> None:
+    nodes: list[Node] = record.items_at(name)
+    for index, text in enumerate(record.texts(name)):
         if problem := problem_of(text):
-            path = f"{record.path_of('values')}[{index}]"
+            path = f"{record.path_of(name)}[{index}]"
             findings.error(nodes[index], path, problem)
 
 

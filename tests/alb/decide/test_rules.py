@@ -1,6 +1,7 @@
 """The rule that answers is the one that reading them in order would find."""
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -35,6 +36,7 @@ class Asked(NamedTuple):
     query: bytes = b""
     headers: Sequence[tuple[bytes, bytes]] = ()
     peer_ip: str = "192.0.2.7"
+    host_field: bytes = b""
 
 
 def rule(priority: int, *conditions: Condition) -> Rule:
@@ -85,6 +87,19 @@ CONDITIONS = [
     (HOST(("a?.example",)), Asked(host=b"a1.example"),  True,  "a wildcard inside"),
     (HOST(("a?.example",)), Asked(host=b"a.example"),   False, "that must be something"),
     (HOST(("x", "*.y")),    Asked(host=b"a.y"),         True,  "any value will do for hosts"),
+    (PATH((), ("^/v[0-9]/",)), Asked(path=b"/v1/x"),    True,  "an expression"),
+    (PATH((), ("^/v[0-9]/",)), Asked(path=b"/%76%31//"), True, "over the path as it is decoded"),
+    (PATH((), ("^/V[0-9]/",)), Asked(path=b"/v1/x"),    False, "whose case matters"),
+    (PATH((), ("b$",)),     Asked(path=b"/a", query=b"b"), False, "and no query"),
+    (PATH((), ("x", "^/a.*c$")), Asked(path=b"/a%0Ac"), True,  "ends of lines hide nothing"),
+    (HOST((), ("^a[0-9]\\.",)), Asked(host=b"a1.example"), True, "a host by an expression"),
+    (HOST((), ("^A[0-9]\\.",)), Asked(host=b"a1.example"), True, "in any case"),
+    (HOST((), ("example$",)), Asked(host=b"example", host_field=b"example:81"), True, "without its port"),
+    (HOST((), (":81$",)),   Asked(host=b"example", host_field=b"EXAMPLE:81"), True, "or with it"),
+    (HOST((), (":81$",)),   Asked(host=b"example", host_field=b"example:82"), False, "if it is that one"),
+    (HttpHeader("X-Kind", (), ("^a+$",)), Asked(headers=[(b"x-kind", b"AAA")]), True, "a header by an expression, in any case"),
+    (HttpHeader("X-Kind", (), ("^a+$",)), Asked(headers=[(b"x-kind", b"ab"), (b"x-kind", b"a")]), True, "each occurrence for itself"),
+    (HttpHeader("X-Kind", (), ("",)),     Asked(headers=[(b"x-other", b"a")]), False, "which must be there"),
     (METHOD(("GET", "PUT")), Asked(method=b"PUT"),      True,  "a method"),
     (METHOD(("GET",)),      Asked(method=b"get"),       False, "whose case matters, too"),
     (METHOD(("G*",)),       Asked(method=b"GET"),       False, "and that has no wildcards"),
@@ -174,6 +189,11 @@ def test_a_thousand_rules_compile_in_small_steps() -> None:
 
 def holds(condition: Condition, asked: Asked) -> bool:
     """The plain meaning of a condition, over the slow reference of a pattern."""
+    by_regex = getattr(condition, "regex_values", ())
+    return (holds_by_regex if by_regex else holds_by_value)(condition, asked)
+
+
+def holds_by_value(condition: Condition, asked: Asked) -> bool:
     match condition:
         case HostHeader(values):
             host = asked.host.decode().removesuffix(".")
@@ -196,6 +216,24 @@ def holds(condition: Condition, asked: Asked) -> bool:
         case SourceIp(values):
             peer = ipaddress.ip_address(asked.peer_ip)
             return any(peer in ipaddress.ip_network(value) for value in values)
+
+
+def holds_by_regex(condition: Condition, asked: Asked) -> bool:
+    match condition:
+        case PathPattern(_, regexes):
+            found, case = [normalise_path(asked.path)], 0
+        case HostHeader(_, regexes):
+            found, case = [asked.host.removesuffix(b".")], re.IGNORECASE
+        case HttpHeader(name, _, regexes):
+            wanted, case = name.lower().encode(), re.IGNORECASE
+            found = [value for each, value in asked.headers if each == wanted]
+        case _:
+            raise AssertionError(condition)
+    return any(
+        re.search(regex.encode(), text, case | re.DOTALL)
+        for regex in regexes
+        for text in found
+    )
 
 
 def alike(pattern: str, text: str) -> bool:
@@ -221,6 +259,11 @@ path_values = st.text("ab/*?", max_size=4).map("/{}".format) | st.text(
     "ab*", max_size=3
 )
 host_values = st.text("ab.*?", min_size=1, max_size=4)
+regex_values = st.lists(
+    st.sampled_from(["a", "^a", "b$", "a.b", "^/(a|b)*$", "[^a]b?", "B"]),
+    min_size=1,
+    max_size=2,
+).map(tuple)
 conditions: st.SearchStrategy[Condition] = st.one_of(
     st.builds(PathPattern, some(path_values)),
     st.builds(PathPattern, some(path_values)),
@@ -232,6 +275,9 @@ conditions: st.SearchStrategy[Condition] = st.one_of(
         st.none() | st.text("ab*", max_size=2),
         st.text("ab*", max_size=2),
     ),
+    st.builds(PathPattern, st.just(()), regex_values),
+    st.builds(HostHeader, st.just(()), regex_values),
+    st.builds(HttpHeader, st.just("X-A"), st.just(()), regex_values),
     st.builds(SourceIp, some(st.sampled_from(["192.0.2.0/25", "192.0.2.128/25"]))),
 )
 rule_lists = st.lists(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from alb.model import (
+    Condition,
     FixedResponse,
     Forward,
     HealthCheck,
@@ -261,6 +262,39 @@ def test_a_task_is_sized_in_units_or_in_vcpu(
     else:
         definition = small(text).task_definitions["f"]
         assert (units, mib) == (definition.cpu, definition.memory_mib)
+
+
+# fmt: off
+REGEXES = [
+    ("{field: host-header, regexValues: ['^a[0-9]']}", HostHeader((), ("^a[0-9]",))),
+    ("{field: path-pattern, regexValues: ['^/a', b$]}", PathPattern((), ("^/a", "b$"))),
+    ("{field: http-header, httpHeaderName: X, regexValues: [a]}", HttpHeader("X", (), ("a",))),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("written", "expected"), REGEXES)
+def test_a_condition_has_expressions_in_place_of_values(
+    written: str, expected: Condition
+) -> None:
+    rule = f"{{priority: 1, conditions: [{written}], actions: [{OK}]}}"
+    loaded = small(f"listeners: [{{port: 1, defaultActions: [{OK}], rules: [{rule}]}}]")
+
+    assert loaded.load_balancer
+    assert ((expected,),) == tuple(
+        rule.conditions for rule in loaded.load_balancer.listeners[0].rules
+    )
+    assert () == loaded.warnings
+
+
+def test_an_escape_that_no_decoded_path_can_hold_is_told() -> None:
+    condition = "{field: path-pattern, regexValues: ['^/a%25b', '^/a%20b']}"
+    rule = f"{{priority: 1, conditions: [{condition}], actions: [{OK}]}}"
+    loaded = small(f"listeners: [{{port: 1, defaultActions: [{OK}], rules: [{rule}]}}]")
+
+    assert [
+        "%20 never matches: paths are decoded before; write \\x20"
+    ] == [problem.message for problem in loaded.warnings]  # fmt: skip
 
 
 # --- YAML 1.1 does not bite -----------------------------------------------------------
