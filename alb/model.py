@@ -149,6 +149,14 @@ class LoadBalancerAttributes:
     """Ours: an absolute deadline from a request's first byte to its last head byte."""
     access_log: LogFiles | None = None
     connection_log: LogFiles | None = None
+    desync_mitigation_mode: str = "defensive"
+    """``monitor``, ``defensive`` or ``strictest``."""
+    drop_invalid_header_fields: bool = False
+    """Of names with more than letters, digits and dashes."""
+    preserve_host_header: bool = False
+    xff_header_processing: str = "append"
+    """``append``, ``preserve`` or ``remove``."""
+    xff_client_port: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +169,10 @@ class Listener:
     protocol: str = "HTTP"
     addresses: tuple[str, ...] = ("127.0.0.1",)
     attributes: LoadBalancerAttributes = LoadBalancerAttributes()
+    response_headers: tuple[tuple[str, str], ...] = ()
+    """Set in every response, whatever the target said."""
+    server_header: bool = True
+    """Whether responses of our own say ``Server: awselb/2.0``."""
 
     @property
     def name(self) -> str:

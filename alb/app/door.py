@@ -13,10 +13,16 @@ from typing import Final, Protocol
 
 from alb.app.exchange import Exchange
 from alb.decide.access_log import AccessEntry, Moment
-from alb.decide.fixed import Answer, error_response
-from alb.decide.forwarded import has_too_many_addresses, x_forwarded_for
-from alb.decide.head import RequestHead
+from alb.decide.desync import MODES, refusal_tier
+from alb.decide.fixed import Answer, added_lines, error_response, own_lines
+from alb.decide.forwarded import (
+    forwarded_line,
+    has_too_many_addresses,
+    peer_address,
+)
+from alb.decide.head import without_invalid_names
 from alb.decide.redirect import CompiledRedirect
+from alb.decide.request import RequestHead
 from alb.decide.rules import DEFAULT_RULE
 from alb.decide.trace import trace_id
 from alb.drivers.client import ClientConnection
@@ -84,6 +90,7 @@ class Door:
         self.idle_timeout_s = listener.attributes.idle_timeout_s
         self.head_timeout_s = listener.attributes.head_timeout_s
         self.keep_alive_s = listener.attributes.client_keep_alive_s
+        self.desync_mode = MODES[listener.attributes.desync_mitigation_mode]
         self._protocol = listener.protocol.lower().encode()
         self._port = b"%d" % listener.port
         self._tail = (
@@ -91,6 +98,14 @@ class Door:
             % (self._protocol, self._port)
         )
         self._hosts.clear()
+        self._own_lines = own_lines(listener)
+        self.added_lines = added_lines(listener.response_headers)
+        self.overridden = frozenset(
+            name.lower().encode() for name, _ in listener.response_headers
+        )
+        """Names of response headers that are ours to set."""
+        for client in self.clients:
+            client.forwarded = self._forwarded(client, None)
         logs = listener.attributes
         self.access_log = self._log(self.access_log, "", logs.access_log)
         self._connection_log = self._log(
@@ -146,6 +161,7 @@ class Door:
         self.counters.new_connections += 1
         self.clients[client] = None
         client.number = self.counters.new_connections
+        client.forwarded = self._forwarded(client, None)
         if self._connection_log is not None:
             now_s = self.time_s()
             self._connection_log.connected(
@@ -176,6 +192,8 @@ class Door:
         counters = self.counters
         counters.requests += 1
         counters.client_bytes_in += head.size + head.content_length
+        if head.is_odd:
+            self._note_odd(head)
         state = self._state
         position = state.rules.match(
             head.method,
@@ -197,6 +215,22 @@ class Door:
             counters.fixed_responses += 1
             self._answer(client, head, act)
         return None
+
+    def _note_odd(self, head: RequestHead) -> None:
+        """Count what is not compliant, and leave out what is to be left out."""
+        counters = self.counters
+        if head.classification:
+            counters.non_compliant += 1
+        dropped = head.dropped_headers
+        if head.odd_names:
+            valid = without_invalid_names(head.passed_on)
+            odd = valid != head.passed_on
+            if odd and self.listener.attributes.drop_invalid_header_fields:
+                head.passed_on, dropped = valid, True
+            elif odd:
+                counters.forwarded_invalid_headers += 1
+        if dropped:
+            counters.dropped_invalid_headers += 1
 
     def _forward(
         self, client: ClientConnection, head: RequestHead, act: ForwardTo
@@ -231,26 +265,38 @@ class Door:
             framing = b"\r\nContent-Length: %d" % head.content_length
         if head.upgrade:
             framing += b"\r\nConnection: upgrade\r\nUpgrade: " + head.upgrade
-        return b"%b %b HTTP/1.1\r\nHost: %b%b\r\nX-Forwarded-For: %b%b%b%b\r\n\r\n" % (
+        return b"%b %b HTTP/1.1\r\nHost: %b%b%b%b%b%b\r\n\r\n" % (
             head.method,
             head.target,
             self._hosts.get(head.host_field) or self._host_for(head),
             head.passed_on,
-            x_forwarded_for(head.forwarded_for, client.peer),
+            client.forwarded
+            if head.forwarded_for is None
+            else self._forwarded(client, head.forwarded_for),
             self._tail,
             trace,
             framing,
         )
 
+    def _forwarded(self, client: ClientConnection, existing: bytes | None) -> bytes:
+        attributes = self.listener.attributes
+        peer = peer_address(
+            client.peer_ip, client.peer_port, with_port=attributes.xff_client_port
+        )
+        return forwarded_line(existing, peer, attributes.xff_header_processing)
+
     def _host_for(self, head: RequestHead) -> bytes:
-        """Return the Host to send: lower case, with the port unless it is 80 or 443.
+        """Return the Host to send: lower case, with the port unless it is 80 or 443,
+        or as it came, where that is wanted.
 
         A request of HTTP/1.0 without Host gets the address it came to.
         """
         host = head.host or self.listener.addresses[0].encode()
         own = self.listener.port in _OWN_PORTS
         sent = head.host_field.lower()
-        if own:
+        if sent and self.listener.attributes.preserve_host_header:
+            sent = head.host_field
+        elif own:
             sent = host
         elif sent in (b"", host):
             sent = host + b":" + self._port
@@ -281,7 +327,12 @@ class Door:
         head_only = head.method == b"HEAD"
         self._write(
             client,
-            answer.wire(self._date, keep_alive=keep_alive, head_only=head_only),
+            answer.wire(
+                self._date,
+                self._own_lines,
+                keep_alive=keep_alive,
+                head_only=head_only,
+            ),
             answer.status,
             "",
         )
@@ -315,17 +366,22 @@ class Door:
     def error(self, head: RequestHead, status: int, *, keep_alive: bool) -> bytes:
         """Return the page that says so."""
         return error_response(
-            status, self._date, keep_alive=keep_alive, head_only=head.method == b"HEAD"
+            status,
+            self._date,
+            self._own_lines,
+            keep_alive=keep_alive,
+            head_only=head.method == b"HEAD",
         )
 
     def refuse(self, client: ClientConnection, status: int, reason: str) -> bytes:
         """Count a request that is not passed on; return the page that says so."""
         self.counters.refused(status, reason)
-        page = error_response(status, self._date)
+        self.counters.non_compliant += 1
+        page = error_response(status, self._date, self._own_lines)
         if self.access_log is not None:
             entry = self._new_entry(self.access_log, client)
             entry.sent = len(page)
-            entry.classification = b"Severe"
+            entry.classification = refusal_tier(reason).encode()
             entry.classification_reason = reason.encode()
             self.end_entry(entry, status, reason)
         return page
@@ -344,8 +400,9 @@ class Door:
         act = state.acts[position]
         entry.head = head
         entry.received = head.size
-        if head.close_after:
-            entry.classification = b"Ambiguous"
+        if head.classification:
+            entry.classification = head.classification.encode()
+            entry.classification_reason = head.reason.encode()
         entry.rule_priority = (
             PRIORITY_DEFAULT_RULE
             if position == DEFAULT_RULE

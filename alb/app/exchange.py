@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from alb.decide.access_log import AccessEntry
 from alb.decide.chunked import LAST_CHUNK, chunk
-from alb.decide.head import RequestHead
+from alb.decide.head import without
+from alb.decide.request import RequestHead
 from alb.decide.response import ResponseHead
 from alb.drivers.client import READ_AHEAD_MAX, ClientConnection
 from alb.drivers.upstream import UpstreamConnection
@@ -206,7 +207,20 @@ class Exchange:
         self._count(head.status, bucket_of(int((answered_at - self._sent_at) * 1e6)))
         if self.entry is not None:
             self._note_answer(self.entry, head.status, answered_at)
-        keep_alive = self._keep_alive = self._client.may_keep_alive(self._head)
+        self._keep_alive = self._client.may_keep_alive(self._head)
+        framing = self._framing(head, more=more)
+        if body and self._chunks:
+            body = chunk(body)
+        passed_on = head.passed_on
+        if door.overridden:
+            passed_on = without(passed_on, door.overridden) + door.added_lines
+        self._to_client(
+            b"HTTP/1.1 %d %b%b%b\r\n\r\n%b"
+            % (head.status, head.reason, passed_on, framing, body)
+        )
+
+    def _framing(self, head: ResponseHead, *, more: bool) -> bytes:
+        """Return the lines that say where the body ends, and the connection."""
         framing = b""
         if head.content_length is not None:
             framing = b"\r\nContent-Length: %d" % head.content_length
@@ -214,17 +228,12 @@ class Exchange:
             self._chunks = True
             framing = b"\r\nTransfer-Encoding: chunked"
         elif more:  # the end of the connection is the framing
-            keep_alive = self._keep_alive = False
-        if not keep_alive:
+            self._keep_alive = False
+        if not self._keep_alive:
             framing += b"\r\nConnection: close"
         elif not self._head.version:
             framing += b"\r\nConnection: keep-alive"
-        if body and self._chunks:
-            body = chunk(body)
-        self._to_client(
-            b"HTTP/1.1 %d %b%b%b\r\n\r\n%b"
-            % (head.status, head.reason, head.passed_on, framing, body)
-        )
+        return framing
 
     def _note_answer(self, entry: AccessEntry, status: int, at_s: float) -> None:
         entry.answered_s = at_s

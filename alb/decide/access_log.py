@@ -17,7 +17,7 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from alb.decide.head import RequestHead
+from alb.decide.request import RequestHead
 
 USER_AGENT_MAX: Final = 8 * 1024
 NOT_SENT: Final = -1.0
@@ -90,7 +90,7 @@ class AccessEntry:
     received: int = 0
     sent: int = 0
     trace: bytes = b"-"
-    classification: bytes = b"Acceptable"
+    classification: bytes = b"-"
     classification_reason: bytes = b"-"
     websocket: bool = False
     reason: str = ""

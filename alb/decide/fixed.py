@@ -3,7 +3,7 @@
 Floor 1: pure, over bytes. Fixed responses, the page under a redirect, and ALB's
 own errors: a short HTML page, ``Server: awselb/2.0``.
 
-    Answer.wire(date) = status line, headers, Date, Connection, body
+    Answer.wire(date, lines) = status line, headers, Date, lines, Connection, body
 
 Absent: any byte of a request. Nothing that a client sent is ever shown back here
 but a redirect's Location, which `redirect` has made safe.
@@ -13,10 +13,11 @@ Source: ALB user guide, "Fixed-response actions", "Troubleshoot your ALB".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
-from alb.model import FixedResponse
+from alb.model import FixedResponse, Listener
 
 SERVER: Final = b"awselb/2.0"
 
@@ -51,7 +52,6 @@ class Answer:
     ) -> None:
         self.status = status
         lines = [b"HTTP/1.1 %d %b" % (status, phrase(status).encode())]
-        lines.append(b"Server: " + SERVER)
         if status in _BODILESS:
             body = b""
         else:
@@ -64,10 +64,30 @@ class Answer:
         self._close = b"\r\nConnection: close\r\n\r\n"
         self._body = body
 
-    def wire(self, date: bytes, *, keep_alive: bool, head_only: bool = False) -> bytes:
-        """Return all bytes to send. `date` is an IMF-fixdate; HEAD gets no body."""
+    def wire(
+        self, date: bytes, lines: bytes, *, keep_alive: bool, head_only: bool = False
+    ) -> bytes:
+        """Return all bytes to send. `date` is an IMF-fixdate; HEAD gets no body.
+
+        `lines` are the listener's own, see `own_lines`.
+        """
         end = self._keep if keep_alive else self._close
-        return b"".join((self._start, date, end, b"" if head_only else self._body))
+        body = b"" if head_only else self._body
+        return b"".join((self._start, date, lines, end, body))
+
+
+def own_lines(listener: Listener) -> bytes:
+    """Return the header lines that every answer of a listener has behind its date."""
+    server = b"\r\nServer: " + SERVER if listener.server_header else b""
+    return server + added_lines(listener.response_headers)
+
+
+def added_lines(headers: Iterable[tuple[str, str]]) -> bytes:
+    """Return header lines, each behind its CRLF."""
+    return b"".join(
+        b"\r\n%b: %b" % (name.encode(), _clean(value.encode()))
+        for name, value in headers
+    )
 
 
 def phrase(status: int) -> str:
@@ -125,7 +145,13 @@ ERROR_ANSWERS: Final = {
 
 
 def error_response(
-    status: int, date: bytes, *, keep_alive: bool = False, head_only: bool = False
+    status: int,
+    date: bytes,
+    lines: bytes,
+    *,
+    keep_alive: bool = False,
+    head_only: bool = False,
 ) -> bytes:
     """Return all bytes of one of ALB's own errors. KeyError: it has no such error."""
-    return ERROR_ANSWERS[status].wire(date, keep_alive=keep_alive, head_only=head_only)
+    answer = ERROR_ANSWERS[status]
+    return answer.wire(date, lines, keep_alive=keep_alive, head_only=head_only)

@@ -22,10 +22,25 @@ def has_too_many_addresses(existing: bytes) -> bool:
     return existing.count(b",") >= FORWARDED_FOR_MAX
 
 
-def x_forwarded_for(existing: bytes | None, peer: bytes) -> bytes:
-    """Return the header value to send: what came, then the TCP peer's address.
+def peer_address(ip: str, port: int, *, with_port: bool) -> bytes:
+    """Return the TCP peer as it stands in the header: an IPv6 one in brackets
+    where its port follows."""
+    if not with_port:
+        return ip.encode()
+    return (f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}").encode()
 
-    `existing` is what came, occurrences joined by ``, ``; `peer` without port or
-    brackets. What a client claims stays in front, where nobody must trust it.
+
+def forwarded_line(existing: bytes | None, peer: bytes, mode: str) -> bytes:
+    """Return the header line to send behind its CRLF, or nothing.
+
+    `existing` is what came, occurrences joined by ``, ``; `peer` as it stands in
+    the header; `mode` is ``append``, ``preserve`` or ``remove``. What a client
+    claims stays in front, where nobody must trust it.
     """
-    return b"%b, %b" % (existing, peer) if existing else peer
+    if mode == "append":
+        value = b"%b, %b" % (existing, peer) if existing else peer
+    elif mode == "preserve" and existing is not None:
+        value = existing
+    else:
+        return b""
+    return b"\r\nX-Forwarded-For: " + value

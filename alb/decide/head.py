@@ -21,6 +21,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
+from alb.decide.request import RequestHead
 from alb.errors import Refused
 
 REQUEST_LINE_MAX: Final = 16 * 1024
@@ -43,13 +44,16 @@ _HEAD: Final = re.compile(
     rb"((?>(?:\r\n[-0-9A-Za-z]++:[\t -~\x80-\xff]*+)*))\r\n\r\n"
 )
 """The usual head. Names with odd characters take the slow way (`_scan_unusual`)."""
-_HEADER_LINE: Final = re.compile(rb"(" + _TOKEN + rb"):[\t -~\x80-\xff]*")
+HEADER_LINE: Final = re.compile(rb"(" + _TOKEN + rb"):[\t -~\x80-\xff]*")
 _REQUEST_LINE: Final = re.compile(
     rb"(" + _METHOD + rb") ([!-~\x80-\xff]+) (HTTP/\d\.\d)"
 )
+_PLAIN_NAME: Final = re.compile(rb"[-A-Za-z0-9]+")
 _BARE_LINE_END: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
 _ABSOLUTE: Final = re.compile(rb"https?://([^/?#]+)", re.IGNORECASE)
 _HOST: Final = re.compile(rb"(?:[-0-9A-Za-z._]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_LOOKALIKES: Final = ((b"\xc5\xbf", b"s"), (b"\xc4\xb1", b"i"))
+"""U+017F and U+0131 in UTF-8: letters whose other case is another letter."""
 _NOT_ALNUM: Final = re.compile(rb"[^0-9a-z]")
 
 
@@ -70,7 +74,7 @@ _XFF: Final = 6
 _TRACE: Final = 7
 _DROP: Final = 8
 _SUSPICIOUS: Final = 9
-_MEANING: Final = {
+MEANING: Final = {
     b"host": _HOST_NAME,
     b"content-length": _LENGTH,
     b"transfer-encoding": _CODING,
@@ -89,12 +93,12 @@ _MEANING: Final = {
     b"trailer": _DROP,
     b"http2-settings": _DROP,
 }
-_FRAMING: Final = (b"content-length", b"transfer-encoding")
+FRAMING: Final = (b"content-length", b"transfer-encoding")
 _OURS: Final = re.compile(
     rb"\r\n("
-    + b"|".join([re.escape(n) for n in _MEANING if n not in _FRAMING])
+    + b"|".join([re.escape(n) for n in MEANING if n not in FRAMING])
     + b"|"
-    + b"|".join(map(_dashed, _FRAMING))
+    + b"|".join(map(_dashed, FRAMING))
     + rb"):[ \t]*+([^\r]*+)",
     re.IGNORECASE,
 )
@@ -102,7 +106,7 @@ _OURS: Final = re.compile(
 _ONE_OF_OURS: Final = 4
 """Parts of a split block that names one of ours: before, name, value, behind."""
 _HOST_SPELLINGS: Final = frozenset({b"Host", b"host"})
-_FRAMING_LETTERS: Final = frozenset(name.replace(b"-", b"") for name in _FRAMING)
+FRAMING_LETTERS: Final = frozenset(name.replace(b"-", b"") for name in FRAMING)
 _PROTECTED: Final = frozenset(
     {b"host", b"content-length", b"content-type", b"authorization", b"cookie"}
     | {b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-port"}
@@ -116,55 +120,6 @@ _hosts: Final[dict[bytes, bytes]] = {}
 """Host values seen and found valid -> the name rules match on. Bounded."""
 
 
-class RequestHead:
-    """One request's head.
-
-    What most requests do not have stands on the class: making one of these is
-    a tenth of what reading it costs.
-    """
-
-    method: bytes
-    version: int
-    """0 or 1: the minor version of HTTP/1."""
-    target: bytes
-    """In origin form, raw: what is sent on."""
-    path: bytes
-    query: bytes = b""
-    host: bytes = b""
-    """Lower-case name without port: what rules match on."""
-    host_field: bytes = b""
-    """The Host value as sent (or the absolute target's authority)."""
-    content_length: int = 0
-    chunked: bool = False
-    has_body: bool = False
-    keep_alive: bool
-    close_after: bool = False
-    """Served, and then both connections end (AWS's Ambiguous tier)."""
-    expects_continue: bool = False
-    upgrade: bytes = b""
-    """The protocol asked for; the connection becomes a tunnel if granted."""
-    forwarded_for: bytes | None = None
-    trace_id: bytes | None = None
-    trace: bytes = b"-"
-    """The X-Amzn-Trace-Id that was sent on."""
-    block: bytes
-    """All header lines as received, each behind its CRLF."""
-    passed_on: bytes
-    """The lines that are sent on unchanged, each behind its CRLF."""
-    size: int
-
-    def __init__(self, method: bytes, target: bytes, version: int) -> None:
-        self.method = method
-        self.target = self.path = target
-        self.version = version
-        self.keep_alive = version == 1
-
-    def pairs(self) -> list[tuple[bytes, bytes]]:
-        """Return (lower-case name, value) of every header, as it was received."""
-        split = (line.partition(b":") for line in self.block.split(b"\r\n")[1:])
-        return [(name.lower(), value.strip(b" \t")) for name, _, value in split]
-
-
 def scan_request(buffer: bytes, start: int = 0) -> tuple[RequestHead, int] | None:
     """Return the head that begins at `start` and where it ends, or None: not whole.
 
@@ -172,7 +127,7 @@ def scan_request(buffer: bytes, start: int = 0) -> tuple[RequestHead, int] | Non
     at. Never looks further than HEAD_MAX bytes.
     """
     if buffer.startswith(b"\r\n", start):  # RFC 9112 2.2: skip empty lines
-        start = _after_empty_lines(buffer, start)
+        start = after_empty_lines(buffer, start)
     found = _HEAD.match(buffer, start)
     if found is None:
         return _scan_unusual(buffer, start)
@@ -187,7 +142,7 @@ def scan_request(buffer: bytes, start: int = 0) -> tuple[RequestHead, int] | Non
     return head, end
 
 
-def _after_empty_lines(buffer: bytes, start: int) -> int:
+def after_empty_lines(buffer: bytes, start: int) -> int:
     for _ in range(EMPTY_LINES_MAX):
         if not buffer.startswith(b"\r\n", start):
             return start
@@ -215,6 +170,7 @@ def _scan_unusual(buffer: bytes, start: int) -> tuple[RequestHead, int] | None:
         _check_header_line(header)
     request = RequestHead(found.group(1), found.group(2), int(found.group(3)[-1:]))
     request.size = end + 4 - start
+    request.is_odd = request.odd_names = True
     _read_target(request)
     _read_headers(request, crlf + block)
     return request, end + 4
@@ -273,11 +229,17 @@ def _check_header_line(line: bytes) -> None:
         raise Refused(400, "MissingHeaderColon")
     if not name:
         raise Refused(400, "EmptyHeader")
-    letters = _NOT_ALNUM.sub(b"", name.lower())
-    if letters in _FRAMING_LETTERS and name.lower() not in _FRAMING:
+    if letters_of(name) in FRAMING_LETTERS and name.lower() not in FRAMING:
         raise Refused(400, "SuspiciousHeader")
-    if _HEADER_LINE.fullmatch(line) is None:
+    if HEADER_LINE.fullmatch(line) is None:
         raise Refused(400, "NonCompliantHeader")
+
+
+def letters_of(name: bytes) -> bytes:
+    """Return what is left of a header's name when all that disguises it is gone."""
+    for lookalike, letter in _LOOKALIKES:
+        name = name.replace(lookalike, letter)
+    return _NOT_ALNUM.sub(b"", name.lower())
 
 
 def _read_target(head: RequestHead) -> None:
@@ -310,7 +272,7 @@ def _read_headers(head: RequestHead, block: bytes) -> None:
     head.passed_on = b"".join(parts[::3])
     ours: dict[int, bytes] = {}
     for at in range(1, len(parts), 3):
-        meaning = _MEANING.get(parts[at].lower(), _SUSPICIOUS)
+        meaning = MEANING.get(parts[at].lower(), _SUSPICIOUS)
         if meaning == _SUSPICIOUS:
             raise Refused(400, "SuspiciousHeader")
         value = parts[at + 1].rstrip(b" \t")
@@ -388,8 +350,20 @@ def _read_framing(
             raise Refused(400, "BadContentLength")
         head.content_length = int(length)
     head.has_body = head.chunked or head.content_length > 0
-    if head.has_body and head.method in (b"GET", b"HEAD"):
-        head.close_after = True  # UndefinedContentLengthSemantics and its like
+    if head.method in (b"GET", b"HEAD"):
+        _classify_body(head)
+
+
+def _classify_body(head: RequestHead) -> None:
+    """A body where none has a meaning: some targets take it for a request."""
+    head.is_odd = True
+    if not head.has_body:
+        head.classification, head.reason = "Acceptable", "GetHeadZeroContentLength"
+        return
+    head.close_after = True
+    head.classification = "Ambiguous"
+    what = "TransferEncoding" if head.chunked else "ContentLength"
+    head.reason = f"Undefined{what}Semantics"
 
 
 def _read_coding(head: RequestHead, coding: bytes) -> None:
@@ -421,6 +395,13 @@ def without(block: bytes, names: Collection[bytes]) -> bytes:
     """Return `block` without the lines of these (lower-case) names."""
     lines = block.split(b"\r\n")[1:]
     kept = [line for line in lines if line.partition(b":")[0].lower() not in names]
+    return b"".join([b"\r\n" + line for line in kept])
+
+
+def without_invalid_names(block: bytes) -> bytes:
+    """Return `block` without the lines whose name is more than [-A-Za-z0-9]."""
+    lines = block.split(b"\r\n")[1:]
+    kept = [one for one in lines if _PLAIN_NAME.fullmatch(one.partition(b":")[0])]
     return b"".join([b"\r\n" + line for line in kept])
 
 

@@ -18,7 +18,8 @@ import struct
 from typing import Final, Protocol, cast
 
 from alb.decide.chunked import ChunkDecoder, ChunksMalformed
-from alb.decide.head import RequestHead, scan_request
+from alb.decide.desync import scan
+from alb.decide.request import RequestHead
 from alb.errors import Failure, Refused
 
 READ_AHEAD_MAX: Final = 64 * 1024
@@ -64,6 +65,7 @@ class FrontDoor(Protocol):
     idle_timeout_s: float
     head_timeout_s: float
     keep_alive_s: float
+    desync_mode: int
     draining: bool
 
     def opened(self, client: ClientConnection) -> None: ...
@@ -103,6 +105,7 @@ class ClientConnection(asyncio.Protocol):
         "active_at",
         "born_at",
         "exchange",
+        "forwarded",
         "number",
         "peer",
         "peer_ip",
@@ -120,6 +123,8 @@ class ClientConnection(asyncio.Protocol):
         self.peer_ip = ""
         self.peer_port = 0
         self.peer = b""
+        self.forwarded = b""
+        """The X-Forwarded-For line of requests that bring none along; the door's."""
         self.exchange: Exchange | None = None
         self.born_at = self.active_at = door.now_s
         self.writing_paused = False
@@ -207,7 +212,7 @@ class ClientConnection(asyncio.Protocol):
         self._reading = True
         while self._buffer and self._state == _HEAD and not self.writing_paused:
             try:
-                found = scan_request(self._buffer)
+                found = scan(self._buffer, self._door.desync_mode)
             except Refused as refused:
                 self._refuse(refused.status, refused.reason)
                 break

@@ -23,9 +23,12 @@ class ListenerCounters:
         "by_status",
         "client_bytes_in",
         "client_bytes_out",
+        "dropped_invalid_headers",
         "fixed_responses",
+        "forwarded_invalid_headers",
         "log_lines_dropped",
         "new_connections",
+        "non_compliant",
         "redirects",
         "requests",
     )
@@ -37,6 +40,10 @@ class ListenerCounters:
         self.log_lines_dropped = 0
         """Of logs that have been switched off or moved."""
         self.fixed_responses = 0
+        self.non_compliant = 0
+        """Requests that are Acceptable, Ambiguous or Severe, served or not."""
+        self.dropped_invalid_headers = 0
+        self.forwarded_invalid_headers = 0
         self.client_bytes_in = 0
         self.client_bytes_out = 0
         self.by_status: dict[int, int] = {}
@@ -62,6 +69,9 @@ class ListenerCounters:
             "requests": self.requests,
             "redirects": self.redirects,
             "fixedResponses": self.fixed_responses,
+            "nonCompliant": self.non_compliant,
+            "droppedInvalidHeaders": self.dropped_invalid_headers,
+            "forwardedInvalidHeaders": self.forwarded_invalid_headers,
             "bytesIn": self.client_bytes_in,
             "bytesOut": self.client_bytes_out,
             "logLinesDropped": self.log_lines_dropped + log_lines_dropped,

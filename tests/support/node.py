@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from alb.app.balancer import Balancer, DecidesNoMore, join
 from alb.model import (
@@ -73,20 +74,20 @@ class Node:
         rules: Sequence[Rule] = (),
         attributes: LoadBalancerAttributes | None = None,
         delay_s: float = 5.0,
+        listener: Mapping[str, Any] | None = None,
     ) -> None:
         """Serve groups of fixed local ports; the first group is the default."""
         groups = tuple(
             TargetGroup(name, QUICK, deregistration_delay_s=delay_s) for name in targets
         )
-        listener = Listener(
+        front = Listener(
             self.port,
             to(groups[0].name),
             tuple(rules),
             attributes=attributes or LoadBalancerAttributes(),
+            **(listener or {}),
         )
-        self.balancer.configure(
-            LoadBalancer("test", listeners=(listener,), groups=groups)
-        )
+        self.balancer.configure(LoadBalancer("test", listeners=(front,), groups=groups))
         for name in self.registered:
             self.balancer.forget(TargetId(name))
         self.registered.clear()

@@ -53,11 +53,10 @@ LOAD_BALANCER_ATTRIBUTES: Final = attributes(
     ),
     Field(
         f"{_HTTP}desync_mitigation_mode",
-        Choice(("strictest", "monitor", "defensive")),
+        Choice(("defensive", "monitor", "strictest")),
         _LB_ATTRIBUTE,
-        "strictest",
-        status=_IGNORED,
-        note="AWS's default is defensive; strictest, which refuses more, is built",
+        "defensive",
+        note="what is Severe is refused in every mode",
     ),
     *(
         row
@@ -150,28 +149,21 @@ LOAD_BALANCER_ATTRIBUTES: Final = attributes(
         Flag(),
         _LB_ATTRIBUTE,
         default=False,
-        status=_REFUSED,
+        note="names other than A-Z a-z 0-9 -",
     ),
-    Field(
-        f"{_HTTP}preserve_host_header.enabled",
-        Flag(),
-        _LB_ATTRIBUTE,
-        default=False,
-        status=_REFUSED,
-    ),
+    Field(f"{_HTTP}preserve_host_header.enabled", Flag(), _LB_ATTRIBUTE, default=False),
     Field(
         f"{_HTTP}xff_client_port.enabled",
         Flag(),
         _LB_ATTRIBUTE,
         default=False,
-        status=_REFUSED,
+        note="in mode append",
     ),
     Field(
         f"{_HTTP}xff_header_processing.mode",
         Choice(("append", "preserve", "remove")),
         _LB_ATTRIBUTE,
         "append",
-        status=_REFUSED,
     ),
 )
 

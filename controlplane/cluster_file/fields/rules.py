@@ -30,6 +30,12 @@ NAME: Final = Text(longest=255)
 GROUP: Final = Text(longest=32)
 VALUE: Final = Text(longest=128)
 VALUES: Final = Each(VALUE, 1)
+HEADER_VALUE: Final = Text(
+    "[!-~]?|[!-~][ -~]*[!-~]",
+    "be visible ASCII, with no space at either end",
+    1024,
+    0,
+)
 
 _CONDITION = "ELBv2 RuleCondition"
 _REGEX = Field(
@@ -189,20 +195,33 @@ _RESPONSE = "routing.http.response."
 _REQUEST = "routing.http.request."
 LISTENER_ATTRIBUTES: Final = attributes(
     "ListenerAttributes",
-    Field(f"{_RESPONSE}server.enabled", Flag(), _ATTRIBUTE, status=Status.IGNORED),
+    Field(
+        f"{_RESPONSE}server.enabled",
+        Flag(),
+        _ATTRIBUTE,
+        default=True,
+        note="Server: awselb/2.0 in responses of the load balancer's own",
+    ),
     *(
-        ignored(f"{_RESPONSE}{name}.header_value", _ATTRIBUTE, kind=Text(shortest=0))
-        for name in (
-            "strict_transport_security",
-            "access_control_allow_origin",
-            "access_control_allow_methods",
-            "access_control_allow_headers",
-            "access_control_allow_credentials",
-            "access_control_expose_headers",
-            "access_control_max_age",
-            "content_security_policy",
-            "x_content_type_options",
-            "x_frame_options",
+        Field(f"{_RESPONSE}{name}.header_value", kind, _ATTRIBUTE, "", note=note)
+        for name, kind, note in (
+            ("strict_transport_security", HEADER_VALUE, "max-age=…"),
+            ("access_control_allow_origin", HEADER_VALUE, ""),
+            ("access_control_allow_methods", HEADER_VALUE, ""),
+            ("access_control_allow_headers", HEADER_VALUE, ""),
+            ("access_control_allow_credentials", Text("(?:true)?", "be true"), ""),
+            ("access_control_expose_headers", HEADER_VALUE, ""),
+            ("access_control_max_age", Text("[0-9]{0,10}", "be seconds"), ""),
+            ("content_security_policy", HEADER_VALUE, ""),
+            ("x_content_type_options", Text("(?:nosniff)?", "be nosniff"), ""),
+            (
+                "x_frame_options",
+                Text(
+                    "(?:DENY|SAMEORIGIN|ALLOW-FROM [!-~]+)?",
+                    "be DENY, SAMEORIGIN or ALLOW-FROM URL",
+                ),
+                "",
+            ),
         )
     ),
     *(

@@ -35,6 +35,18 @@ LISTENERS_QUOTA: Final = 50
 GROUPS_QUOTA: Final = 100
 RULES_QUOTA: Final = 100
 TARGETS_QUOTA: Final = 1000
+_RESPONSE_HEADERS: Final = {
+    "strict_transport_security": "Strict-Transport-Security",
+    "access_control_allow_origin": "Access-Control-Allow-Origin",
+    "access_control_allow_methods": "Access-Control-Allow-Methods",
+    "access_control_allow_headers": "Access-Control-Allow-Headers",
+    "access_control_allow_credentials": "Access-Control-Allow-Credentials",
+    "access_control_expose_headers": "Access-Control-Expose-Headers",
+    "access_control_max_age": "Access-Control-Max-Age",
+    "content_security_policy": "Content-Security-Policy",
+    "x_content_type_options": "X-Content-Type-Options",
+    "x_frame_options": "X-Frame-Options",
+}
 MATCHER_LOW: Final = 200
 MATCHER_HIGH: Final = 499
 
@@ -100,6 +112,13 @@ def _attributes(record: Record, balancer: str) -> LoadBalancerAttributes:
         float(written.whole("alb.head_timeout.timeout_seconds")),
         access_log=_log_files(written, "access_logs", balancer),
         connection_log=_log_files(written, "connection_logs", balancer),
+        desync_mitigation_mode=written.text("routing.http.desync_mitigation_mode"),
+        drop_invalid_header_fields=written.flag(
+            "routing.http.drop_invalid_header_fields.enabled"
+        ),
+        preserve_host_header=written.flag("routing.http.preserve_host_header.enabled"),
+        xff_header_processing=written.text("routing.http.xff_header_processing.mode"),
+        xff_client_port=written.flag("routing.http.xff_client_port.enabled"),
     )
 
 
@@ -167,7 +186,20 @@ def _listener(record: Record, groups: Collection[str], findings: Findings) -> Li
         action(record, "defaultActions", groups, findings),
         tuple(sorted(decoded, key=lambda rule: rule.priority)),
         record.text("protocol"),
+        response_headers=_response_headers(record.record("attributes")),
+        server_header=record.record("attributes").flag(
+            "routing.http.response.server.enabled"
+        ),
     )
+
+
+def _response_headers(attributes: Record) -> tuple[tuple[str, str], ...]:
+    """Return what responses are to say, by the names that headers have."""
+    written = (
+        (header, attributes.text(f"routing.http.response.{field}.header_value"))
+        for field, header in _RESPONSE_HEADERS.items()
+    )
+    return tuple((header, value) for header, value in written if value)
 
 
 # --- target groups --------------------------------------------------------------------

@@ -59,7 +59,7 @@ def test_a_forwarded_request_fills_all_fields_in_their_order() -> None:
         "GET http://shop.example:8080/a?b=c HTTP/1.1", "x y", "-", "-",
         target_group_arn("web"), "Root=1-2-3", "-", "-", "10",
         "2026-11-23T03:30:19.150000Z", "forward", "-", "-",
-        "10.0.0.1:20000 10.0.0.2:20001", "- 200", "Acceptable", "-", "TID_1",
+        "10.0.0.1:20000 10.0.0.2:20001", "- 200", "-", "-", "TID_1",
         "-", "-", "-", "127.0.0.1",
     ]  # fmt: skip
 

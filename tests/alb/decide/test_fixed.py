@@ -3,10 +3,18 @@
 import h11
 import pytest
 
-from alb.decide.fixed import ERROR_ANSWERS, Answer, error_response, fixed_answer, phrase
-from alb.model import FixedResponse
+from alb.decide.fixed import (
+    ERROR_ANSWERS,
+    Answer,
+    error_response,
+    fixed_answer,
+    own_lines,
+    phrase,
+)
+from alb.model import FixedResponse, Listener
 
 DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
+LINES = own_lines(Listener(80, FixedResponse(404)))
 
 
 def read(wire: bytes, method: bytes = b"GET") -> tuple[h11.Response, bytes, bool]:
@@ -32,7 +40,7 @@ def header(head: h11.Response, name: bytes) -> bytes | None:
 def test_a_fixed_response_says_what_the_action_says() -> None:
     answer = fixed_answer(FixedResponse(404, "text/plain", "nö"))
 
-    head, body, stays = read(answer.wire(DATE, keep_alive=True))
+    head, body, stays = read(answer.wire(DATE, LINES, keep_alive=True))
 
     assert (404, b"Not Found", "nö".encode()) == (head.status_code, head.reason, body)
     assert header(head, b"Content-Type") == b"text/plain; charset=utf-8"
@@ -42,8 +50,27 @@ def test_a_fixed_response_says_what_the_action_says() -> None:
     assert 404 == answer.status
 
 
+def test_a_listener_sets_headers_and_may_leave_out_server() -> None:
+    headers = (("X-Frame-Options", "DENY"), ("Access-Control-Max-Age", "6\r\nA: b"))
+    listener = Listener(
+        80, FixedResponse(200), response_headers=headers, server_header=False
+    )
+
+    head, _, _ = read(
+        fixed_answer(FixedResponse(200)).wire(
+            DATE, own_lines(listener), keep_alive=True
+        )
+    )
+
+    assert header(head, b"X-Frame-Options") == b"DENY"
+    assert header(head, b"Access-Control-Max-Age") == b"6A: b"
+    assert header(head, b"Server") is None
+
+
 def test_a_connection_that_ends_says_so() -> None:
-    *_, stays = read(fixed_answer(FixedResponse(200)).wire(DATE, keep_alive=False))
+    *_, stays = read(
+        fixed_answer(FixedResponse(200)).wire(DATE, LINES, keep_alive=False)
+    )
 
     assert not stays
 
@@ -52,7 +79,7 @@ def test_head_gets_the_length_and_no_body() -> None:
     answer = fixed_answer(FixedResponse(200, message_body="four"))
 
     head, body, _ = read(
-        answer.wire(DATE, keep_alive=True, head_only=True), method=b"HEAD"
+        answer.wire(DATE, LINES, keep_alive=True, head_only=True), method=b"HEAD"
     )
 
     assert (b"4", b"") == (header(head, b"Content-Length"), body)
@@ -60,7 +87,9 @@ def test_head_gets_the_length_and_no_body() -> None:
 
 def test_a_status_without_body_has_none() -> None:
     head, body, _ = read(
-        fixed_answer(FixedResponse(204, message_body="x")).wire(DATE, keep_alive=True)
+        fixed_answer(FixedResponse(204, message_body="x")).wire(
+            DATE, LINES, keep_alive=True
+        )
     )
 
     assert body == b""
@@ -70,7 +99,7 @@ def test_a_status_without_body_has_none() -> None:
 def test_nothing_can_end_a_header_early() -> None:
     answer = Answer(301, b"text/html\r\nA: b", b"", b"http://a/\r\nSet-Cookie: x\x00")
 
-    head, _, _ = read(answer.wire(DATE, keep_alive=True))
+    head, _, _ = read(answer.wire(DATE, LINES, keep_alive=True))
 
     assert header(head, b"Content-Type") == b"text/htmlA: b"
     assert header(head, b"Location") == b"http://a/Set-Cookie: x"
@@ -79,7 +108,7 @@ def test_nothing_can_end_a_header_early() -> None:
 
 @pytest.mark.parametrize("status", sorted(ERROR_ANSWERS))
 def test_every_error_is_a_page_that_closes(status: int) -> None:
-    head, body, stays = read(error_response(status, DATE))
+    head, body, stays = read(error_response(status, DATE, LINES))
 
     assert status == head.status_code
     assert f"<h1>{status} {phrase(status)}</h1>".encode() in body

@@ -1,20 +1,53 @@
-"""What came in X-Forwarded-For stays, the peer is added, and a flood is told."""
+"""What came in X-Forwarded-For, the peer, and what the mode makes of both."""
 
 import pytest
 
-from alb.decide.forwarded import has_too_many_addresses, x_forwarded_for
+from alb.decide.forwarded import forwarded_line, has_too_many_addresses, peer_address
+
+PEER = b"192.0.2.7"
+
+# fmt: off
+LINES = [
+    ("append",   None,     b"192.0.2.7",       "nothing came: the peer alone"),
+    ("append",   b"",      b"192.0.2.7",       "an empty header is nothing"),
+    ("append",   b"a, b",  b"a, b, 192.0.2.7", "the peer stands last"),
+    ("preserve", b"a, b",  b"a, b",            "as it came"),
+    ("preserve", b"",      b"",                "even if it is empty"),
+    ("preserve", None,     None,               "nothing came, nothing is added"),
+    ("remove",   b"a, b",  None,               "what came is left out"),
+    ("remove",   None,     None,               "and nothing is added"),
+]
+# fmt: on
 
 
 @pytest.mark.parametrize(
-    ("existing", "expected"),
-    [
-        pytest.param(None, b"192.0.2.7", id="nothing came: the peer alone"),
-        pytest.param(b"", b"192.0.2.7", id="an empty header is nothing"),
-        pytest.param(b"a, b", b"a, b, 192.0.2.7", id="the peer stands last"),
-    ],
+    ("mode", "existing", "value"),
+    [row[:3] for row in LINES],
+    ids=[f"{row[0]}: {row[3]}" for row in LINES],
 )
-def test_append(existing: bytes | None, expected: bytes) -> None:
-    assert expected == x_forwarded_for(existing, b"192.0.2.7")
+def test_the_line_that_is_sent(
+    mode: str, existing: bytes | None, value: bytes | None
+) -> None:
+    line = b"" if value is None else b"\r\nX-Forwarded-For: " + value
+
+    assert line == forwarded_line(existing, PEER, mode)
+
+
+# fmt: off
+PEERS = [
+    ("192.0.2.7",   False, b"192.0.2.7"),
+    ("2001:db8::1", False, b"2001:db8::1"),
+    ("192.0.2.7",   True,  b"192.0.2.7:5678"),
+    ("2001:db8::1", True,  b"[2001:db8::1]:5678"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("ip", "with_port", "told"), PEERS)
+def test_the_peer_with_and_without_its_port(
+    ip: str, told: bytes, *, with_port: bool
+) -> None:
+    assert told == peer_address(ip, 5678, with_port=with_port)
 
 
 @pytest.mark.parametrize(("count", "refused"), [(1, False), (30, False), (31, True)])

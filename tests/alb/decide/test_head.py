@@ -10,9 +10,9 @@ from alb.decide.head import (
     HEADERS_MAX,
     HOSTS_REMEMBERED,
     REQUEST_LINE_MAX,
-    RequestHead,
     scan_request,
 )
+from alb.decide.request import RequestHead
 from alb.errors import Refused
 
 

@@ -9,7 +9,8 @@ import httptools
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from alb.decide.head import HEAD_MAX, RequestHead, scan_request
+from alb.decide.head import HEAD_MAX, scan_request
+from alb.decide.request import RequestHead
 from alb.errors import Refused
 from tests.support.examples import examples
 

@@ -77,7 +77,7 @@ def test_nothing_that_came_can_end_the_header(
 def test_the_answer_carries_the_location_and_names_the_status() -> None:
     answer = CompiledRedirect(Redirect(301, port="81")).answer(b"http://a:81/")
 
-    wire = answer.wire(b"-", keep_alive=True)
+    wire = answer.wire(b"-", b"", keep_alive=True)
 
     assert wire.startswith(b"HTTP/1.1 301 Moved Permanently\r\n")
     assert b"\r\nLocation: http://a:81/\r\n" in wire

@@ -47,6 +47,42 @@ def container(fields: str, **variables: str) -> ClusterFile:
     )
 
 
+def test_attributes_reach_the_listener_in_the_models_words() -> None:
+    loaded = small(
+        """
+loadBalancer:
+  attributes:
+    routing.http.desync_mitigation_mode: strictest
+    routing.http.drop_invalid_header_fields.enabled: true
+    routing.http.preserve_host_header.enabled: true
+    routing.http.xff_header_processing.mode: preserve
+    routing.http.xff_client_port.enabled: true
+listeners:
+  - port: 80
+    defaultActions: [{type: fixed-response, statusCode: 200}]
+    attributes:
+      routing.http.response.server.enabled: false
+      routing.http.response.x_frame_options.header_value: DENY
+      routing.http.response.access_control_max_age.header_value: "600"
+"""
+    )
+    assert loaded.load_balancer
+    (listener,) = loaded.load_balancer.listeners
+
+    assert listener.attributes == LoadBalancerAttributes(
+        desync_mitigation_mode="strictest",
+        drop_invalid_header_fields=True,
+        preserve_host_header=True,
+        xff_header_processing="preserve",
+        xff_client_port=True,
+    )
+    assert not listener.server_header
+    assert {
+        ("X-Frame-Options", "DENY"),
+        ("Access-Control-Max-Age", "600"),
+    } == set(listener.response_headers)
+
+
 # --- values -----------------------------------------------------------------------
 
 
@@ -431,10 +467,6 @@ WARNINGS = [
      "103:5: warning: services[1].enableExecuteCommand: "
      "is not built yet and is ignored",
      "ignoring it changes nobody's traffic"),
-    ("idle_timeout.timeout_seconds: 60", "routing.http.desync_mitigation_mode: monitor",
-     "41:16: warning: loadBalancer.attributes.routing.http.desync_mitigation_mode: "
-     "is not built yet and is ignored",
-     "what is built refuses more, never less"),
     ("type: spread", "type: binpack",
      "83:32: warning: services[0].placementStrategy[0].type: "
      '"binpack" is not built yet and is ignored',
@@ -511,7 +543,6 @@ def test_scaling_on_cpu_without_reserved_cpu_is_warned_of() -> None:
 
 # fmt: off
 HARMLESS = [
-    "loadBalancer: {attributes: {routing.http.desync_mitigation_mode: strictest}}",
     "loadBalancer: {attributes: {routing.http.preserve_host_header.enabled: false}}",
     "loadBalancer: {attributes: {routing.http2.enabled: true}}",
     "targetGroups: []",

@@ -75,7 +75,7 @@ REFUSED = [  # what is not built and would change who reaches what
     "certificates", "mutualAuthentication", "sslPolicy", "secrets", "environmentFiles",
     "placementConstraints", "transforms", "securityGroups", "privileged",
     "stickiness.enabled", "capacityProviderStrategy", "mountPoints", "volumes",
-    "routing.http.drop_invalid_header_fields.enabled", "networkConfiguration",
+    "ipv6.deny_all_igw_traffic", "networkConfiguration",
     "scheduledActions", "compositeAlarms", "linuxParameters", "dependsOn",
 ]
 # fmt: on
