@@ -195,7 +195,8 @@ Handler = Callable[[bytes, asyncio.StreamReader, asyncio.StreamWriter], Awaitabl
 class Origin:
     """A target that shows what reached it, byte for byte.
 
-    `heads` are the request heads in order of arrival, without health checks.
+    `heads` are the request heads in order of arrival, `connections` those on which
+    they came, both without health checks.
     """
 
     def __init__(self, handler: Handler | None = None) -> None:
@@ -222,15 +223,16 @@ class Origin:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         self._writers.add(writer)
-        self.connections += 1
+        asked = False
         try:
             lives = True
             while lives:
                 head = await reader.readuntil(b"\r\n\r\n")
                 if head.startswith(b"GET /healthz "):
-                    self.connections -= 1
                     lives = await answer_ok(head, reader, writer)
                     continue
+                self.connections += not asked
+                asked = True
                 self.heads.append(head)
                 lives = await self._handler(head, reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -114,9 +114,10 @@ async def test_connections_to_targets_are_reused(node: Node, origins: Start) -> 
     await node.serve({"web": [origin.port]})
     before = origin.connections
 
-    for _ in range(10):
-        await node.ask(get(b"/"))
+    answers = [await node.ask(get(b"/")) for _ in range(10)]
 
+    assert all(answer.startswith(b"HTTP/1.1 200 ") for answer in answers), answers
+    assert len(origin.heads) == 10
     assert origin.connections - before == 1
 
 
