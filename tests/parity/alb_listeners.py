@@ -1,0 +1,163 @@
+"""Listeners, rules, conditions, transforms, actions."""
+
+from __future__ import annotations
+
+from tests.parity.rows import Section, absent, live, not_yet
+
+MISTAKES = "controlplane/cluster_file/test_mistakes.py"
+RULES = "alb/decide/test_rules.py"
+REQUESTS = "alb/app/test_requests.py"
+TOLD = f"{MISTAKES}::test_a_mistake_is_told_in_these_words"
+
+OBJECTS = Section(
+    "Objects and quotas",
+    "ALB user guide, quotas; ELBv2 API reference",
+    (
+        live(
+            "load balancer, listeners, rules, target groups, targets",
+            "controlplane/cluster_file/test_load.py::"
+            "test_rules_stand_in_the_order_of_their_priorities",
+            differs="one load balancer in a cluster; a group may be used by every"
+            " listener",
+        ),
+        live(
+            "a target in several groups, with several ports",
+            "alb/state/test_registrations.py::"
+            "test_the_snapshot_is_every_listener_and_every_group",
+        ),
+        live("priorities 1-50000, unique in a listener", TOLD),
+        live(
+            "quotas: listeners, rules, groups, targets, values, wildcards",
+            TOLD,
+            differs="refused under strictAwsLimits alone",
+        ),
+        live("names of load balancers and groups", TOLD),
+        live(
+            "request line 16 K, header 16 K, head 64 K",
+            "alb/decide/test_head.py::test_limits_are_reached_and_not_passed",
+            differs="at most 256 headers as well",
+        ),
+        live(
+            "response head 32 K",
+            "alb/decide/test_response.py::test_a_head_of_32_k_is_read",
+        ),
+        live(
+            "bodies without limit, streamed",
+            "alb/app/test_hostile_clients.py::"
+            "test_a_body_larger_than_memory_streams_flat_both_ways",
+        ),
+        live(
+            "HTTP/1.1 and HTTP/1.0 clients",
+            "alb/app/test_responses.py::test_http_1_0_is_served_and_closed",
+        ),
+        absent("HTTP/0.9 clients", "no headers say where a body ends: 400"),
+        absent("HTTP/2 clients", "not over HTTP/1.1"),
+        live(
+            "WebSocket and other upgrades",
+            "alb/app/test_responses.py::"
+            "test_a_websocket_is_a_tunnel_from_the_first_byte",
+        ),
+        live(
+            "methods of any name but TRACE",
+            "alb/app/test_refusals.py::test_what_is_ambiguous_is_refused_and_closed",
+            differs="CONNECT is 405 too",
+        ),
+        absent("Lambda targets", "needs AWS itself"),
+        absent("WAF, Cognito, Global Accelerator", "needs AWS itself"),
+    ),
+)
+
+CONDITIONS = Section(
+    "Rules and conditions",
+    "ALB user guide, listener rules, condition types",
+    (
+        live(
+            "the lowest priority that matches answers",
+            f"{RULES}::test_the_lowest_priority_wins_however_they_are_written",
+        ),
+        live("the default rule", f"{RULES}::test_without_rules_the_default_answers"),
+        live("all conditions must hold", f"{RULES}::test_all_conditions_must_hold"),
+        live(
+            "one host, path, method and source-ip condition in a rule",
+            TOLD,
+        ),
+        live("host-header, any case, `*` and `?`", f"{RULES}::test_condition"),
+        live(
+            "path-pattern, case matters, on the normalised path",
+            "alb/decide/test_uri.py::test_escaping_every_octet_hides_nothing",
+        ),
+        live(
+            "http-header, any case, each occurrence",
+            f"{RULES}::test_condition",
+        ),
+        live("http-request-method, exact", f"{RULES}::test_condition"),
+        live(
+            "query-string pairs, any case, `\\*` and `\\?` literal",
+            f"{RULES}::test_several_conditions_may_read_the_query",
+        ),
+        live("source-ip, of the TCP peer", f"{RULES}::test_condition"),
+        live(
+            "wildcards cost no more than the text is long",
+            "alb/decide/test_wildcard.py::test_no_pattern_hangs",
+        ),
+        live(
+            "regexValues of hosts, paths and headers",
+            "alb/decide/test_regex.py::"
+            "test_what_makes_others_backtrack_only_takes_its_length",
+        ),
+        not_yet("RuleEvaluations"),
+    ),
+)
+
+TRANSFORMS = Section(
+    "Transforms",
+    "ALB user guide, transforms",
+    (
+        not_yet("host-header-rewrite"),
+        not_yet("url-rewrite, of path and query"),
+        not_yet("a transform that fails is 500"),
+        not_yet("never on the default rule, at most one of each"),
+    ),
+)
+
+ACTIONS = Section(
+    "Actions",
+    "ALB user guide, rule action types",
+    (
+        live(
+            "forward to one group",
+            f"{REQUESTS}::test_a_request_arrives_with_what_is_ours_to_say",
+        ),
+        live(
+            "forward to weighted groups, 1-5, weights 0-999",
+            "alb/decide/test_balance.py::"
+            "test_a_whole_round_gives_each_group_its_weight",
+        ),
+        live(
+            "a weighted group without targets keeps its share: 503",
+            "alb/state/test_table.py::"
+            "test_a_group_that_is_missing_or_weighs_nothing_is_not_chosen",
+        ),
+        not_yet("group stickiness, AWSALBTG"),
+        live(
+            "redirect, all keywords, 301 and 302",
+            "alb/decide/test_redirect.py::test_location",
+        ),
+        live(
+            "a redirect that changes nothing is refused",
+            TOLD,
+        ),
+        live(
+            "Location over 8 K is 507",
+            "alb/decide/test_redirect.py::test_a_location_that_is_too_long_is_refused",
+        ),
+        live(
+            "fixed-response",
+            "alb/decide/test_fixed.py::test_a_fixed_response_says_what_the_action_says",
+        ),
+        absent("authenticate-oidc, jwt-validation", "needs an identity provider"),
+        absent("authenticate-cognito", "needs AWS itself"),
+    ),
+)
+
+SECTIONS = (OBJECTS, CONDITIONS, TRANSFORMS, ACTIONS)

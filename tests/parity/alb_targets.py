@@ -1,0 +1,139 @@
+"""Target groups, targets and their health."""
+
+from __future__ import annotations
+
+from tests.parity.rows import Section, absent, live, not_yet
+
+HEALTH = "alb/decide/test_health.py"
+PROBING = "alb/decide/test_probing.py"
+PROBE = "alb/drivers/test_probe.py"
+NODE = "live/test_node.py"
+
+GROUPS = Section(
+    "Target groups",
+    "ELBv2 API reference, CreateTargetGroup; ALB user guide, target groups",
+    (
+        live(
+            "target types instance and ip",
+            "controlplane/cluster_file/test_load.py::"
+            "test_a_fixed_target_has_an_identity_of_its_own",
+            differs="any address; tasks are registered by the scheduler",
+        ),
+        absent("target type lambda", "needs AWS itself"),
+        absent("protocol versions HTTP2 and GRPC, 464", "not over HTTP/1.1"),
+        not_yet("protocol HTTPS"),
+        live(
+            "round robin",
+            "alb/decide/test_balance.py::"
+            "test_nobody_is_picked_twice_while_another_that_stays_waits",
+        ),
+        live(
+            "deregistration: no new request once it is acknowledged",
+            f"{NODE}::test_a_drained_target_gets_nothing_more_and_loses_nothing",
+            differs="acknowledged by every worker, not some seconds later",
+        ),
+        live(
+            "what outlives the deregistration delay is cut, 502",
+            f"{NODE}::test_what_outlives_the_deregistration_delay_is_cut_and_counted",
+        ),
+        live(
+            "registered again while draining",
+            "alb/state/test_registrations.py::"
+            "test_registering_while_draining_ends_the_draining",
+        ),
+        live("fail-open", "alb/decide/test_balance.py::test_eligible"),
+        live(
+            "no target registered: 503",
+            "alb/app/test_failures.py::test_nothing_registered_is_503",
+        ),
+        absent("Target Optimizer", "needs AWS's agent; see `alb.max_concurrency`"),
+        absent("zonal shift", "needs AWS itself: its DNS"),
+    ),
+)
+
+ATTRIBUTES = Section(
+    "Attributes of target groups",
+    "ELBv2 API reference, TargetGroupAttribute",
+    (
+        live(
+            "`deregistration_delay.timeout_seconds`",
+            f"{NODE}::test_what_outlives_the_deregistration_delay_is_cut_and_counted",
+        ),
+        not_yet("`load_balancing.algorithm.type`"),
+        not_yet("`load_balancing.algorithm.anomaly_mitigation`"),
+        absent("`load_balancing.cross_zone.enabled`", "always on"),
+        not_yet("`slow_start.duration_seconds`"),
+        not_yet("`stickiness.enabled`"),
+        not_yet("`stickiness.type`"),
+        not_yet("`stickiness.lb_cookie.duration_seconds`"),
+        not_yet("`stickiness.app_cookie.cookie_name`"),
+        not_yet("`stickiness.app_cookie.duration_seconds`"),
+        *(
+            absent(
+                f"`target_group_health.dns_failover.minimum_healthy_targets.{measure}`",
+                "needs AWS itself: its DNS",
+            )
+            for measure in ("count", "percentage")
+        ),
+        *(
+            not_yet(
+                "`target_group_health.unhealthy_state_routing."
+                f"minimum_healthy_targets.{measure}`"
+            )
+            for measure in ("count", "percentage")
+        ),
+        absent("`lambda.multi_value_headers.enabled`", "needs AWS itself"),
+    ),
+)
+
+CHECKS = Section(
+    "Health checks",
+    "ALB user guide, health checks for target groups",
+    (
+        live(
+            "healthCheckPath, Port, IntervalSeconds, TimeoutSeconds, thresholds",
+            "controlplane/cluster_file/test_load.py::"
+            "test_a_group_has_awss_defaults_where_the_file_is_silent",
+            differs="intervals and timeouts from 1 s unless strictAwsLimits",
+        ),
+        live("matcher: codes, lists, ranges", f"{HEALTH}::test_matcher"),
+        not_yet("healthCheckProtocol HTTPS"),
+        not_yet("healthCheckEnabled false"),
+        absent("gRPC health checks", "not over HTTP/1.1"),
+        live(
+            "a new connection for each check, ELB-HealthChecker/2.0",
+            f"{PROBE}::test_it_asks_as_the_balancer_of_aws_does",
+            differs="checked once per interval for all workers",
+        ),
+        live("the rate is fixed", f"{PROBING}::test_the_rate_is_fixed"),
+        live(
+            "healthy after its first passed check",
+            f"{HEALTH}::test_streaks",
+        ),
+        live(
+            "thresholds in a row",
+            f"{HEALTH}::test_a_judged_target_changes_only_after_a_threshold_in_a_row",
+        ),
+        live(
+            "a group nobody forwards to: unused, not checked",
+            "alb/app/test_prober.py::test_a_group_nobody_forwards_to_is_not_checked",
+        ),
+        live(
+            "states and reason codes",
+            f"{HEALTH}::test_the_state_carries_its_reason",
+        ),
+        live(
+            "our own stall is not the target's fault",
+            f"{PROBE}::test_our_own_stall_is_not_the_targets_fault",
+            differs="beyond ALB",
+        ),
+        live(
+            "a server that starts late is noticed before an interval",
+            "alb/app/test_prober.py::"
+            "test_a_server_that_starts_late_is_noticed_long_before_an_interval",
+            differs="beyond ALB: early checks do not count as failures",
+        ),
+    ),
+)
+
+SECTIONS = (GROUPS, ATTRIBUTES, CHECKS)
