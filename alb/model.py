@@ -113,6 +113,27 @@ class FixedResponse:
 
 Action = Forward | Redirect | FixedResponse
 
+# --- transforms ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class HostHeaderRewrite:
+    """`replace` may hold ``$1`` … for groups of `regex`; the first match counts."""
+
+    regex: str
+    replace: str
+
+
+@dataclass(frozen=True, slots=True)
+class UrlRewrite:
+    """Of path and query, once the rule has been chosen."""
+
+    regex: str
+    replace: str
+
+
+Transform = HostHeaderRewrite | UrlRewrite
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -122,6 +143,8 @@ class Rule:
     conditions: tuple[Condition, ...]
     action: Action
     name: str = ""
+    transforms: tuple[Transform, ...] = ()
+    """At most one of each kind; they change what is forwarded."""
 
 
 # --- listeners, groups, targets -----------------------------------------------

@@ -33,6 +33,7 @@ COMPILED = (
     "alb/decide/redirect.py",
     "alb/decide/request.py",
     "alb/decide/response.py",
+    "alb/decide/rewrite.py",
     "alb/decide/rules.py",
     "alb/decide/trace.py",
     "alb/decide/uri.py",

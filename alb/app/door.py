@@ -23,6 +23,7 @@ from alb.decide.forwarded import (
 from alb.decide.head import without_invalid_names
 from alb.decide.redirect import CompiledRedirect
 from alb.decide.request import RequestHead
+from alb.decide.rewrite import Rewrite
 from alb.decide.rules import DEFAULT_RULE
 from alb.decide.trace import trace_id
 from alb.drivers.client import ClientConnection
@@ -238,6 +239,8 @@ class Door:
         if head.forwarded_for and has_too_many_addresses(head.forwarded_for):
             self._fail(client, head, 463, "TooManyForwardedAddresses")
             return None
+        if act.rewrite is not None and not self._rewrite(client, head, act.rewrite):
+            return None
         group = act.choose()
         if group is None:
             self.counters.failed(Failure.NO_TARGET)
@@ -248,6 +251,18 @@ class Door:
             exchange.entry, self._entry = self._entry, None
             exchange.entry.group = group.arn
         return exchange if exchange.attempt(Failure.NO_TARGET) else None
+
+    def _rewrite(
+        self, client: ClientConnection, head: RequestHead, rewrite: Rewrite
+    ) -> bool:
+        """Put what is to be sent into `head`; False: that failed, and was answered."""
+        host = head.host or self.listener.addresses[0].encode()
+        rewritten = rewrite.apply(head, host)
+        if self._entry is not None and rewritten.status:
+            rewritten.note_in(self._entry)
+        if rewritten.failed:
+            self._fail(client, head, 500, rewritten.status)
+        return not rewritten.failed
 
     def head_for_target(self, client: ClientConnection, head: RequestHead) -> bytes:
         """Return the head to send: the client's, with what is ours to say."""

@@ -92,6 +92,9 @@ class AccessEntry:
     trace: bytes = b"-"
     classification: bytes = b"-"
     classification_reason: bytes = b"-"
+    transformed_host: bytes = b"-"
+    transformed_uri: bytes = b"-"
+    transform_status: bytes = b"-"
     websocket: bool = False
     reason: str = ""
     """Ours: what failed or was refused, in one word."""
@@ -218,9 +221,9 @@ def _values(entry: AccessEntry, log: LogOf, now: Moment) -> tuple[bytes, ...]:
         entry.classification,
         entry.classification_reason,
         entry.connection,
-        b"-",
-        b"-",
-        b"-",
+        entry.transformed_host,
+        entry.transformed_uri,
+        entry.transform_status,
         log.address,
     )
 

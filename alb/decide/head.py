@@ -303,7 +303,7 @@ def _read_host(head: RequestHead, host: bytes | None) -> None:
             raise Refused(400, "MissingHost")
         host = b""
     host = head.host_field = head.host_field or host.rstrip(b" \t")
-    head.host = _hosts.get(host) or _name_of(host)
+    head.host = _hosts.get(host) or host_name(host)
 
 
 def _read_rarer(head: RequestHead, ours: dict[int, bytes]) -> None:
@@ -319,7 +319,7 @@ def _read_rarer(head: RequestHead, ours: dict[int, bytes]) -> None:
     head.trace_id = ours.get(_TRACE)
 
 
-def _name_of(host_field: bytes) -> bytes:
+def host_name(host_field: bytes) -> bytes:
     """Return the name in `host_field`, remembered while it is asked for often.
 
     HTTP/1.0 may leave Host out, and then it is empty.

@@ -31,6 +31,7 @@ from alb.decide.conditions import (
     whole_path_check,
 )
 from alb.decide.path_index import Entry, PathIndex, path_index_steps
+from alb.decide.rewrite import Rewrite
 from alb.decide.uri import normalise_path
 from alb.decide.wildcard import Pattern
 from alb.model import (
@@ -62,15 +63,29 @@ class CompiledRules:
     """The rules of one listener, ready to be asked.
 
     `rules` are sorted by priority. `actions` has one per rule and the default
-    action last, so that ``actions[match(...)]`` is what to do.
+    action last, so that ``actions[match(...)]`` is what to do; `rewrites` has
+    what the rules' transforms are, compiled.
     """
 
-    __slots__ = ("_anywhere", "_indexes", "_labels", "_plain", "actions", "rules")
+    __slots__ = (
+        "_anywhere",
+        "_indexes",
+        "_labels",
+        "_plain",
+        "actions",
+        "rewrites",
+        "rules",
+    )
 
     def __init__(
-        self, rules: tuple[Rule, ...], default_action: Action, indexes: _Indexes
+        self,
+        rules: tuple[Rule, ...],
+        default_action: Action,
+        indexes: _Indexes,
+        rewrites: tuple[Rewrite | None, ...],
     ) -> None:
         self.rules = rules
+        self.rewrites = (*rewrites, None)
         self.actions = (*(rule.action for rule in rules), default_action)
         self._indexes = indexes
         self._anywhere = indexes.anywhere
@@ -220,8 +235,10 @@ def compile_steps(listener: Listener) -> Generator[None, None, CompiledRules]:
     """
     rules = tuple(sorted(listener.rules, key=lambda rule: rule.priority))
     entries = _Entries()
+    rewrites: list[Rewrite | None] = []
     for position, rule in enumerate(rules):
         entries.add(position, _take_apart(rule))
+        rewrites.append(Rewrite(rule.transforms) if rule.transforms else None)
         yield
 
     by_host = {}
@@ -232,7 +249,7 @@ def compile_steps(listener: Listener) -> Generator[None, None, CompiledRules]:
         by_domain[domain] = yield from path_index_steps(of_domain)
     anywhere = yield from path_index_steps(entries.anywhere)
     indexes = _Indexes(by_host, by_domain, anywhere)
-    return CompiledRules(rules, listener.default_action, indexes)
+    return CompiledRules(rules, listener.default_action, indexes, tuple(rewrites))
 
 
 def _take_apart(rule: Rule) -> _Parts:

@@ -18,6 +18,8 @@ from typing import Final
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})?")
 _SLASHES: Final = re.compile(rb"[/\\]+")
 _PERCENT: Final = b"%25"
+_UNSAFE: Final = re.compile(rb"[^-A-Za-z0-9._~!$&'()*+,;=:@/%]")
+"""What a path has in escaped form (RFC 3986, pchar); a percent sign is ``%25``."""
 
 
 def unescape(text: bytes) -> bytes:
@@ -89,3 +91,23 @@ def canonical_query(text: bytes) -> bytes:
     A plus sign and a space are the same (forms write one for the other).
     """
     return unescape(text).replace(b"+", b" ").lower()
+
+
+def canonical_target(target: bytes) -> bytes:
+    """Return an origin-form target in the one spelling that all of its kind share.
+
+    The path is what rules are matched on, escaped again where it must be; the
+    query stays as it came. So an escaped slash comes out as a slash.
+    """
+    path, mark, query = target.partition(b"?")
+    return _UNSAFE.sub(_escaped, normalise_path(path)) + mark + query
+
+
+def leads_elsewhere(path: bytes) -> bool:
+    """Whether some server would find a dot segment in `path`, however spelled."""
+    segments = _SLASHES.split(unescape(path))
+    return any(segment.partition(b";")[0] in (b".", b"..") for segment in segments)
+
+
+def _escaped(octet: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % octet[0][0]

@@ -18,6 +18,7 @@ from alb.decide.balance import RoundRobin, WeightedTurn, eligible_targets
 from alb.decide.fixed import Answer, fixed_answer
 from alb.decide.names import target_group_arn
 from alb.decide.redirect import CompiledRedirect
+from alb.decide.rewrite import Rewrite
 from alb.decide.rules import CompiledRules
 from alb.model import (
     NO_VERSION,
@@ -191,6 +192,8 @@ class ForwardTo:
     groups: Mapping[str, GroupState]
     action: Forward
     turn: WeightedTurn
+    rewrite: Rewrite | None = None
+    """The rule's transforms."""
 
     def choose(self) -> GroupState | None:
         name = self.turn.pick(self.action.groups)
@@ -274,16 +277,24 @@ class Table:
             for act in (before.acts if before else ())
             if isinstance(act, ForwardTo)
         }
-        acts = tuple(self._act(action, turns) for action in rules.actions)
+        acts = tuple(
+            self._act(action, turns, rewrite)
+            for action, rewrite in zip(rules.actions, rules.rewrites, strict=True)
+        )
         conditions = (c for rule in listener.rules for c in rule.conditions)
         needs_headers = any(isinstance(c, HttpHeader) for c in conditions)
         return ListenerState(listener, rules, acts, needs_headers)
 
-    def _act(self, action: Action, turns: Mapping[Forward, WeightedTurn]) -> Act:
+    def _act(
+        self,
+        action: Action,
+        turns: Mapping[Forward, WeightedTurn],
+        rewrite: Rewrite | None,
+    ) -> Act:
         match action:
             case Forward():
                 turn = turns.get(action) or WeightedTurn()
-                return ForwardTo(self.groups, action, turn)
+                return ForwardTo(self.groups, action, turn, rewrite)
             case Redirect():
                 return CompiledRedirect(action)
             case FixedResponse():

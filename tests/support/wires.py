@@ -133,9 +133,13 @@ class World:
     DEFAULT: Final = Forward((WeightedGroup("web"),))
 
     def __init__(
-        self, targets: int = 2, attributes: LoadBalancerAttributes = TIMEOUTS
+        self,
+        targets: int = 2,
+        attributes: LoadBalancerAttributes = TIMEOUTS,
+        rules: tuple[Rule, ...] = (),
     ) -> None:
         self.attributes = attributes
+        self.rules = rules
         self.loop = asyncio.new_event_loop()
         self.now_s = 1000.0
         self.trace_prefix = b"0123456789ab"
@@ -156,7 +160,9 @@ class World:
             1, (PathPattern(("/fixed",)),), FixedResponse(200, message_body="f")
         )
         self.registered = targets
-        listener = Listener(8080, self.DEFAULT, (rule,), attributes=self.attributes)
+        listener = Listener(
+            8080, self.DEFAULT, (rule, *self.rules), attributes=self.attributes
+        )
         self._version += 1
         group = GroupTargets(TargetGroup("web"), targets)
         swapped = self.table.swap(

@@ -30,6 +30,7 @@ NAME: Final = Text(longest=255)
 GROUP: Final = Text(longest=32)
 VALUE: Final = Text(longest=128)
 VALUES: Final = Each(VALUE, 1)
+EXPRESSION: Final = Text(longest=1024)
 HEADER_VALUE: Final = Text(
     "[!-~]?|[!-~][ -~]*[!-~]",
     "be visible ASCII, with no space at either end",
@@ -179,6 +180,43 @@ ACTION: Final = Variants(
     later=("authenticate-oidc", "authenticate-cognito", "jwt-validation"),
 )
 
+_TRANSFORM = "ELBv2 RuleTransform"
+_REWRITES = Field(
+    "rewrites",
+    Each(
+        shape(
+            "Rewrite",
+            Field(
+                "regex",
+                EXPRESSION,
+                _TRANSFORM,
+                required=True,
+                note="the first match is replaced; as regexValues",
+            ),
+            Field(
+                "replace",
+                Text(longest=1024, shortest=0),
+                _TRANSFORM,
+                required=True,
+                note="$1 … are groups of the expression, $0 is the match",
+            ),
+        ),
+        1,
+        1,
+    ),
+    _TRANSFORM,
+    required=True,
+)
+TRANSFORM: Final = Variants(
+    "type",
+    {
+        "host-header-rewrite": shape(
+            "HostHeaderRewrite", _REWRITES, wrappers=("hostHeaderRewriteConfig",)
+        ),
+        "url-rewrite": shape("UrlRewrite", _REWRITES, wrappers=("urlRewriteConfig",)),
+    },
+)
+
 _RULE = "ELBv2 CreateRule"
 RULE: Final = shape(
     "Rule",
@@ -186,7 +224,12 @@ RULE: Final = shape(
     Field("priority", Whole(1, 50_000), _RULE, required=True, note="lowest first"),
     Field("conditions", Each(CONDITION, 1), _RULE, required=True, note="all must hold"),
     Field("actions", Each(ACTION, 1), _RULE, required=True),
-    refused("transforms", _RULE, "host-header-rewrite and url-rewrite"),
+    Field(
+        "transforms",
+        Each(TRANSFORM, 1),
+        _RULE,
+        note="of what is forwarded, once the rule has been chosen; one of each type",
+    ),
     ignored("tags", _RULE),
 )
 

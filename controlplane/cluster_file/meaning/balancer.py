@@ -26,6 +26,7 @@ from alb.model import (
 from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.meaning.actions import PORT_MAX, action
 from controlplane.cluster_file.meaning.conditions import conditions
+from controlplane.cluster_file.meaning.transforms import transforms
 from controlplane.cluster_file.record import Findings, Record
 
 LOOPBACK: Final = ("127.0.0.1",)
@@ -178,6 +179,7 @@ def _listener(record: Record, groups: Collection[str], findings: Findings) -> Li
             conditions(rule, findings),
             action(rule, "actions", groups, findings),
             rule.text("name"),
+            transforms(rule, findings),
         )
         for rule in rules
     ]

@@ -10,6 +10,7 @@ from alb.model import (
     Forward,
     HealthCheck,
     HostHeader,
+    HostHeaderRewrite,
     HttpHeader,
     HttpRequestMethod,
     LoadBalancerAttributes,
@@ -19,6 +20,7 @@ from alb.model import (
     QueryString,
     Redirect,
     SourceIp,
+    UrlRewrite,
     WeightedGroup,
 )
 from autoscaler.model import AdjustmentType, Comparison, MissingData, Statistic
@@ -321,6 +323,36 @@ def test_a_condition_has_expressions_in_place_of_values(
         rule.conditions for rule in loaded.load_balancer.listeners[0].rules
     )
     assert () == loaded.warnings
+
+
+def rule_with_transforms(action: str) -> ClusterFile:
+    rule = (
+        "{priority: 1, conditions: [{field: path-pattern, values: [/a]}], transforms: "
+        "[{type: url-rewrite, rewrites: [{regex: ^/a, replace: ''}]}, {type: "
+        "host-header-rewrite, rewrites: [{regex: '^(.*)$', replace: $1.in}]}], "
+        f"actions: [{action}]}}"
+    )
+    return small(
+        "targetGroups: [{name: web, targets: [{id: 127.0.0.1, port: 9}]}]\n"
+        "listeners: [{port: 1, defaultActions: [{type: forward, targetGroup: web}], "
+        f"rules: [{rule}]}}]\n"
+    )
+
+
+def test_a_rule_has_transforms_of_what_it_forwards() -> None:
+    loaded = rule_with_transforms("{type: forward, targetGroup: web}")
+
+    assert loaded.load_balancer
+    assert (UrlRewrite("^/a", ""), HostHeaderRewrite("^(.*)$", "$1.in")) == (
+        loaded.load_balancer.listeners[0].rules[0].transforms
+    )
+    assert () == loaded.warnings
+
+
+def test_transforms_of_what_is_not_forwarded_are_told_of() -> None:
+    assert ["nothing is forwarded by a fixed-response: this changes nothing"] == [
+        problem.message for problem in rule_with_transforms(OK).warnings
+    ]
 
 
 def test_an_escape_that_no_decoded_path_can_hold_is_told() -> None:
