@@ -4,8 +4,8 @@
 
 Names are Prometheus's way: base units, `_total` for what only grows. Labels are
 names from the cluster file or words of ours, never anything a client sent.
-What is counted per target is shown per target group, so that the number of
-series does not grow with the tasks that come and go.
+What is counted per target is shown per target group, so that nothing is lost
+with the tasks that come and go, and for each target while it is registered.
 
 Source: Prometheus documentation, "Metric and label naming".
 """
@@ -13,7 +13,7 @@ Source: Prometheus documentation, "Metric and label naming".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -33,6 +33,7 @@ from alb.model import HealthState
 from alb.ports import Counters
 from alb.state.histogram import upper_bound_us
 from autoscaler.model import AlarmState, AlarmView
+from controlplane.target_metrics import RegisteredTarget, of_registered
 from scheduler.model import InstanceStatus, ServiceView
 
 MICROSECONDS: Final = 1e6
@@ -53,6 +54,7 @@ class Picture:
     group_states: Mapping[str, Mapping[HealthState, int]]
     """Target group -> health state -> number of targets."""
     group_in_flight: Mapping[str, int]
+    targets: Sequence[RegisteredTarget] = ()
     services: Mapping[str, ServiceView] = field(default_factory=dict)
     cpu_ratios: Mapping[str, float] = field(default_factory=dict)
     """Service -> CPU used over reserved, 1 is all of it."""
@@ -81,6 +83,7 @@ class _Exhibit(Collector):
         yield from _of_node(picture)
         yield from _of_listeners(picture.balancer.totals.listeners)
         yield from _of_groups(picture)
+        yield from of_registered(picture.targets)
         yield from _of_services(picture)
         yield from _of_instances(picture.instances)
         yield from _of_alarms(picture.alarms)

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from alb.model import HealthState, LoadBalancer, TargetId
+from alb.ports import Counters
 from controlplane import views
 from controlplane.api.ports import Document
 from controlplane.metrics import Picture
 from controlplane.parts import Parts
 from controlplane.records import Applied
 from controlplane.state_dir import StateDir
+from controlplane.target_metrics import RegisteredTarget
 from controlplane.version import __version__
 from scheduler.decide.identity import target_ids
 from scheduler.model import ContainerInstance, Task
@@ -82,11 +84,40 @@ def picture(parts: Parts, now: InForce) -> Picture:
         balancer=parts.balancer.statistics(),
         group_states=states,
         group_in_flight=in_flight,
+        targets=_registered(parts, now),
         services=parts.scheduler.observe_services(),
         cpu_ratios=ratios,
         instances=parts.scheduler.instances(),
         alarms=parts.scaler.alarms(),
     )
+
+
+def _registered(parts: Parts, now: InForce) -> list[RegisteredTarget]:
+    """Return every target that has an address, with the zone of its task."""
+    facts = _node_facts(parts, now)
+    zones = {one.name: one.zone for one in now.instances}
+    zone_of = {
+        TargetId(name): zones.get(task.instance, "")
+        for task in parts.scheduler.tasks()
+        for name in target_ids(task)
+    }
+    counters = facts.statistics.totals.targets
+    return [
+        RegisteredTarget(
+            seen.group,
+            _shown(*facts.addresses[target]),
+            zone_of.get(target, ""),
+            seen.health.state,
+            seen.in_flight,
+            counters.get(target, Counters()),
+        )
+        for target, seen in facts.observed.items()
+        if target in facts.addresses
+    ]
+
+
+def _shown(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _node_facts(parts: Parts, now: InForce) -> views.NodeFacts:

@@ -13,6 +13,7 @@ from alb.state.histogram import BUCKETS, bucket_of
 from autoscaler.decide.utilization import cpu_metric
 from autoscaler.model import AlarmState, AlarmView, Comparison
 from controlplane.metrics import Picture, render
+from controlplane.target_metrics import RegisteredTarget
 from scheduler.model import (
     InstanceStatus,
     Service,
@@ -38,6 +39,12 @@ GROUP = Counters(
     {"requests": 7, "connectionErrors": 1, "retries": 1, "cut": 0, "target.2xx": 6},
     ((bucket_of(100), 1), (bucket_of(5_000), 5), (BUCKETS - 1, 1)),
 )
+FIRST = {
+    "target_group": "web",
+    "target": "10.0.0.1:20000",
+    "availability_zone": "a",
+}
+SECOND = {"target_group": "web", "target": "[fd00::1]:80", "availability_zone": ""}
 VIEW = ServiceView(
     service=Service("web", TaskDefinition("web", ()), 2),
     status=ServiceStatus.ACTIVE,
@@ -80,6 +87,14 @@ def picture() -> Picture:
         ),
         group_states={"web": {HealthState.HEALTHY: 2}},
         group_in_flight={"web": 4},
+        targets=[
+            RegisteredTarget(
+                "web", "10.0.0.1:20000", "a", HealthState.HEALTHY, 3, GROUP
+            ),
+            RegisteredTarget(
+                "web", "[fd00::1]:80", "", HealthState.DRAINING, 1, Counters()
+            ),
+        ],
         services={"web": VIEW},
         cpu_ratios={"web": 0.8},
         instances={
@@ -110,6 +125,14 @@ def test_what_was_measured_is_shown(picture: Picture) -> None:
         ("alb_targets", {"target_group": "web", "state": "healthy"}, 2.0),
         ("alb_targets", {"target_group": "web", "state": "draining"}, 0.0),
         ("alb_target_group_requests_in_flight", {"target_group": "web"}, 4.0),
+        ("alb_registered_target_healthy", FIRST, 1.0),
+        ("alb_registered_target_healthy", SECOND, 0.0),
+        ("alb_registered_target_requests_in_flight", FIRST, 3.0),
+        ("alb_registered_target_requests_in_flight", SECOND, 1.0),
+        ("alb_registered_target_requests_total", FIRST, 7.0),
+        ("alb_registered_target_connection_errors_total", FIRST, 1.0),
+        ("alb_registered_target_responses_total", {**FIRST, "class": "2xx"}, 6.0),
+        ("alb_registered_target_response_time_seconds_count", FIRST, 7.0),
         ("alb_service_desired_tasks", {"service": "web"}, 3.0),
         ("alb_service_cpu_utilization_ratio", {"service": "web"}, 0.8),
         ("alb_container_instance_connected", {"container_instance": "host-a"}, 1.0),
@@ -155,7 +178,7 @@ def test_names_follow_prometheus(picture: Picture) -> None:
         assert re.fullmatch(r"alb(_[a-z]+)*", name), name
         assert family.documentation, f"{name} has no help"
         assert not UNITS.search(name), f"{name} is not in a base unit"
-        assert family.type in {"counter", "gauge", "histogram"}, name
+        assert family.type in {"counter", "gauge", "histogram", "summary"}, name
         assert name != "alb" or family.samples[0].name == "alb_info"
         for sample in family.samples:
             if family.type == "counter":
@@ -170,6 +193,7 @@ def test_labels_are_names_of_ours_or_of_the_file(picture: Picture) -> None:
     known = {
         "version", "listener", "code", "failure", "reason", "target_group", "class",
         "state", "le", "service", "container_instance", "alarm",
+        "target", "availability_zone",
     }  # fmt: skip
     used = {
         label

@@ -53,6 +53,7 @@ async def test_a_file_becomes_tasks_that_answer(cluster: RunningCluster) -> None
     assert 2 == logs.count(f"front door http://127.0.0.1:{cluster.port}")
     _, metrics = await cluster.ask("GET", "/metrics")
     assert 'alb_service_healthy_tasks{service="web"} 2.0' in metrics
+    assert 2 == metrics.count("\nalb_registered_target_healthy{")
     assert (200, "ok\n") == await cluster.ask("GET", "/readyz")
     state = await cluster.state()
     assert {

@@ -70,7 +70,10 @@ def test_an_attribute_is_here_what_it_is_in_the_cluster_file(name: str) -> None:
 
 
 def test_metrics_are_named_as_they_are_shown() -> None:
-    shown = (ROOT / "controlplane/metrics.py").read_text(encoding="utf-8")
+    shown = "".join(
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "controlplane").glob("*metrics.py")
+    )
     named = re.findall("alb_[a-z_]+", " ".join(row.note for row in METRICS.rows))
 
     assert named
