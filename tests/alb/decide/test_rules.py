@@ -223,7 +223,8 @@ def holds_by_regex(condition: Condition, asked: Asked) -> bool:
         case PathPattern(_, regexes):
             found, case = [normalise_path(asked.path)], 0
         case HostHeader(_, regexes):
-            found, case = [asked.host.removesuffix(b".")], re.IGNORECASE
+            host = asked.host.removesuffix(b".")
+            found, case = [host, asked.host_field or host], re.IGNORECASE
         case HttpHeader(name, _, regexes):
             wanted, case = name.lower().encode(), re.IGNORECASE
             found = [value for each, value in asked.headers if each == wanted]
@@ -303,6 +304,7 @@ requests = st.builds(
         max_size=2,
     ),
     peer_ip=st.sampled_from(["192.0.2.1", "192.0.2.129", "2001:db8::1"]),
+    host_field=st.sampled_from([b"", b"A:1", b"b"]),
 )
 
 
