@@ -119,6 +119,8 @@ LISTENER_TOTALS: Final = (
     ("alb_requests_total", "requests", "Requests received."),
     ("alb_client_connections_accepted_total", "newConnections",
      "Connections of clients that were accepted."),
+    ("alb_rule_evaluations_total", "ruleEvaluations",
+     "Rules up to the one that matched; the default rule is not counted."),
     ("alb_redirects_total", "redirects", "Requests answered by a redirect action."),
     ("alb_fixed_responses_total", "fixedResponses",
      "Requests answered by a fixed-response action."),

@@ -205,6 +205,7 @@ class Door:
             client.peer_ip,
             head.host_field,
         )
+        counters.rule_evaluations += state.evaluations[position]
         act = state.acts[position]
         if self.access_log is not None:
             self._entry = self._begin_entry(self.access_log, client, head, position)

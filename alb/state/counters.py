@@ -31,11 +31,14 @@ class ListenerCounters:
         "non_compliant",
         "redirects",
         "requests",
+        "rule_evaluations",
     )
 
     def __init__(self) -> None:
         self.new_connections = 0
         self.requests = 0
+        self.rule_evaluations = 0
+        """Rules up to the one that matched; the default rule is not counted."""
         self.redirects = 0
         self.log_lines_dropped = 0
         """Of logs that have been switched off or moved."""
@@ -67,6 +70,7 @@ class ListenerCounters:
         totals = {
             "newConnections": self.new_connections,
             "requests": self.requests,
+            "ruleEvaluations": self.rule_evaluations,
             "redirects": self.redirects,
             "fixedResponses": self.fixed_responses,
             "nonCompliant": self.non_compliant,

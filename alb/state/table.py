@@ -212,6 +212,9 @@ class ListenerState:
     acts: Sequence[Act]
     """One per rule, by position; the default action's stands last."""
     needs_headers: bool
+    evaluations: Sequence[int]
+    """How many rules were looked at when one matched, by its position; where the
+    default answers, all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,7 +286,8 @@ class Table:
         )
         conditions = (c for rule in listener.rules for c in rule.conditions)
         needs_headers = any(isinstance(c, HttpHeader) for c in conditions)
-        return ListenerState(listener, rules, acts, needs_headers)
+        evaluations = (*range(1, len(rules.rules) + 1), len(rules.rules))
+        return ListenerState(listener, rules, acts, needs_headers, evaluations)
 
     def _act(
         self,

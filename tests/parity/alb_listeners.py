@@ -7,6 +7,7 @@ from tests.parity.rows import Section, absent, live, not_yet
 MISTAKES = "controlplane/cluster_file/test_mistakes.py"
 RULES = "alb/decide/test_rules.py"
 REQUESTS = "alb/app/test_requests.py"
+TRANSFORMED = "alb/app/test_transforms.py"
 TOLD = f"{MISTAKES}::test_a_mistake_is_told_in_these_words"
 
 OBJECTS = Section(
@@ -105,7 +106,11 @@ CONDITIONS = Section(
             "alb/decide/test_regex.py::"
             "test_what_makes_others_backtrack_only_takes_its_length",
         ),
-        not_yet("RuleEvaluations"),
+        live(
+            "RuleEvaluations",
+            "alb/app/test_rule_evaluations.py::"
+            "test_rules_up_to_the_one_that_answers_are_counted",
+        ),
     ),
 )
 
@@ -113,10 +118,22 @@ TRANSFORMS = Section(
     "Transforms",
     "ALB user guide, transforms",
     (
-        not_yet("host-header-rewrite"),
-        not_yet("url-rewrite, of path and query"),
-        not_yet("a transform that fails is 500"),
-        not_yet("never on the default rule, at most one of each"),
+        live("host-header-rewrite", f"{TRANSFORMED}::test_a_target_receives"),
+        live(
+            "url-rewrite, of path and query",
+            f"{TRANSFORMED}::test_a_target_receives",
+            differs="of the normalised path, so that no spelling gets round it",
+        ),
+        live(
+            "a transform that fails is 500",
+            f"{TRANSFORMED}::"
+            "test_what_cannot_be_rewritten_is_answered_500_and_never_sent",
+        ),
+        live(
+            "applied once the rule is chosen, never routed again",
+            f"{TRANSFORMED}::test_a_rewritten_request_is_not_routed_again",
+        ),
+        live("never on the default rule, at most one of each", TOLD),
     ),
 )
 

@@ -156,10 +156,12 @@ def _check_quotas(root: Record, findings: Findings) -> None:
     listeners = root.records("listeners")
     rules = sum(len(listener.records("rules")) for listener in listeners)
     groups = len(root.records("targetGroups"))
+    targets = sum(len(one.records("targets")) for one in root.records("targetGroups"))
     for part, what, count, quota in (
         ("listeners", "listeners", len(listeners), LISTENERS_QUOTA),
         ("listeners", "rules", rules, RULES_QUOTA),
         ("targetGroups", "target groups", groups, GROUPS_QUOTA),
+        ("targetGroups", "targets", targets, TARGETS_QUOTA),
     ):
         if count > quota:
             message = f"at most {quota} {what} under strictAwsLimits (got {count})"
@@ -272,14 +274,7 @@ def _matcher(record: Record, findings: Findings) -> tuple[tuple[int, int], ...]:
 def _targets(group: Record, findings: Findings) -> tuple[Target, ...]:
     name = group.text("name")
     found: dict[str, Target] = {}
-    records = group.records("targets")
-    if findings.strict and len(records) > TARGETS_QUOTA:
-        message = (
-            f"at most {TARGETS_QUOTA} targets under strictAwsLimits "
-            f"(got {len(records)})"
-        )
-        findings.error(group.at("targets"), group.path_of("targets"), message)
-    for record in records:
+    for record in group.records("targets"):
         host = _address(record, findings)
         port = record.whole_or_none("port") or group.whole_or_none("port")
         if port is None:

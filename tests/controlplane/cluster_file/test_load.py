@@ -607,7 +607,9 @@ def test_an_unbuilt_field_may_say_what_is_so_anyway(text: str) -> None:
 # --- limits of AWS's that hold only when asked for ---------------------------------------
 
 
-def front_door(listeners: int = 1, rules: int = 0, targets: int = 1) -> str:
+def front_door(
+    listeners: int = 1, rules: int = 0, targets: int = 1, groups: int = 1
+) -> str:
     each = [
         f"{{priority: {n + 1}, conditions: [{{field: path-pattern, values: [/{n}]}}], "
         f"actions: [{OK}]}}"
@@ -618,10 +620,8 @@ def front_door(listeners: int = 1, rules: int = 0, targets: int = 1) -> str:
         for n in range(listeners)
     ]
     ids = [f"{{id: 10.0.{n // 250}.{n % 250}, port: 80}}" for n in range(targets)]
-    return (
-        f"listeners: [{', '.join(ports)}]\n"
-        f"targetGroups: [{{name: a, targets: [{', '.join(ids)}]}}]\n"
-    )
+    of_targets = [f"{{name: a{n}, targets: [{', '.join(ids)}]}}" for n in range(groups)]
+    return f"listeners: [{', '.join(ports)}]\ntargetGroups: [{', '.join(of_targets)}]\n"
 
 
 # fmt: off
@@ -629,12 +629,16 @@ QUOTAS = [
     ({"listeners": 51}, "at most 50 listeners under strictAwsLimits (got 51)"),
     ({"rules": 101}, "at most 100 rules under strictAwsLimits (got 101)"),
     ({"targets": 1001}, "at most 1000 targets under strictAwsLimits (got 1001)"),
+    ({"targets": 501, "groups": 2}, "at most 1000 targets under strictAwsLimits (got 1002)"),
+    ({"targets": 1, "groups": 101}, "at most 100 target groups under strictAwsLimits (got 101)"),
 ]
 # fmt: on
 
 
 @pytest.mark.parametrize(
-    ("counts", "message"), QUOTAS, ids=["listeners", "rules", "targets"]
+    ("counts", "message"),
+    QUOTAS,
+    ids=["listeners", "rules", "targets", "of all groups", "groups"],
 )
 def test_quotas_hold_only_under_strict_limits(
     counts: dict[str, int], message: str
