@@ -16,7 +16,7 @@ from aiohttp import web
 
 from controlplane.api import body, stream
 from controlplane.api.guard import UNIX_SOCKET, Asked, Door, refuse
-from controlplane.api.ports import Cluster, Question
+from controlplane.api.ports import LOOPBACK, Cluster, Question
 from controlplane.errors import (
     ControlError,
     InvalidParameter,
@@ -217,7 +217,12 @@ async def explain(request: web.Request) -> web.Response:
         headers.append((name.strip(), value.strip()))
     if "url" not in query:
         raise InvalidParameter("url", "is missing")
-    question = Question(query["url"], query.get("method", "GET"), headers)
+    question = Question(
+        query["url"],
+        query.get("method", "GET"),
+        headers,
+        query.get("sourceIp", LOOPBACK),
+    )
     return web.json_response(request.app[CLUSTER].explain(question))
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from controlplane.events import EventLog
 
 Document = Mapping[str, object]
 """JSON, lowerCamelCase: built where the facts are, sent here."""
+
+
+LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Question:
     url: str
     method: str
     headers: Sequence[tuple[str, str]]
+    source_ip: str = LOOPBACK
 
 
 class Cluster(Protocol):

@@ -8,9 +8,10 @@ it is: alarms, activities and events.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from controlplane.client import Control, Document, Refused, Unreachable, path_of
+from controlplane.commands.explanation import told
 from controlplane.commands.place import Place, control_of
 from controlplane.commands.terminal import clock_time, complain, say, say_json, table
 
@@ -22,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-X", "--method", default="GET", metavar="METHOD")
     parser.add_argument(
         "-H", "--header", action="append", default=[], metavar="'NAME: VALUE'"
+    )
+    parser.add_argument(
+        "--source-ip", default="127.0.0.1", metavar="ADDRESS", help="of the client"
     )
     parser.add_argument(
         "--scaling", action="store_true", help="why the service scaled, or did not"
@@ -50,6 +54,7 @@ def _from_control(args: argparse.Namespace) -> Document | None:
         "url": args.url,
         "method": args.method,
         "header": args.header,
+        "sourceIp": args.source_ip,
     }
     try:
         return control_of(args).get(path_of("v1", "explain", **query))
@@ -75,71 +80,11 @@ def _from_file(args: argparse.Namespace) -> Document | None:
         headers.append((name.strip(), value.strip()))
     cluster = load(Place.of(args))
     try:
-        question = Question(args.url, args.method, headers)
+        question = Question(args.url, args.method, headers, args.source_ip)
         return explain(cluster.load_balancer, {}, question)
     except ControlError as error:
         complain(f"alb: {error}")
         return None
-
-
-def told(document: Document) -> Iterator[str]:
-    """Yield an explanation: each rule that was asked, then what is done."""
-    yield f"{document.get('method')} {document.get('url')}"
-    listener = document.get("listener")
-    if listener:
-        yield f"listener {listener}"
-    rules = document.get("rules")
-    for rule in rules if isinstance(rules, list) else []:
-        name = f" ({rule['name']})" if rule.get("name") else ""
-        verdict = "matches" if rule.get("matched") else "does not match"
-        yield f"rule {rule.get('priority')}{name} {verdict}"
-        for condition in rule.get("conditions", ()):
-            yield f"  {_condition(condition)}"
-    chosen = document.get("rule")
-    if isinstance(chosen, Mapping):
-        yield f"-> rule {chosen.get('priority')}: {_action(document.get('action'))}"
-    else:
-        yield f"-> default rule: {_action(document.get('action'))}"
-
-
-def _condition(condition: Document) -> str:
-    mark = "yes" if condition.get("matched") else "no "
-    field = condition.get("httpHeaderName") or condition.get("field")
-    values = condition.get("values")
-    shown = [_value(value) for value in values] if isinstance(values, list) else []
-    return f"{mark} {field}: {', '.join(shown)}"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, Mapping):
-        key = value.get("key")
-        return f"{key}={value.get('value')}" if key else str(value.get("value"))
-    return str(value)
-
-
-def _action(action: object) -> str:
-    if not isinstance(action, Mapping):
-        return "?"
-    match action.get("type"):
-        case "redirect":
-            return f"redirect {action.get('statusCode')} to {action.get('location')}"
-        case "forward":
-            groups = action.get("targetGroups")
-            groups = groups if isinstance(groups, list) else []
-            return "forward to " + ", ".join(map(_group, groups))
-        case other:
-            return f"{other} {action.get('statusCode', '')}".strip()
-
-
-def _group(group: Document) -> str:
-    name, weight = group.get("targetGroup"), group.get("weight")
-    targets = group.get("eligibleTargets")
-    text = f"{name} (weight {weight})"
-    if isinstance(targets, list) and targets:
-        text += f": {', '.join(map(str, targets))}"
-    if group.get("failOpen"):
-        text += " (none is healthy: all of them)"
-    return text
 
 
 def _explain_scaling(control: Control, service: str, output: str) -> int:

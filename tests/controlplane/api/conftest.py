@@ -80,7 +80,12 @@ class MemoryCluster:
 
     def explain(self, question: Question) -> Document:
         headers = [list(pair) for pair in question.headers]
-        return {"url": question.url, "method": question.method, "headers": headers}
+        return {
+            "url": question.url,
+            "method": question.method,
+            "headers": headers,
+            "sourceIp": question.source_ip,
+        }
 
     def _require(self, service: str) -> None:
         if service not in self.desired:

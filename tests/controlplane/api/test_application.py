@@ -215,6 +215,7 @@ async def test_explain_hands_on_the_question(client: Client) -> None:
             ("method", "POST"),
             ("header", "X-A: 1: 2"),
             ("header", "X-A: 3"),
+            ("sourceIp", "192.0.2.1"),
         ],
     )
 
@@ -222,6 +223,7 @@ async def test_explain_hands_on_the_question(client: Client) -> None:
         "url": "http://h/a?b=c",
         "method": "POST",
         "headers": [["X-A", "1: 2"], ["X-A", "3"]],
+        "sourceIp": "192.0.2.1",
     } == await answer.json()
 
 

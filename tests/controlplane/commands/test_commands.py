@@ -328,11 +328,26 @@ def test_an_invalid_file_is_not_even_sent(place: Place) -> None:
 
 
 EXPLANATION = """\
-GET http://localhost:18080/legacy/x
+GET http://localhost:18080/legacy/x from 127.0.0.1
 listener http-18080
 rule 10 (old) matches
-  yes path-pattern: /legacy/*
--> rule 10: fixed-response 404
+  yes  path-pattern /legacy/*: /legacy/x
+-> rule 10 (old), after 1 evaluation: fixed-response 404 text/plain
+"""
+
+
+FORWARDED = """\
+PUT /x
+-> default rule: forward to web (weight 1, 100%)
+   web: none is healthy, so all may be picked
+   GROUP  TARGET  STATE                       PICKED  IN FLIGHT
+   web    a       unhealthy (Target.Timeout)  yes     -
+   web    b       draining                    no      2
+   url-rewrite: ^/x to nothing
+   transforms: nothing matched
+   sent:
+     PUT /x HTTP/1.1
+     Host: h
 """
 
 
@@ -347,7 +362,11 @@ def test_explain_goes_by_the_file_where_no_control_runs(place: Place) -> None:
 
 
 def test_explain_asks_control_where_it_runs(place: Place) -> None:
-    group = {"targetGroup": "web", "weight": 1, "eligibleTargets": ["a", "b"]}
+    targets = [
+        {"id": "a", "state": "unhealthy", "reason": "Target.Timeout", "eligible": True},
+        {"id": "b", "state": "draining", "eligible": False, "inFlight": 2},
+    ]
+    group = {"targetGroup": "web", "weight": 1, "share": 1.0, "targets": targets}
     answer = {
         "url": "/x",
         "method": "PUT",
@@ -356,16 +375,22 @@ def test_explain_asks_control_where_it_runs(place: Place) -> None:
         "action": {
             "type": "forward",
             "targetGroups": [{**group, "failOpen": True}],
+            "transforms": {
+                "transforms": [{"type": "url-rewrite", "regex": "^/x", "replace": ""}],
+                "status": "",
+            },
+            "request": {"line": "PUT /x HTTP/1.1", "headers": [["Host", "h"]]},
         },
     }
     place.control.replies["GET /v1/explain"] = Reply(answer)
 
-    _, out, _ = place.run("explain", "/x", "-X", "PUT", "-H", "A: b")
+    words = ("-X", "PUT", "-H", "A: b", "--source-ip", "10.0.0.1")
+    _, out, _ = place.run("explain", "/x", *words)
 
-    assert out.splitlines()[-1] == (
-        "-> default rule: forward to web (weight 1): a, b (none is healthy: all of them)"
+    assert out == FORWARDED
+    assert place.control.asked[0].path.endswith(
+        "?url=%2Fx&method=PUT&header=A%3A+b&sourceIp=10.0.0.1"
     )
-    assert place.control.asked[0].path.endswith("?url=%2Fx&method=PUT&header=A%3A+b")
 
 
 def test_a_url_no_listener_serves_is_a_usage_error(place: Place) -> None:
