@@ -259,17 +259,17 @@ class Exchange:
         if self.entry is not None:
             self._door.end_entry(self.entry, self.entry.status, "")
         client = self._client
-        self._release(reusable=not self._head.has_body or self._has_all_been_sent())
+        head = self._head
+        self._release(
+            reusable=not head.close_after
+            and (not head.has_body or self._has_all_been_sent())
+        )
         client.end_exchange(keep_alive=self._keep_alive)
 
     def _has_all_been_sent(self) -> bool:
-        """Whether what the target reads next is the next request, to anybody.
-
-        Some take the body of a GET for one.
-        """
+        """Whether what the target reads next is the next request."""
         return (
             self._client.body_is_whole
-            and not self._head.close_after
             and self._upstream is not None
             and not self._upstream.transport.get_write_buffer_size()
         )
