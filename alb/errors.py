@@ -54,6 +54,7 @@ class Failure(enum.Enum):
     RESPONSE_MALFORMED = ("target's answer is not HTTP", 502, Blame.TARGET)
     RESPONSE_TRUNCATED = ("target closed inside its answer", 502, Blame.TARGET)
     DEREGISTERED = ("request outlived the deregistration delay", 502, Blame.BALANCER)
+    REPLACED = ("request outlived the drain timeout of its worker", 502, Blame.BALANCER)
     CLIENT_GONE = ("client closed the connection", 460, Blame.CLIENT)
     CLIENT_SLOW = ("client did not send its request in time", 408, Blame.CLIENT)
     CLIENT_MALFORMED = ("client sent a malformed body", 400, Blame.CLIENT)

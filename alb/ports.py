@@ -85,9 +85,14 @@ class Alive:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """To a worker: accept nothing more, finish within `within_s`, and exit."""
+    """To a worker: accept nothing more, finish within `within_s`, and exit.
+
+    Connections without a request are closed after `idle_s` of silence: one that
+    is in use gets its last response before, which says that it is the last.
+    """
 
     within_s: float
+    idle_s: float = 0.0
 
 
 WorkerMessage = Telemetry | Acknowledged | Drained | Alive

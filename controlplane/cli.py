@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "apply": "change the running cluster to a file",
     "scale": "set desired counts: scale SERVICE=N",
     "deploy": "start a new deployment of a service",
+    "upgrade": "go on as the program that is installed now, without a pause",
     "logs": "what a service's tasks write",
     "events": "what happened, with reasons",
     "explain": "which rule answers a request, or why a service scaled",

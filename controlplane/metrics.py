@@ -121,6 +121,8 @@ LISTENER_TOTALS: Final = (
      "Connections of clients that were accepted."),
     ("alb_rule_evaluations_total", "ruleEvaluations",
      "Rules up to the one that matched; the default rule is not counted."),
+    ("alb_client_connections_cut_total", "cutConnections",
+     "Connections that were busy when the drain timeout of their worker had passed."),
     ("alb_redirects_total", "redirects", "Requests answered by a redirect action."),
     ("alb_fixed_responses_total", "fixedResponses",
      "Requests answered by a fixed-response action."),

@@ -70,6 +70,7 @@ class Door:
         self.clients: dict[ClientConnection, None] = {}
         """In the order they came: a sweep meets them the same way every time."""
         self.draining = False
+        self.drain_idle_s = 0.0
         self.time_s = around.time_s
         self.connect = around.connect
         self.on_drained = around.on_drained
@@ -175,15 +176,20 @@ class Door:
     def closed(self, client: ClientConnection) -> None:
         self.clients.pop(client, None)
 
-    def drain(self) -> None:
-        """Let no connection outlive the request it is busy with."""
+    def drain(self, idle_s: float) -> None:
+        """Let no connection outlive its next request, or `idle_s` without one."""
         self.draining = True
-        for client in [*self.clients]:
-            client.close()
+        self.drain_idle_s = idle_s
+        if not idle_s:
+            for client in [*self.clients]:
+                client.close()
 
     def abort(self) -> None:
-        """End every connection now."""
+        """End every connection now, and count those that were busy."""
         for client in [*self.clients]:
+            if client.exchange is not None:
+                self.counters.cut_connections += 1
+                client.exchange.fail(Failure.REPLACED)
             client.transport.abort()
 
     # --- one request --------------------------------------------------------------

@@ -1,7 +1,5 @@
 """The keeper: binds the sockets, starts the processes, passes messages on. Floor 4.
 
-    python -m alb.app.keeper --state-dir DIR --workers N [--control-command JSON]
-
 The one process of a node that lives as long as the node. It decides nothing
 about traffic and reads no configuration: control (another process, which may
 die) sends sections and manifests; the keeper holds the newest, opens the
@@ -16,27 +14,33 @@ finish what they have and end.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
-import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from alb.drivers.child import Child, exec_child, exit_reason
+from alb.app.listening import Listening, Place
+from alb.app.member import Member
+from alb.app.respawn import respawn
+from alb.app.succession import (
+    Legacy,
+    adopt,
+    exec_successor,
+    hand_over,
+    leave,
+    sockets_of,
+)
+from alb.drivers.child import exec_child, exit_reason
 from alb.drivers.link import Link, encode, send_sockets
-from alb.drivers.sockets import bind_slots
 from alb.ports import (
     Acknowledged,
-    Bound,
     Drain,
     Drained,
     FromWorker,
@@ -58,56 +62,70 @@ from alb.state.holdings import Holdings
 TICK_S: Final = 0.25
 SILENT_TICKS_MAX: Final = 8
 """Ticks without a word after which a child is killed: 2 s of the keeper's own time."""
-BACKOFF_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0, 5.0)
 WORKER_BACKOFF_S: Final = (0.05, 0.2, 0.5, 1.0)
 """Connections queue on a dead worker's sockets: they can wait, but not for long."""
-STEADY_S: Final = 10.0
-"""A child that lived this long is started again at once."""
-LAST_WORDS_S: Final = 1.0
-"""What a child that hung up may still take to write why."""
 STOP_S: Final = 30.0
-REBIND_S: Final = 1.0
+CONTROL_STOP_S: Final = 2.0
+RETIRED_IDLE_S: Final = 5.0
+"""A client that is about to send meets no connection that has just been closed."""
+DRAIN_TIMEOUT_S: Final = 300.0
+"""How long a worker of the former program may finish what it has."""
 
 _log = logging.getLogger("alb.keeper")
 
 
-class Member:
-    """A child that talks: a worker, or the prober."""
+@dataclass(frozen=True, slots=True)
+class KeeperOptions:
+    """What a keeper is told when it starts, and tells the program it becomes."""
 
-    def __init__(self, child: Child, state: WorkerState | None) -> None:
-        self.child = child
-        self.state = state
-        self.silent_ticks = 0
-        self.was_heard = False
-        """A starting child may take its time to say its first word."""
+    state_dir: Path
+    workers: int
+    control_command: tuple[str, ...] = ()
+    """Empty: no control is started."""
+    drain_timeout_s: float = DRAIN_TIMEOUT_S
+
+    def arguments(self) -> list[str]:
+        return [
+            *("--state-dir", str(self.state_dir), "--workers", str(self.workers)),
+            *("--control-command", json.dumps(self.control_command)),
+            *("--drain-timeout", str(self.drain_timeout_s)),
+        ]
 
 
 class Keeper:
     """All that one node's keeper does; `run` until stopped."""
 
-    def __init__(
-        self, state_dir: Path, workers: int, control_command: Sequence[str] = ()
-    ) -> None:
-        self._state_dir = state_dir
-        self._slots = workers
-        self._control_command = control_command
-        self._holdings = Holdings()
+    def __init__(self, options: KeeperOptions, lock: int, holdings: Holdings) -> None:
+        """`lock` is the descriptor whose lock says that this keeper lives."""
+        self._state_dir = options.state_dir
+        self._slots = options.workers
+        self._control_command = options.control_command
+        self._drain_timeout_s = options.drain_timeout_s
+        self._options = options
+        self._lock = lock
+        self._holdings = holdings
         self._members: dict[int, Member] = {}
         self._prober: Member | None = None
-        self._sockets: dict[tuple[str, int], list[socket.socket]] = {}
-        self._bound: dict[tuple[str, int], Bound] = {}
+        self._retiring: list[Member] = []
+        """Workers that a former program started."""
+        self._listening = Listening(self._slots, self._send_opened, self._to_control)
         self._control: Link | None = None
         self._control_process: asyncio.subprocess.Process | None = None
         self._incarnations = 0
         self._stop_within_s: float | None = None
-        self._stopping = asyncio.Event()
+        self._ending = asyncio.Event()
+        """Stopping, or becoming another program."""
+        self._upgrade = asyncio.Event()
 
-    async def run(self) -> None:
+    async def run(self, legacy: Legacy | None = None) -> None:
         """Serve until a Stop or a SIGTERM, then end all children."""
+        if legacy is not None:
+            await self._take_over(legacy)
         path, opening = self._state_dir / "node.sock", self._state_dir / "node.new"
         opening.unlink(missing_ok=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stop, STOP_S)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, self._upgrade.set)
         async with asyncio.TaskGroup() as tasks:
             loops: list[asyncio.Task[None]] = []
 
@@ -127,12 +145,22 @@ class Keeper:
                     ),
                     tasks.create_task(self._keep_prober()),
                     tasks.create_task(self._watch()),
-                    tasks.create_task(self._rebind()),
+                    tasks.create_task(self._listening.rebind()),
+                    tasks.create_task(self._succeed()),
+                    *(
+                        tasks.create_task(self._keep_retiring(m))
+                        for m in self._retiring
+                    ),
                 ]
+                if self._retiring:
+                    loops.append(tasks.create_task(self._retire()))
                 if self._control_command:
                     loops.append(tasks.create_task(self._keep_control()))
-                await self._stopping.wait()
-                await self._end_children()
+                await self._ending.wait()
+                if self._stop_within_s is None:
+                    path.unlink(missing_ok=True)  # nobody is to meet us on the way
+                    await self._become()
+                await self._end_children(self._stop_within_s or 0.0)
             finally:
                 for loop in loops:
                     loop.cancel()
@@ -145,39 +173,16 @@ class Keeper:
 
     def stop(self, within_s: float) -> None:
         self._stop_within_s = within_s
-        self._stopping.set()
+        self._ending.set()
 
     # --- children -----------------------------------------------------------------
 
-    async def _keep(
-        self,
-        name: str,
-        live_once: Callable[[], Awaitable[int]],
-        backoff_s: Sequence[float] = BACKOFF_S,
-    ) -> None:
-        """Run a child again and again, waiting longer while it does not last."""
-        loop = asyncio.get_running_loop()
-        attempt = 0
-        while not self._stopping.is_set():
-            began = loop.time()
-            status = await live_once()
-            if self._stopping.is_set():
-                return
-            lasted = loop.time() - began
-            attempt = 0 if lasted > STEADY_S else attempt + 1
-            pause = backoff_s[min(attempt, len(backoff_s) - 1)]
-            _log.warning(
-                "%s %s after %.1f s; again in %.2f s",
-                name,
-                exit_reason(status),
-                lasted,
-                pause,
-            )
-            await asyncio.sleep(pause)
-
     async def _keep_worker(self, slot: int) -> None:
-        await self._keep(
-            f"worker {slot}", lambda: self._live_worker(slot), WORKER_BACKOFF_S
+        await respawn(
+            f"worker {slot}",
+            lambda: self._live_worker(slot),
+            self._ending,
+            WORKER_BACKOFF_S,
         )
 
     async def _live_worker(self, slot: int) -> int:
@@ -189,30 +194,26 @@ class Keeper:
         member = self._members[slot] = Member(child, state)
         self._to_control(WorkerStarted(state))
         self._bring_up_to_date(member)
-        for (address, port), sockets in self._sockets.items():
-            send_sockets(child.sockets, [f"{address} {port}"], [sockets[slot]])
-        await self._listen_to(member)
-        status = await child.process.wait()
-        child.close()
+        for place, sockets in self._listening.sockets.items():
+            send_sockets(child.sockets, [_name_of(place)], [sockets[slot]])
+        status = await member.listen(self._heard)
         self._members.pop(slot, None)
         self._to_control(WorkerExited(slot, incarnation, exit_reason(status)))
         return status
 
     async def _keep_prober(self) -> None:
-        await self._keep("prober", self._live_prober)
+        await respawn("prober", self._live_prober, self._ending)
 
     async def _live_prober(self) -> int:
         child = await exec_child([sys.executable, "-P", "-m", "alb.app.prober_process"])
         self._prober = Member(child, None)
         self._bring_up_to_date(self._prober)
-        await self._listen_to(self._prober)
-        status = await child.process.wait()
-        child.close()
+        status = await self._prober.listen(self._heard)
         self._prober = None
         return status
 
     async def _keep_control(self) -> None:
-        await self._keep("control", self._live_control)
+        await respawn("control", self._live_control, self._ending)
 
     async def _live_control(self) -> int:
         self._control_process = await asyncio.create_subprocess_exec(
@@ -228,19 +229,6 @@ class Keeper:
         for section in self._holdings.sections():
             link.send(section)
         link.send(self._holdings.manifest)
-
-    async def _listen_to(self, member: Member) -> None:
-        """Pass on what a child says, until it says no more."""
-        with contextlib.suppress(ConnectionError):
-            while True:
-                message = await member.child.link.receive()
-                member.was_heard = True
-                member.silent_ticks = 0
-                self._heard(member, message)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_WORDS_S):
-                await member.child.process.wait()
-        member.child.kill()
 
     def _heard(self, member: Member, message: Message) -> None:
         match message:
@@ -264,7 +252,7 @@ class Keeper:
         """
         while True:
             await asyncio.sleep(TICK_S)
-            members = [*self._members.values()]
+            members = self._workers()
             if self._prober is not None:
                 members.append(self._prober)
             for member in members:
@@ -273,29 +261,36 @@ class Keeper:
                     _log.warning("pid %d is silent: killed", member.child.process.pid)
                     member.child.kill()
 
-    async def _end_children(self) -> None:
+    def _workers(self) -> list[Member]:
+        return [*self._members.values(), *self._retiring]
+
+    async def _end_children(self, within_s: float) -> None:
         """Drain the workers; end what has not ended by then."""
-        within_s = self._stop_within_s or 0.0
-        members = [*self._members.values()]
+        members = self._workers()
         for member in members:
             member.child.link.send(Drain(within_s))
         if self._prober is not None:
             self._prober.child.kill()
-        if self._control_process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._control_process.terminate()
         waiting = [member.child.process.wait() for member in members]
-        if self._control_process is not None:
-            waiting.append(self._control_process.wait())
         try:
-            async with asyncio.timeout(within_s + 2.0):
-                await asyncio.gather(*waiting)
+            async with asyncio.timeout(within_s + CONTROL_STOP_S):
+                await asyncio.gather(self._end_control(), *waiting)
         except TimeoutError:
             for member in members:
                 member.child.kill()
-            if self._control_process is not None:
-                with contextlib.suppress(ProcessLookupError):
-                    self._control_process.kill()
+
+    async def _end_control(self) -> None:
+        """Tell control to end; it leaves what runs as it is."""
+        process = self._control_process
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+            try:
+                async with asyncio.timeout(CONTROL_STOP_S):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
 
     # --- control ------------------------------------------------------------------
 
@@ -323,11 +318,13 @@ class Keeper:
 
     def _welcome(self, link: Link) -> None:
         holdings = self._holdings
-        workers = tuple(m.state for m in self._members.values() if m.state is not None)
-        bound = tuple(self._bound.values())
         link.send(
             Welcome(
-                holdings.manifest, holdings.sections(), workers, holdings.health, bound
+                holdings.manifest,
+                holdings.sections(),
+                tuple(m.state for m in self._workers() if m.state is not None),
+                holdings.health,
+                self._listening.bound(),
             )
         )
 
@@ -338,7 +335,7 @@ class Keeper:
                 self._to_members(message)
             case Manifest():
                 if self._holdings.publish(message):
-                    self._open_sockets()
+                    self._listening.follow(self._holdings.addresses())
                     self._to_members(message)
             case Stop(within_s):
                 self.stop(within_s)
@@ -351,7 +348,7 @@ class Keeper:
 
     def _to_workers(self, message: Message) -> None:
         frame = encode(message)
-        for member in self._members.values():
+        for member in self._workers():
             member.child.link.send_frame(frame)
 
     def _to_members(self, message: Message) -> None:
@@ -361,67 +358,76 @@ class Keeper:
 
     # --- sockets ------------------------------------------------------------------
 
-    def _open_sockets(self) -> None:
-        """Open what the manifest names, close what it does not."""
-        wanted = self._holdings.addresses()
-        for gone in self._sockets.keys() - wanted:
-            for sock in self._sockets.pop(gone):
-                sock.close()
-        for gone in self._bound.keys() - wanted:
-            del self._bound[gone]
-        for place in sorted(wanted - self._sockets.keys()):
-            self._open(*place)
-
-    def _open(self, address: str, port: int) -> None:
-        try:
-            sockets = bind_slots(address, port, self._slots)
-        except OSError as problem:
-            self._report(Bound(address, port, problem.strerror or str(problem)))
-            return
-        self._sockets[address, port] = sockets
+    def _send_opened(self, place: Place, sockets: Sequence[socket.socket]) -> None:
         for slot, member in self._members.items():
-            send_sockets(member.child.sockets, [f"{address} {port}"], [sockets[slot]])
-        self._report(Bound(address, port))
+            send_sockets(member.child.sockets, [_name_of(place)], [sockets[slot]])
 
-    def _report(self, bound: Bound) -> None:
-        if self._bound.get((bound.address, bound.port)) != bound:
-            self._bound[bound.address, bound.port] = bound
-            self._to_control(bound)
+    # --- becoming another program ---------------------------------------------------
 
-    async def _rebind(self) -> None:
-        """Try again to open what could not be opened."""
+    async def _succeed(self) -> None:
+        """When told, end for the program that is installed now, if that starts."""
         while True:
-            await asyncio.sleep(REBIND_S)
-            for bound in [*self._bound.values()]:
-                if bound.error:
-                    self._open(bound.address, bound.port)
+            await self._upgrade.wait()
+            self._upgrade.clear()
+            check = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "alb.app.keeper_process", "--check"),
+                *self._options.arguments(),
+                stdin=asyncio.subprocess.DEVNULL,
+            )
+            if not await check.wait():
+                self._ending.set()
+                return
+            _log.error("the program that is installed does not start: not upgraded")
+
+    async def _become(self) -> None:
+        """End who starts quickly, and become the new program. Does not return."""
+        if self._prober is not None:
+            self._prober.child.kill()
+            await self._prober.child.process.wait()
+        await self._end_control()
+        listening = tuple(
+            (*place, tuple(sock.fileno() for sock in sockets))
+            for place, sockets in self._listening.sockets.items()
+        )
+        workers = await leave(self._workers())
+        legacy = Legacy(self._lock, self._incarnations, listening, workers)
+        exec_successor(self._options.arguments(), hand_over(legacy, self._holdings))
+
+    async def _take_over(self, legacy: Legacy) -> None:
+        """Go on with the sockets and workers of a former program."""
+        self._incarnations = legacy.incarnations
+        self._listening.inherit(sockets_of(legacy))
+        self._retiring = await adopt(legacy.workers, self._slots)
+
+    async def _keep_retiring(self, member: Member) -> None:
+        assert member.state is not None
+        self._bring_up_to_date(member)
+        status = await member.listen(self._heard)
+        self._retiring.remove(member)
+        state = member.state
+        reason = exit_reason(status)
+        self._to_control(WorkerExited(state.slot, state.incarnation, reason))
+        _log.info("worker %d of the former program %s", state.pid, reason)
+
+    async def _retire(self) -> None:
+        """Drain the former workers once all of ours serve what they serve."""
+        while not self._all_serve():  # noqa: ASYNC110 - seldom, and soon over
+            await asyncio.sleep(TICK_S / 5)
+        for member in self._retiring:
+            member.child.link.send(Drain(self._drain_timeout_s, RETIRED_IDLE_S))
+
+    def _all_serve(self) -> bool:
+        """Whether our workers serve what was served, by all that we were told."""
+        former = [m.state.acknowledged for m in self._retiring if m.state is not None]
+        wanted = max([self._holdings.manifest.version, *former])
+        serving = [m.state.acknowledged for m in self._members.values() if m.state]
+        return (
+            all(member.was_heard for member in self._retiring)
+            and len(serving) == self._slots
+            and not any(one < wanted for one in serving)
+        )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m alb.app.keeper")
-    parser.add_argument("--state-dir", type=Path, required=True)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--control-command", type=json.loads, default=[])
-    options = parser.parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s"
-    )
-    options.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (options.state_dir / "keeper.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _log.error("another keeper runs in %s", options.state_dir)
-            return 1
-        pid_file = options.state_dir / "keeper.pid"
-        pid_file.write_text(f"{os.getpid()}\n")
-        keeper = Keeper(options.state_dir, options.workers, options.control_command)
-        try:
-            asyncio.run(keeper.run())
-        finally:
-            pid_file.unlink(missing_ok=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _name_of(place: Place) -> str:
+    """Return the name under which a listening socket goes to a worker."""
+    return f"{place[0]} {place[1]}"

@@ -13,11 +13,13 @@ import argparse
 import asyncio
 import gc
 import logging
+import math
 import os
 import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -28,11 +30,11 @@ from alb.app.exchange import Exchange
 from alb.app.logs import Logs
 from alb.decide.rules import CompiledRules, compile_steps
 from alb.drivers.client import ClientConnection
-from alb.drivers.link import Link, receive_socket
+from alb.drivers.link import LINK_NAME, Link, receive_socket
 from alb.drivers.sockets import BACKLOG
 from alb.drivers.upstream import UpstreamConnection
 from alb.errors import Failure
-from alb.model import GroupTargets, Listener, TargetId
+from alb.model import NO_VERSION, GroupTargets, Listener, TargetId
 from alb.ports import (
     Acknowledged,
     Alive,
@@ -40,6 +42,7 @@ from alb.ports import (
     Drained,
     HealthReport,
     Manifest,
+    Message,
     Section,
     Telemetry,
 )
@@ -71,6 +74,7 @@ class Worker:
 
     def __init__(self, slot: int, link: Link, sockets: socket.socket, clock: Clock):
         self._link = link
+        self._next_link: socket.socket | None = None
         self._socket_channel = sockets
         self._clock = clock
         self._table = Table(slot)
@@ -81,7 +85,8 @@ class Worker:
         self._compiled: dict[str, CompiledRules] = {}
         self._manifest: Manifest | None = None
         self._work = asyncio.Event()
-        self._drain: Drain | None = None
+        self._drained_by_s = math.inf
+        self._drain_idle_s = math.inf
         self._ending = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self.time_s = clock.now_s
@@ -91,7 +96,7 @@ class Worker:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._begin_drain, ORPHAN_DRAIN_S)
+            loop.add_signal_handler(number, self._begin_drain, Drain(ORPHAN_DRAIN_S))
         self._socket_channel.settimeout(0)
         loop.add_reader(self._socket_channel, self._receive_socket)
         async with asyncio.TaskGroup() as self._tasks:
@@ -112,7 +117,7 @@ class Worker:
     async def _listen(self) -> None:
         try:
             while True:
-                match await self._link.receive():
+                match await self._receive():
                     case Section() as section:
                         self._sections[section.digest] = section
                     case Manifest() as manifest:
@@ -122,18 +127,45 @@ class Worker:
                         self._table.judge(
                             {TargetId(name): how for name, how in targets.items()}
                         )
-                    case Drain(within_s):
-                        self._begin_drain(within_s)
+                    case Drain() as drain:
+                        self._begin_drain(drain)
                     case _:
                         pass
         except ConnectionError:
             _log.warning("the keeper is gone: finishing what there is")
-            self._begin_drain(ORPHAN_DRAIN_S)
+            self._begin_drain(Drain(ORPHAN_DRAIN_S))
+
+    async def _receive(self) -> Message:
+        """Return the next message, of the keeper's successor if it has one."""
+        try:
+            return await self._link.receive()
+        except ConnectionError:
+            with suppress(BlockingIOError):
+                self._receive_socket()
+            if self._next_link is None:
+                raise
+        self._link.close()
+        self._link, self._next_link = await Link.over(self._next_link), None
+        self._introduce()
+        return await self._receive()
+
+    def _introduce(self) -> None:
+        """Say to a keeper that is new what the last one was told."""
+        if self._table.version != NO_VERSION:
+            self._link.send(Acknowledged(self._table.version))
+        for group in self._table.groups.values():
+            for target in group.targets.values():
+                if target.draining and not target.in_flight:
+                    self.on_drained(target)
+        self._link.send(self._telemetry())
 
     def _receive_socket(self) -> None:
         received = receive_socket(self._socket_channel)
         if received is not None:
             name, sock = received
+            if name == LINK_NAME:
+                self._next_link = sock
+                return
             address, port = name.rsplit(" ", 1)
             self._sockets[address, int(port)] = sock
             self._work.set()
@@ -202,7 +234,7 @@ class Worker:
             door = self._doors.get(name)
             if door is not None:
                 door.take(state)
-                door.draining = self._drain is not None
+                door.draining = self._ending.is_set()
                 continue
             self._doors[name] = Door(
                 self, state, self._clock.now_s(), self._clock.unix_s()
@@ -320,31 +352,31 @@ class Worker:
 
     # --- the end ------------------------------------------------------------------
 
-    def _begin_drain(self, within_s: float) -> None:
-        if self._drain is None:
-            self._drain = Drain(within_s)
-            self._ending.set()
+    def _begin_drain(self, drain: Drain) -> None:
+        """End once this has passed; told again, not later than was told before."""
+        until_s = self._clock.now_s() + drain.within_s
+        self._drained_by_s = min(self._drained_by_s, until_s)
+        self._drain_idle_s = min(self._drain_idle_s, drain.idle_s)
+        for door in self._doors.values():
+            door.drain(self._drain_idle_s)
+        self._ending.set()
 
     async def _finish(self) -> None:
         """Accept nothing more, let requests end, close what is idle."""
-        assert self._drain is not None
         for place in [*self._sites]:
             self._close_site(place)
-        for door in self._doors.values():
-            door.drain()
-        deadline_s = self._clock.now_s() + self._drain.within_s
         while any(door.clients for door in self._doors.values()):
-            if self._clock.now_s() >= deadline_s:
+            if self._clock.now_s() >= self._drained_by_s:
                 break
             await asyncio.sleep(SWEEP_S / 10)
+        for door in self._doors.values():
+            door.abort()
+        await asyncio.sleep(0)  # what was cut is logged as it ends
         self._link.send(self._telemetry())
         try:
             await self._link.flush()
         except ConnectionError:
             _log.info("nobody hears the last report")
-        for door in self._doors.values():
-            door.abort()
-        await asyncio.sleep(0)  # what was cut is logged as it ends
         await self._logs.end(self._waiting_lines())
 
 

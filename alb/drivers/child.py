@@ -1,16 +1,53 @@
-"""Start a process that outlives a Ctrl-C, with a channel to talk over. Floor 3."""
+"""Start a process that outlives a Ctrl-C, with a channel to talk over. Floor 3.
+
+Or take over one that this process started before it became another program.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
-from asyncio.subprocess import Process
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from alb.drivers.link import Link
+
+
+class Process(Protocol):
+    """What is needed of `asyncio.subprocess.Process`."""
+
+    @property
+    def pid(self) -> int: ...
+
+    async def wait(self) -> int: ...
+
+    def send_signal(self, signal: int, /) -> None: ...
+
+
+class AdoptedProcess:
+    """A child of this process of which only the pid is known."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._ended: asyncio.Future[int] | None = None
+        """An end can be asked for once: all who wait share the answer."""
+
+    async def wait(self) -> int:
+        """Return how it ended, as asyncio does: negative is a signal's number."""
+        if self._ended is None:
+            self._ended = asyncio.ensure_future(self._reap())
+        return await asyncio.shield(self._ended)
+
+    async def _reap(self) -> int:
+        _, status = await asyncio.to_thread(os.waitpid, self.pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+    def send_signal(self, signal: int, /) -> None:
+        os.kill(self.pid, signal)
 
 
 @dataclass(slots=True)

@@ -67,6 +67,8 @@ class FrontDoor(Protocol):
     keep_alive_s: float
     desync_mode: int
     draining: bool
+    drain_idle_s: float
+    """While draining: how long a connection may wait for one more request."""
 
     def opened(self, client: ClientConnection) -> None: ...
 
@@ -388,8 +390,10 @@ class ClientConnection(asyncio.Protocol):
         if self._head_since:
             if now_s - self._head_since > door.head_timeout_s:
                 self._refuse(408, "HeadTimeout")
-        elif door.draining or now_s - self.active_at > door.idle_timeout_s:
-            self.finish()
+        else:
+            idle_s = door.drain_idle_s if door.draining else door.idle_timeout_s
+            if now_s - self.active_at > idle_s:
+                self.finish()
 
     def _check_linger(self, now_s: float) -> None:
         """A slow reader gets all that was written, one who stopped does not."""

@@ -25,6 +25,8 @@ FRAME_MAX: Final = 64 * 1024 * 1024
 BACKLOG_MAX: Final = 256 * 1024 * 1024
 """Unsent bytes after which the other side is taken for dead."""
 SOCKETS_MAX: Final = 64
+LINK_NAME: Final = "link"
+"""The name of a socket that is to be the receiver's next link."""
 _LENGTH_SIZE: Final = 4
 _NAME_MAX: Final = 4096
 

@@ -23,6 +23,7 @@ class ListenerCounters:
         "by_status",
         "client_bytes_in",
         "client_bytes_out",
+        "cut_connections",
         "dropped_invalid_headers",
         "fixed_responses",
         "forwarded_invalid_headers",
@@ -46,6 +47,8 @@ class ListenerCounters:
         self.non_compliant = 0
         """Requests that are Acceptable, Ambiguous or Severe, served or not."""
         self.dropped_invalid_headers = 0
+        self.cut_connections = 0
+        """Busy when the drain timeout of the worker had passed."""
         self.forwarded_invalid_headers = 0
         self.client_bytes_in = 0
         self.client_bytes_out = 0
@@ -74,6 +77,7 @@ class ListenerCounters:
             "redirects": self.redirects,
             "fixedResponses": self.fixed_responses,
             "nonCompliant": self.non_compliant,
+            "cutConnections": self.cut_connections,
             "droppedInvalidHeaders": self.dropped_invalid_headers,
             "forwardedInvalidHeaders": self.forwarded_invalid_headers,
             "bytesIn": self.client_bytes_in,

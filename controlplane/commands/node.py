@@ -28,6 +28,7 @@ LOOK_S: Final = 0.05
 PATIENCE_S: Final = 3.0
 """A wait that lasts longer says what it waits for."""
 LOG_LINES: Final = 20
+DRAIN_TIMEOUT_S: Final = 300.0
 SOCKET_PATH_MAX: Final = 103
 """Bytes of a Unix socket's path: 108 on Linux, 104 on macOS, with its end."""
 
@@ -90,7 +91,10 @@ class Node:
         return _pid_in(lock) if is_locked(lock) else None
 
     def start_keeper(
-        self, workers: int, control_address: tuple[str, int]
+        self,
+        workers: int,
+        control_address: tuple[str, int],
+        drain_timeout_s: float = DRAIN_TIMEOUT_S,
     ) -> subprocess.Popen[bytes]:
         """Start a keeper in a session of its own; it starts everything else."""
         directory = str(self.state_dir.path)
@@ -101,11 +105,12 @@ class Node:
             sys.executable,
             "-P",
             "-m",
-            "alb.app.keeper",
+            "alb.app.keeper_process",
             "--state-dir",
             directory,
         ]
         command += ["--workers", str(workers), "--control-command", json.dumps(control)]
+        command += ["--drain-timeout", str(drain_timeout_s)]
         with (self.logs / "keeper.log").open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - our own modules
                 command,
@@ -144,6 +149,10 @@ class Node:
     def terminate_keeper(self) -> None:
         """Ask the keeper to drain its workers and end; containers stay."""
         _signal(self.keeper_pid, signal.SIGTERM)
+
+    def upgrade_keeper(self) -> None:
+        """Tell the keeper to become the program that is installed now."""
+        _signal(self.keeper_pid, signal.SIGUSR2)
 
     def kill_control(self) -> None:
         """End control at once. Nothing is lost: what it decided is written down."""

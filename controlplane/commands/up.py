@@ -16,7 +16,12 @@ from typing import Final
 
 from controlplane.client import ClientError, Control, Refused
 from controlplane.commands import down
-from controlplane.commands.node import Node, NodeFailed, wait_until
+from controlplane.commands.node import (
+    DRAIN_TIMEOUT_S,
+    Node,
+    NodeFailed,
+    wait_until,
+)
 from controlplane.commands.place import Place
 from controlplane.commands.terminal import clock_time, complain, say, say_json
 from controlplane.commands.validate import check
@@ -37,6 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=os.cpu_count() or 1,
         metavar="N",
         help="processes that serve requests (default: one per core)",
+    )
+    parser.add_argument(
+        "--drain-timeout",
+        type=float,
+        default=DRAIN_TIMEOUT_S,
+        metavar="SECONDS",
+        help="how long an upgrade leaves uploads and tunnels to the former program "
+        f"(default {DRAIN_TIMEOUT_S:.0f})",
     )
     parser.add_argument(
         "--wait",
@@ -61,7 +74,7 @@ def main(args: argparse.Namespace) -> int:
         signal.signal(signal.SIGTERM, _leave_running)
     try:
         if began:
-            _start(node, args.workers, cluster.control_address)
+            _start(node, args, cluster.control_address)
         _await_answer(node)
         since = _newest_event(node, began=began)
         _apply(node, place, began=began)
@@ -79,9 +92,11 @@ def main(args: argparse.Namespace) -> int:
         return _stop(node)
 
 
-def _start(node: Node, workers: int, control_address: tuple[str, int]) -> None:
+def _start(
+    node: Node, args: argparse.Namespace, control_address: tuple[str, int]
+) -> None:
     """Start a keeper and wait until its control answers; else leave nothing."""
-    keeper = node.start_keeper(workers, control_address)
+    keeper = node.start_keeper(args.workers, control_address, args.drain_timeout)
 
     def answers() -> bool:
         if keeper.poll() is not None and not node.keeper_lives():

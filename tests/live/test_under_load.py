@@ -64,13 +64,13 @@ async def at(cluster: LiveCluster, count: int) -> dict[str, str]:
     return await cluster.steady(count)
 
 
-def serves_with_another(worker: int) -> Callable[[Document], bool]:
-    """Whether all workers serve and this one is not among them."""
+def serves_with_another(*workers: int) -> Callable[[Document], bool]:
+    """Whether all workers serve and these are not among them."""
 
     def is_so(state: Document) -> bool:
         pids = {one["pid"] for one in state["node"]["workers"]}
         ready: bool = state["node"]["ready"]
-        return ready and len(pids) == WORKERS and worker not in pids
+        return ready and len(pids) == WORKERS and not pids & {*workers}
 
     return is_so
 
@@ -264,6 +264,24 @@ async def test_a_worker_frozen_in_a_drain_does_not_hold_it_up(
     note(load)
     assert after.items() <= before.items()
     assert len(cluster.children()[WORKER]) == 2
+
+
+async def test_the_program_is_upgraded(cluster: LiveCluster, note: Note) -> None:
+    before = await at(cluster, 3)
+    workers = cluster.children()[WORKER]
+
+    async with cluster.load() as load:
+        told = await cluster.alb("upgrade")
+        await cluster.until(
+            "the former workers are gone", serves_with_another(*workers)
+        )
+        after = await cluster.steady(3)
+
+    load.lost_nothing()
+    note(load)
+    assert "upgraded: " in told
+    assert before == after
+    assert not {*workers} & {*cluster.children()[WORKER]}
 
 
 async def test_control_dies_while_deploying(cluster: LiveCluster, note: Note) -> None:

@@ -162,7 +162,7 @@ async def run_cluster(state_dir: Path) -> AsyncIterator[RunningCluster]:
     control += ["--control-address", f"127.0.0.1:{free_port()}"]
     keeper = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "alb.app.keeper", "--state-dir", str(state_dir)),
+        *("-m", "alb.app.keeper_process", "--state-dir", str(state_dir)),
         *("--workers", "2", "--control-command", json.dumps(control)),
         cwd=ROOT,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -160,14 +161,19 @@ class Node:
 
 @contextlib.asynccontextmanager
 async def run_node(
-    state_dir: Path, workers: int = 2, cwd: Path | None = None
+    state_dir: Path,
+    workers: int = 2,
+    cwd: Path | None = None,
+    more: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Node]:
     """Start a node and join it; end it orderly, by its pid if need be."""
     keeper = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-P", "-m", "alb.app.keeper", "--state-dir", str(state_dir)),
-        *("--workers", str(workers)),
+        *("-P", "-m", "alb.app.keeper_process", "--state-dir", str(state_dir)),
+        *("--workers", str(workers), *more),
         cwd=cwd,
+        env=None if env is None else {**os.environ, **env},
     )
     path = state_dir / "node.sock"
     try:
