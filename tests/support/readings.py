@@ -152,21 +152,19 @@ READINGS: Final[dict[str, Reading]] = {
 class Witness:
     """A target that reads in one of these ways and answers all it reads.
 
-    `streams` are the requests by connection, health checks left out. An answer
-    says the target that was asked for.
+    `seen` are the requests in order and `streams` the same by connection, health
+    checks left out; `received` is what came on every connection. An answer says the target that was asked for.
     """
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
+        self.seen: list[Seen] = []
         self.streams: list[list[Seen]] = []
+        self.received: list[bytes] = []
         self.unreadable: list[bytes] = []
         self.port = 0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
-
-    @property
-    def seen(self) -> list[Seen]:
-        return [one for stream in self.streams for one in stream]
 
     async def start(self) -> Witness:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -196,12 +194,14 @@ class Witness:
                         if not stream:
                             self.streams.append(stream)
                         stream.append(one)
+                        self.seen.append(one)
                     self._answer(one, writer)
         except Unreadable as why:
             self.unreadable.append(b"%b: %b" % (str(why).encode(), data))
         except ConnectionError:
             pass
         finally:
+            self.received.append(data)
             self._writers.discard(writer)
             writer.close()
 
