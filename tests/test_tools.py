@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.support.needs import ROOT
 
@@ -66,3 +68,24 @@ def test_one_that_cannot_be_is_refused_by_name(tmp_path: Path, path: Path) -> No
 
     assert status == 1
     assert "PYTHON=/no/such/python is not a Python 3.11 or newer" in said
+
+
+def asked_with_extras() -> list[str]:
+    """What installed packages ask for with an extra of it, as `coverage[toml]`."""
+    asked = set()
+    for distribution in importlib.metadata.distributions():
+        for text in distribution.requires or ():
+            requirement = Requirement(text)
+            holds = requirement.marker is None or requirement.marker.evaluate(
+                {"extra": ""}
+            )
+            if requirement.extras and holds:
+                asked.add(f"{requirement.name}[{','.join(sorted(requirement.extras))}]")
+    return sorted(asked)
+
+
+@pytest.mark.parametrize("name", asked_with_extras())
+def test_what_is_asked_for_with_an_extra_is_locked_with_it(name: str) -> None:
+    # An older pip takes the newest release of it otherwise, whose hash nobody locked.
+    lock = (ROOT / "requirements-dev.lock").read_text()
+    assert f"\n{name}==" in lock
