@@ -171,7 +171,7 @@ def _request_sent(listener: Listener, asked: Asked) -> Document:
     client = ClientConnection(door)
     client.peer_ip, client.peer = asked.peer_ip, asked.peer_ip.encode()
     door.opened(client)
-    sent = door.head_for_target(client, head).replace(_TRACE, _TRACE_SHOWN)
+    sent = door.onward.head(client, head).replace(_TRACE, _TRACE_SHOWN)
     line, *headers = text(sent).removesuffix("\r\n\r\n").split("\r\n")
     pairs = (header.partition(":") for header in headers)
     return {

@@ -46,6 +46,7 @@ COMPILED = (
     "alb/drivers/upstream.py",
     "alb/app/door.py",
     "alb/app/exchange.py",
+    "alb/app/onward.py",
 )
 
 

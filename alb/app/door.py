@@ -9,35 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Final, Protocol
+from typing import Protocol
 
+from alb.app.door_logs import DoorLogs
 from alb.app.exchange import Exchange
+from alb.app.onward import Onward
 from alb.decide.access_log import AccessEntry, Moment
 from alb.decide.desync import MODES, refusal_tier
 from alb.decide.fixed import Answer, added_lines, error_response, own_lines
-from alb.decide.forwarded import (
-    forwarded_line,
-    has_too_many_addresses,
-    peer_address,
-)
+from alb.decide.forwarded import has_too_many_addresses
 from alb.decide.head import without_invalid_names
 from alb.decide.redirect import CompiledRedirect
 from alb.decide.request import RequestHead
 from alb.decide.rewrite import Rewrite
 from alb.decide.rules import DEFAULT_RULE
-from alb.decide.trace import trace_id
 from alb.drivers.client import ClientConnection
 from alb.errors import Failure
-from alb.model import PRIORITY_DEFAULT_RULE, Listener, LogFiles
+from alb.model import PRIORITY_DEFAULT_RULE, Listener
 from alb.ports import Counters
 from alb.state.access_log import ListenerLog
 from alb.state.counters import ListenerCounters
 from alb.state.table import ForwardTo, ListenerState, TargetState
-
-HOSTS_REMEMBERED: Final = 1024
-_WITH_LENGTH: Final = frozenset({b"POST", b"PUT", b"PATCH"})
-"""Methods that are sent with a length of 0 when they have no body."""
-_OWN_PORTS: Final = frozenset({80, 443})
 
 
 class Surroundings(Protocol):
@@ -74,14 +66,11 @@ class Door:
         self.time_s = around.time_s
         self.connect = around.connect
         self.on_drained = around.on_drained
+        self._logs = DoorLogs(around.trace_prefix)
         self.access_log: ListenerLog | None = None
-        self._connection_log: ListenerLog | None = None
-        self._ended_logs: list[ListenerLog] = []
-        """Switched off or moved; what they still hold is written once more."""
         self._entry: AccessEntry | None = None
         """Of the request that is beginning."""
-        self._traces = 0
-        self._hosts: dict[bytes, bytes] = {}
+        self.onward = Onward(around.trace_prefix)
         self.take(state)
         self.tick(now_s, unix_s)
 
@@ -95,11 +84,7 @@ class Door:
         self.desync_mode = MODES[listener.attributes.desync_mitigation_mode]
         self._protocol = listener.protocol.lower().encode()
         self._port = b"%d" % listener.port
-        self._tail = (
-            b"\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Port: %b\r\nX-Amzn-Trace-Id: "
-            % (self._protocol, self._port)
-        )
-        self._hosts.clear()
+        self.onward.take(listener)
         self._own_lines = own_lines(listener)
         self.added_lines = added_lines(listener.response_headers)
         self.overridden = frozenset(
@@ -107,37 +92,17 @@ class Door:
         )
         """Names of response headers that are ours to set."""
         for client in self.clients:
-            client.forwarded = self._forwarded(client, None)
-        logs = listener.attributes
-        self.access_log = self._log(self.access_log, "", logs.access_log)
-        self._connection_log = self._log(
-            self._connection_log, "conn_log_", logs.connection_log
-        )
-
-    def _log(
-        self, before: ListenerLog | None, kind: str, files: LogFiles | None
-    ) -> ListenerLog | None:
-        """Go on with the log there was, unless its files are others now."""
-        if before is not None and before.files == files:
-            return before
-        if before is not None:
-            self._ended_logs.append(before)
-            self.counters.log_lines_dropped += before.lines.dropped
-        if files is None:
-            return None
-        return ListenerLog(kind, files, self.listener, self._around.trace_prefix)
+            client.forwarded = self.onward.forwarded(client, None)
+        self._logs.take(listener)
+        self.access_log = self._logs.access
 
     def logs(self) -> list[ListenerLog]:
         """Return the logs whose lines are to be written; ended ones once."""
-        ended, self._ended_logs = self._ended_logs, []
-        running = (self.access_log, self._connection_log)
-        return [*ended, *(log for log in running if log is not None)]
+        return self._logs.to_write()
 
     def report(self) -> Counters:
         """Return the totals of this listener since the worker began."""
-        logs = (self.access_log, self._connection_log)
-        dropped = sum(log.lines.dropped for log in logs if log is not None)
-        return self.counters.report(dropped)
+        return self.counters.report(self._logs.dropped)
 
     @property
     def listener(self) -> Listener:
@@ -146,11 +111,7 @@ class Door:
     def tick(self, now_s: float, unix_s: float) -> None:
         """Set the coarse clocks, as of this sweep."""
         self.now_s = now_s
-        self._unix_s = int(unix_s)
-        self._trace_start = b"Root=1-%08x-%b" % (
-            self._unix_s,
-            self._around.trace_prefix,
-        )
+        self.onward.tick(int(unix_s))
         self._date = formatdate(unix_s, usegmt=True).encode()
         self.unix_less_now_s = unix_s - now_s
 
@@ -163,10 +124,10 @@ class Door:
         self.counters.new_connections += 1
         self.clients[client] = None
         client.number = self.counters.new_connections
-        client.forwarded = self._forwarded(client, None)
-        if self._connection_log is not None:
+        client.forwarded = self.onward.forwarded(client, None)
+        if self._logs.connection is not None:
             now_s = self.time_s()
-            self._connection_log.connected(
+            self._logs.connection.connected(
                 client.peer,
                 client.peer_port,
                 client.number,
@@ -270,62 +231,6 @@ class Door:
         if rewritten.failed:
             self._fail(client, head, 500, rewritten.status)
         return not rewritten.failed
-
-    def head_for_target(self, client: ClientConnection, head: RequestHead) -> bytes:
-        """Return the head to send: the client's, with what is ours to say."""
-        self._traces += 1
-        if head.trace_id is None:
-            trace = self._trace_start + b"%012x" % self._traces
-        else:
-            unique = self._around.trace_prefix + b"%012x" % self._traces
-            trace = trace_id(head.trace_id, self._unix_s, unique)
-        head.trace = trace
-        framing = b""
-        if head.chunked:
-            framing = b"\r\nTransfer-Encoding: chunked"
-        elif head.content_length or head.method in _WITH_LENGTH:
-            framing = b"\r\nContent-Length: %d" % head.content_length
-        if head.upgrade:
-            framing += b"\r\nConnection: upgrade\r\nUpgrade: " + head.upgrade
-        return b"%b %b HTTP/1.1\r\nHost: %b%b%b%b%b%b\r\n\r\n" % (
-            head.method,
-            head.target,
-            self._hosts.get(head.host_field) or self._host_for(head),
-            head.passed_on,
-            client.forwarded
-            if head.forwarded_for is None
-            else self._forwarded(client, head.forwarded_for),
-            self._tail,
-            trace,
-            framing,
-        )
-
-    def _forwarded(self, client: ClientConnection, existing: bytes | None) -> bytes:
-        attributes = self.listener.attributes
-        peer = peer_address(
-            client.peer_ip, client.peer_port, with_port=attributes.xff_client_port
-        )
-        return forwarded_line(existing, peer, attributes.xff_header_processing)
-
-    def _host_for(self, head: RequestHead) -> bytes:
-        """Return the Host to send: lower case, with the port unless it is 80 or 443,
-        or as it came, where that is wanted.
-
-        A request of HTTP/1.0 without Host gets the address it came to.
-        """
-        host = head.host or self.listener.addresses[0].encode()
-        own = self.listener.port in _OWN_PORTS
-        sent = head.host_field.lower()
-        if sent and self.listener.attributes.preserve_host_header:
-            sent = head.host_field
-        elif own:
-            sent = host
-        elif sent in (b"", host):
-            sent = host + b":" + self._port
-        if len(self._hosts) >= HOSTS_REMEMBERED:
-            self._hosts.clear()
-        self._hosts[head.host_field] = sent
-        return sent
 
     # --- answers of our own -------------------------------------------------------
 

@@ -96,7 +96,7 @@ class Exchange:
         self._sent_at = door.time_s()
         self._active_at = door.now_s
         target.counters.requests += 1
-        data = door.head_for_target(self._client, self._head)
+        data = door.onward.head(self._client, self._head)
         if self.entry is not None:
             self.entry.tried(target.host, target.port)
             self.entry.sent_s = self._sent_at

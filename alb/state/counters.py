@@ -27,7 +27,6 @@ class ListenerCounters:
         "dropped_invalid_headers",
         "fixed_responses",
         "forwarded_invalid_headers",
-        "log_lines_dropped",
         "new_connections",
         "non_compliant",
         "redirects",
@@ -41,7 +40,6 @@ class ListenerCounters:
         self.rule_evaluations = 0
         """Rules up to the one that matched; the default rule is not counted."""
         self.redirects = 0
-        self.log_lines_dropped = 0
         """Of logs that have been switched off or moved."""
         self.fixed_responses = 0
         self.non_compliant = 0
@@ -69,7 +67,6 @@ class ListenerCounters:
         self.made(status)
 
     def report(self, log_lines_dropped: int = 0) -> Counters:
-        """`log_lines_dropped`: of the logs that are on."""
         totals = {
             "newConnections": self.new_connections,
             "requests": self.requests,
@@ -82,7 +79,7 @@ class ListenerCounters:
             "forwardedInvalidHeaders": self.forwarded_invalid_headers,
             "bytesIn": self.client_bytes_in,
             "bytesOut": self.client_bytes_out,
-            "logLinesDropped": self.log_lines_dropped + log_lines_dropped,
+            "logLinesDropped": log_lines_dropped,
         }
         totals |= {f"elb.{status}": n for status, n in self.by_status.items()}
         totals |= {f"failure.{what.name}": n for what, n in self.by_failure.items()}
