@@ -5,6 +5,7 @@ See `tests/support/needs.py` for the needs and ALB_REQUIRE.
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "alone: measures, so nothing else may run beside it"
     )
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Begun in a shell's background; what the tests start has to hear Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     needs.required()
     settings.register_profile(PROFILE, max_examples=examples(EXAMPLES), deadline=None)
     settings.load_profile(PROFILE)

@@ -232,8 +232,8 @@ def _comes_back(node: Node) -> bool:
 
 def _stop(node: Node) -> int:
     """Stop everything in order; a second Ctrl-C stops at once."""
-    say("stopping (Ctrl-C again stops at once)")
     try:
+        say("stopping (Ctrl-C again stops at once)")
         return down.run(node, down.WITHIN_S)
     except KeyboardInterrupt:
         return down.run_at_once(node)
