@@ -17,7 +17,7 @@ from alb.decide.forwarded import has_too_many_addresses
 from alb.decide.head import without_invalid_names
 from alb.decide.redirect import CompiledRedirect
 from alb.decide.request import RequestHead
-from alb.decide.rewrite import Rewrite
+from alb.decide.rewrite import Rewrite, settle
 from alb.decide.rules import compile_rules
 from alb.drivers.client import ClientConnection
 from alb.model import (
@@ -116,6 +116,7 @@ def _forwarded(  # noqa: PLR0913, PLR0917 - all there is to know of a forward
     head = asked.head
     if head.forwarded_for and has_too_many_addresses(head.forwarded_for):
         return _answered("forward", 463, "TooManyForwardedAddresses")
+    compile_rules(listener).match_request(head, head.pairs(), asked.peer_ip)
     transformed = _transformed(listener, rule, head)
     if (status := transformed.get("status")) and status != "TransformSuccess":
         return {**_answered("forward", 500, str(status)), "transforms": transformed}
@@ -132,6 +133,8 @@ def _forwarded(  # noqa: PLR0913, PLR0917 - all there is to know of a forward
     told: dict[str, object] = {"type": "forward", "targetGroups": groups}
     if transformed:
         told["transforms"] = transformed
+    if head.is_disputed:
+        settle(head, None)
     told["request"] = _request_sent(listener, asked)
     return told
 

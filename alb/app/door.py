@@ -21,7 +21,7 @@ from alb.decide.forwarded import has_too_many_addresses
 from alb.decide.head import without_invalid_names
 from alb.decide.redirect import CompiledRedirect
 from alb.decide.request import RequestHead
-from alb.decide.rewrite import Rewrite
+from alb.decide.rewrite import Rewrite, settle
 from alb.decide.rules import DEFAULT_RULE
 from alb.drivers.client import ClientConnection
 from alb.errors import Failure
@@ -163,15 +163,8 @@ class Door:
         if head.is_odd:
             self._note_odd(head)
         state = self._state
-        position = state.rules.match(
-            head.method,
-            head.host,
-            head.path,
-            head.query,
-            head.pairs() if state.needs_headers else (),
-            client.peer_ip,
-            head.host_field,
-        )
+        headers = head.pairs() if state.needs_headers else ()
+        position = state.rules.match_request(head, headers, client.peer_ip)
         counters.rule_evaluations += state.evaluations[position]
         act = state.acts[position]
         if self.access_log is not None:
@@ -209,6 +202,8 @@ class Door:
             return None
         if act.rewrite is not None and not self._rewrite(client, head, act.rewrite):
             return None
+        if head.is_disputed:
+            settle(head, self._entry)
         group = act.choose()
         if group is None:
             self.counters.failed(Failure.NO_TARGET)

@@ -39,14 +39,16 @@ _SMALL: Final = 3 * HEADERS_MAX
 
 _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _METHOD: Final = _TOKEN[:-1] + b"{1,%d}" % METHOD_MAX
+TARGET: Final = rb"[!\"$->@-~\x80-\xff]+(?:\?[!-~\x80-\xff]*)?"
+"""No number sign in a path: some end it there, and it is never sent by browsers."""
 _HEAD: Final = re.compile(
-    rb"(" + _METHOD + rb") ([!-~\x80-\xff]+) HTTP/1\.([01])"
+    rb"(" + _METHOD + rb") (" + TARGET + rb") HTTP/1\.([01])"
     rb"((?>(?:\r\n[-0-9A-Za-z]++:[\t -~\x80-\xff]*+)*))\r\n\r\n"
 )
 """The usual head. Names with odd characters take the slow way (`_scan_unusual`)."""
 HEADER_LINE: Final = re.compile(rb"(" + _TOKEN + rb"):[\t -~\x80-\xff]*")
 _REQUEST_LINE: Final = re.compile(
-    rb"(" + _METHOD + rb") ([!-~\x80-\xff]+) (HTTP/\d\.\d)"
+    rb"(" + _METHOD + rb") (" + TARGET + rb") (HTTP/\d\.\d)"
 )
 _PLAIN_NAME: Final = re.compile(rb"[-A-Za-z0-9]+")
 _BARE_LINE_END: Final = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)")
@@ -218,6 +220,8 @@ def _what_is_wrong_with(line: bytes) -> str:
         return "BadVersion"
     if b" " in target:
         return "SpaceInUri"
+    if target[:1] == b"?" or b"#" in target.partition(b"?")[0]:
+        return "BadUri"
     return "AmbiguousUri" if target.isascii() else "BadUri"
 
 

@@ -43,6 +43,8 @@ class RequestHead:
     """A header's name has more than letters, digits and dashes."""
     dropped_headers: bool = False
     """Headers that nobody may send were left out."""
+    is_disputed: bool = False
+    """Servers read the path in ways for which there are different rules."""
     forwarded_for: bytes | None = None
     trace_id: bytes | None = None
     trace: bytes = b"-"

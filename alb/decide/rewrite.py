@@ -21,9 +21,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from alb.decide.access_log import AccessEntry
-from alb.decide.head import HEADER_MAX, REQUEST_LINE_MAX, host_name
+from alb.decide.head import HEADER_MAX, REQUEST_LINE_MAX, TARGET, host_name
 from alb.decide.regex import Flaw, capturing
 from alb.decide.request import RequestHead
+from alb.decide.spelling import sole_spelling
 from alb.decide.uri import canonical_target, leads_elsewhere
 from alb.errors import Refused
 from alb.model import HostHeaderRewrite, Transform
@@ -35,7 +36,7 @@ TOO_LONG: Final = "TransformBufferTooSmall"
 
 HOST_MAX: Final = HEADER_MAX - len("Host: ")
 _AROUND_TARGET: Final = len("  HTTP/1.1")
-_TARGET: Final = re.compile(rb"/[!-~\x80-\xff]*")
+_TARGET: Final = re.compile(TARGET)
 _GROUP: Final = re.compile(r"\$([0-9]{1,2})")
 _ASTERISK: Final = b"*"
 
@@ -160,9 +161,22 @@ def _target_problem(target: bytes | None, most: int) -> str:
         return ""
     if len(target) > most:
         return TOO_LONG
-    if _TARGET.fullmatch(target) is None or leads_elsewhere(target.partition(b"?")[0]):
+    path = target.partition(b"?")[0]
+    if path[:1] != b"/" or _TARGET.fullmatch(target) is None or leads_elsewhere(path):
         return INVALID_PATH
     return ""
+
+
+def settle(head: RequestHead, entry: AccessEntry | None) -> None:
+    """Leave one path to read where servers differ: that which the rules looked at.
+
+    `entry`, where there is a log, tells of both.
+    """
+    if entry is not None and entry.head is head:
+        entry.head = _as_received(head)
+    head.target = sole_spelling(head.target)
+    if entry is not None:
+        entry.transformed_uri = head.target
 
 
 def _as_received(head: RequestHead) -> RequestHead:

@@ -31,7 +31,9 @@ from alb.decide.conditions import (
     whole_path_check,
 )
 from alb.decide.path_index import Entry, PathIndex, path_index_steps
+from alb.decide.request import RequestHead
 from alb.decide.rewrite import Rewrite
+from alb.decide.spelling import other_readings
 from alb.decide.uri import normalise_path
 from alb.decide.wildcard import Pattern
 from alb.model import (
@@ -112,7 +114,53 @@ class CompiledRules:
         """
         if not self.rules:
             return DEFAULT_RULE
-        path = normalise_path(path)
+        return self._match(
+            method, host, normalise_path(path), query, headers, peer_ip, host_field
+        )
+
+    def match_request(
+        self, head: RequestHead, headers: Sequence[tuple[bytes, bytes]], peer_ip: str
+    ) -> int:
+        """Return what `match` does, and note in `head` where servers would differ."""
+        if not self.rules:
+            return DEFAULT_RULE
+        path = normalise_path(head.path)
+        position = self._match(
+            head.method,
+            head.host,
+            path,
+            head.query,
+            headers,
+            peer_ip,
+            head.host_field,
+        )
+        if path is not head.path:  # most are
+            for reading in other_readings(head.path):
+                other = self._match(
+                    head.method,
+                    head.host,
+                    reading,
+                    head.query,
+                    headers,
+                    peer_ip,
+                    head.host_field,
+                )
+                if other != position:
+                    head.is_disputed = True
+                    break
+        return position
+
+    def _match(  # noqa: PLR0913, PLR0917 - positional and flat: once per request
+        self,
+        method: bytes,
+        host: bytes,
+        path: bytes,
+        query: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+        peer_ip: str,
+        host_field: bytes,
+    ) -> int:
+        """As `match`, of a path as one server reads it."""
         if self._plain:
             candidates = self._anywhere.lookup(path)
             return candidates[0][0] if candidates else DEFAULT_RULE

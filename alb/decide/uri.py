@@ -44,30 +44,32 @@ def normalise_path(path: bytes) -> bytes:
     Every escape is decoded, ``\\`` reads as ``/``, runs of slashes count as one
     and dot segments are resolved, those with a ``;parameter`` too (some servers
     drop it first). Applying it twice changes nothing. The empty path is ``/``;
-    what does not begin with a slash (``*`` of OPTIONS) is returned as it is.
+    what does not begin with a slash (``*`` of OPTIONS) is returned as it is. A
+    path that all servers read alike is returned itself, the same object.
     """
     # Searching a decoded copy costs 130 ns; bytes in bytes, four times, 900 ns.
     text = path.decode("latin-1")
-    if "%" in text or "//" in text or "/." in text or "\\" in text:
-        return _resolve(_SLASHES.sub(b"/", unescape(path)))
+    if "%" in text or "//" in text or "/." in text or "\\" in text or ";" in text:
+        return resolved(_SLASHES.sub(b"/", unescape(path)), parameters=True)
     return path or b"/"
 
 
-def _resolve(path: bytes) -> bytes:
-    """Remove dot segments from a path (RFC 3986, 5.2.4), never above the root."""
+def resolved(path: bytes, *, parameters: bool) -> bytes:
+    """Remove dot segments from a path (RFC 3986, 5.2.4), never above the root.
+
+    With `parameters` also those that have one.
+    """
     if not path.startswith(b"/"):
         return path
     kept: list[bytes] = []
-    segment = b""
+    name = b""
     for segment in path[1:].split(b"/"):
-        match segment.partition(b";")[0]:
-            case b".":
-                pass
-            case b"..":
-                del kept[-1:]
-            case _:
-                kept.append(segment)
-    if segment.partition(b";")[0] in (b".", b".."):
+        name = segment.partition(b";")[0] if parameters else segment
+        if name == b"..":
+            del kept[-1:]
+        elif name != b".":
+            kept.append(segment)
+    if name in (b".", b".."):
         kept.append(b"")
     return b"/" + b"/".join(kept)
 

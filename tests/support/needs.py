@@ -86,6 +86,14 @@ def _no_peers() -> str:
     return f"no {', '.join(absent)}" if absent else ""
 
 
+def _no_nginx() -> str:
+    return "" if peer("nginx") else "no nginx"
+
+
+def _no_nodejs() -> str:
+    return _not_installed("node")
+
+
 def _no_browser() -> str:
     return _not_installed("chromium")
 
@@ -101,6 +109,8 @@ NEEDS: Final = {
         Need("engines", _no_engines, INSTALL),
         Need("peers", _no_peers, INSTALL),
         Need("corpora", _no_corpora, "set ALB_CORPORA to the folder of recorded cases"),
+        Need("nginx", _no_nginx, INSTALL),
+        Need("nodejs", _no_nodejs, INSTALL),
         Need("browser", _no_browser, "apt-get install chromium"),
     )
 }
