@@ -5,7 +5,7 @@
 #   make check                    format, lint, types, floors: seconds
 #   make wheel                    dist/: the request path compiled (needs a C compiler)
 #   make test-compiled            the load balancer's tests on the compiled request path
-#   make bench [BENCH_SMOKE=1]    CPU per proxied request, beside other proxies
+#   make bench [BENCH_SMOKE=1]    CPU per request beside other proxies; latency during changes
 #   make engines                  what tests and benchmarks need beyond Python (Debian, root)
 #   make lock                     resolve the lock files anew from pyproject.toml
 #   make test-lowest              the tests with the oldest dependencies pyproject.toml allows
@@ -86,7 +86,7 @@ test-compiled: $(COMPILED)/.installed
 	@sh tools/test-compiled $(COMPILED) $(ARGS)
 
 bench: setup-dev $(COMPILED)/.installed $(PEERS)/.installed
-	@BENCH_SMOKE='$(BENCH_SMOKE)' ALB_COMPILED_VENV='$(abspath $(COMPILED))' $(BIN)/python -m bench.proxy $(ARGS)
+	@BENCH_SMOKE='$(BENCH_SMOKE)' ALB_COMPILED_VENV='$(abspath $(COMPILED))' sh tools/bench $(BIN)/python $(ARGS)
 
 engines: setup-dev $(PEERS)/.installed
 	@VENV='$(VENV)' sh tools/engines

@@ -203,6 +203,14 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleBlock:
+    """Some rules of the listener of this name: one section of a snapshot."""
+
+    listener: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class HealthCheck:
     """ALB's health check of one group. Seconds and counts; AWS's defaults."""
 

@@ -15,15 +15,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from alb.model import NO_VERSION, GroupTargets, Listener, TargetHealth, Version
+from alb.model import (
+    NO_VERSION,
+    GroupTargets,
+    Listener,
+    RuleBlock,
+    TargetHealth,
+    Version,
+)
+
+Content = Listener | RuleBlock | GroupTargets
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A listener or a group with its targets; `digest` is of the content."""
+    """A listener, some of its rules, or a group with its targets.
+
+    `digest` is of the content.
+    """
 
     digest: str
-    content: Listener | GroupTargets
+    content: Content
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,30 +39,41 @@ def median_us(rounds: Sequence[Round]) -> float:
 def write_record(
     measured: Mapping[str, Sequence[Round]], rounds: int, seconds: int
 ) -> Path:
-    """Write the run to `results/`, named by day and commit; return where, from here."""
+    """Write what `bench.proxy` measured; return where, from here."""
+    return write_result(
+        "proxy",
+        "CPU per proxied request, user and system, all processes, µs",
+        {
+            "rounds": rounds,
+            "seconds": seconds,
+            "peers": {
+                name: {
+                    "version": CONTESTANTS[name].version_told(),
+                    "median_us": round(median_us(of), 2),
+                    "times_haproxy": _ratio(measured, name),
+                    "rounds": [asdict(one) for one in of],
+                }
+                for name, of in measured.items()
+            },
+        },
+    )
+
+
+def write_result(kind: str, measures: str, found: Mapping[str, object]) -> Path:
+    """Write a run to `results/`, named by day and commit; return where, from here."""
     now = datetime.datetime.now(datetime.UTC)
     commit = _git("rev-parse", "--short=10", "HEAD")
     record = {
-        "measures": "CPU per proxied request, user and system, all processes, µs",
-        "command": shlex.join(["python", "-m", "bench.proxy", *sys.argv[1:]]),
+        "measures": measures,
+        "command": shlex.join(["python", "-m", f"bench.{kind}", *sys.argv[1:]]),
         "date": now.isoformat(timespec="seconds"),
         "commit": commit,
         "changed_since": _git("status", "--short", "--untracked-files=no").splitlines(),
         "machine": machine(),
-        "rounds": rounds,
-        "seconds": seconds,
-        "peers": {
-            name: {
-                "version": CONTESTANTS[name].version_told(),
-                "median_us": round(median_us(of), 2),
-                "times_haproxy": _ratio(measured, name),
-                "rounds": [asdict(one) for one in of],
-            }
-            for name, of in measured.items()
-        },
+        **found,
     }
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"proxy-{now:%Y-%m-%d}-{commit}.json"
+    path = RESULTS / f"{kind}-{now:%Y-%m-%d}-{commit}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
     return path.relative_to(ROOT)
 

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from alb.decide.sections import parts
 from alb.drivers.link import Link, section_of
 from alb.model import (
-    GroupTargets,
     HealthReason,
     HealthState,
     Listener,
@@ -30,6 +30,7 @@ from alb.model import (
 )
 from alb.ports import (
     Bound,
+    Content,
     FromWorker,
     HealthReport,
     Hello,
@@ -100,7 +101,7 @@ class Balancer:
         self._health = dict(welcome.health.targets)
         self._bound = {(bound.address, bound.port): bound for bound in welcome.bound}
         self._known = {section.digest for section in welcome.sections}
-        self._sections: dict[Listener | GroupTargets, Section] = {}
+        self._sections: dict[Content, Section] = {}
         self._version = Version(epoch, 0)
         self._published_changes = 0
         self._appeared: dict[TargetId, Version] = {}
@@ -240,7 +241,7 @@ class Balancer:
 
     def publish_now(self) -> None:
         """Send what the node does not have, and the manifest that makes it whole."""
-        contents = self._wanted.contents()
+        contents = tuple(parts(self._wanted.contents()))
         self._sections = {
             content: self._sections.get(content) or section_of(content)
             for content in contents
@@ -256,7 +257,7 @@ class Balancer:
         self._known = set(digests)
         self._link.send(Manifest(self._version, digests))
 
-    def _forget_addresses(self, contents: Iterable[Listener | GroupTargets]) -> None:
+    def _forget_addresses(self, contents: Iterable[Content]) -> None:
         listeners = [one for one in contents if isinstance(one, Listener)]
         wanted = {(address, one.port) for one in listeners for address in one.addresses}
         self._bound = {at: b for at, b in self._bound.items() if at in wanted}

@@ -21,6 +21,7 @@ from typing import Final
 import uvloop
 
 from alb.app import prober
+from alb.decide.sections import whole
 from alb.drivers.link import Link
 from alb.drivers.probe import probe
 from alb.model import GroupTargets, Listener, TargetHealth, TargetId
@@ -39,7 +40,7 @@ class HeardSnapshot:
 
     def __init__(self) -> None:
         self._sections: dict[str, Section] = {}
-        self._contents: tuple[Listener | GroupTargets, ...] = ()
+        self._current: tuple[tuple[Listener, ...], tuple[GroupTargets, ...]] = ((), ())
         self._changed = asyncio.Event()
 
     def add(self, section: Section) -> None:
@@ -47,15 +48,11 @@ class HeardSnapshot:
 
     def take(self, manifest: Manifest) -> None:
         self._sections = {digest: self._sections[digest] for digest in manifest.digests}
-        self._contents = tuple(s.content for s in self._sections.values())
+        self._current = whole(s.content for s in self._sections.values())
         self._changed.set()
 
     def current(self) -> tuple[tuple[Listener, ...], tuple[GroupTargets, ...]]:
-        contents = self._contents
-        return (
-            tuple(one for one in contents if isinstance(one, Listener)),
-            tuple(one for one in contents if isinstance(one, GroupTargets)),
-        )
+        return self._current
 
     async def wait_changed(self) -> None:
         await self._changed.wait()

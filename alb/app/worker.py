@@ -29,12 +29,13 @@ from alb.app.door import Door
 from alb.app.exchange import Exchange
 from alb.app.logs import Logs
 from alb.decide.rules import CompiledRules, compile_steps
+from alb.decide.sections import whole
 from alb.drivers.client import ClientConnection
 from alb.drivers.link import LINK_NAME, Link, receive_socket
 from alb.drivers.sockets import BACKLOG
 from alb.drivers.upstream import UpstreamConnection
 from alb.errors import Failure
-from alb.model import NO_VERSION, GroupTargets, Listener, TargetId
+from alb.model import NO_VERSION, Listener, TargetId
 from alb.ports import (
     Acknowledged,
     Alive,
@@ -82,7 +83,7 @@ class Worker:
         self._sockets: dict[tuple[str, int], socket.socket] = {}
         self._sites: dict[tuple[str, int], asyncio.AbstractServer] = {}
         self._sections: dict[str, Section] = {}
-        self._compiled: dict[str, CompiledRules] = {}
+        self._compiled: dict[Listener, CompiledRules] = {}
         self._manifest: Manifest | None = None
         self._work = asyncio.Event()
         self._drained_by_s = math.inf
@@ -186,23 +187,12 @@ class Worker:
 
     async def _swap(self, manifest: Manifest) -> None:
         sections = [self._sections[digest] for digest in manifest.digests]
-        for section in sections:
-            if isinstance(section.content, Listener):
-                await self._compile(section.digest, section.content)
+        listeners, groups = whole(section.content for section in sections)
+        compiled = {one: await self._compile(one) for one in listeners}
         self._sections = {section.digest: section for section in sections}
-        self._compiled = {
-            digest: rules
-            for digest, rules in self._compiled.items()
-            if digest in self._sections
-        }
-        groups = [s.content for s in sections if isinstance(s.content, GroupTargets)]
-        listeners = [
-            (s.content, self._compiled[s.digest])
-            for s in sections
-            if isinstance(s.content, Listener)
-        ]
+        self._compiled = compiled
         now_s = self._clock.now_s()
-        swapped = self._table.swap(manifest.version, groups, listeners, now_s)
+        swapped = self._table.swap(manifest.version, groups, compiled.items(), now_s)
         for target in (*swapped.left, *swapped.draining):
             for connection in [*target.idle]:
                 connection.discard()
@@ -212,18 +202,18 @@ class Worker:
                 self.on_drained(target)
         self._take_listeners()
 
-    async def _compile(self, digest: str, listener: Listener) -> None:
+    async def _compile(self, listener: Listener) -> CompiledRules:
         """Compile in slices, so that serving goes on in between."""
-        if digest in self._compiled:
-            return
+        if (compiled := self._compiled.get(listener)) is not None:
+            return compiled
         steps = compile_steps(listener)
         slice_ends_s = self._clock.now_s() + SLICE_S
         while True:
             try:
                 next(steps)
             except StopIteration as done:
-                self._compiled[digest] = done.value
-                return
+                rules: CompiledRules = done.value
+                return rules
             if self._clock.now_s() >= slice_ends_s:
                 await asyncio.sleep(0)
                 slice_ends_s = self._clock.now_s() + SLICE_S

@@ -18,8 +18,8 @@ from typing import Final
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
-from alb.model import Action, Condition, GroupTargets, Listener
-from alb.ports import Acknowledged, Drained, Message, Section, Telemetry
+from alb.model import Action, Condition
+from alb.ports import Acknowledged, Content, Drained, Message, Section, Telemetry
 
 FRAME_MAX: Final = 64 * 1024 * 1024
 BACKLOG_MAX: Final = 256 * 1024 * 1024
@@ -29,8 +29,6 @@ LINK_NAME: Final = "link"
 """The name of a socket that is to be the receiver's next link."""
 _LENGTH_SIZE: Final = 4
 _NAME_MAX: Final = 4096
-
-Content = Listener | GroupTargets
 
 _converter = make_converter(omit_if_default=True, detailed_validation=False)
 for _union in (Condition, Action, Content, Telemetry | Acknowledged | Drained, Message):

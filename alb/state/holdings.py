@@ -7,8 +7,8 @@ took its sockets with it, and what it held would be stale.
 
 from __future__ import annotations
 
-from alb.model import NO_VERSION, GroupTargets, Listener
-from alb.ports import HealthReport, Manifest, Section
+from alb.model import NO_VERSION, Listener
+from alb.ports import Content, HealthReport, Manifest, Section
 
 
 class Holdings:
@@ -46,7 +46,7 @@ class Holdings:
         """Return the sections of the present manifest, in its order."""
         return tuple(self._sections[digest] for digest in self.manifest.digests)
 
-    def contents(self) -> tuple[Listener | GroupTargets, ...]:
+    def contents(self) -> tuple[Content, ...]:
         return tuple(section.content for section in self.sections())
 
     def addresses(self) -> frozenset[tuple[str, int]]:

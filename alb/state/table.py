@@ -257,7 +257,8 @@ class Table:
             left += self.groups[name].targets.values()
         for target in left:
             target.wanted = False
-        self.groups = kept
+        self.groups.clear()  # the same mapping: actions that stay find groups in it
+        self.groups.update(kept)
         self.listeners = {
             listener.name: self._listener(listener, rules)
             for listener, rules in listeners
@@ -273,8 +274,10 @@ class Table:
             group.judge(health)
 
     def _listener(self, listener: Listener, rules: CompiledRules) -> ListenerState:
-        """Keep the weighted turns of actions that did not change."""
+        """Keep what did not change, and of what did the weighted turns that can be."""
         before = self.listeners.get(listener.name)
+        if before is not None and before.rules is rules:
+            return before
         turns = {
             act.action: act.turn
             for act in (before.acts if before else ())

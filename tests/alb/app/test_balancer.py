@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -14,6 +15,8 @@ from alb.model import (
     HealthState,
     Listener,
     LoadBalancer,
+    Rule,
+    RuleBlock,
     TargetGroup,
     TargetHealth,
     TargetId,
@@ -150,6 +153,24 @@ async def test_what_changed_is_sent_once_and_named_each_time(sit: Sit) -> None:
     assert first.digests[0] == second.digests[0], "the listener is the same"
     assert len(sent) == len(set(sent)) == 3, "and is not sent again"
     assert set(second.digests) <= set(sent)
+
+
+async def test_one_rule_of_a_thousand_is_sent_without_the_others(sit: Sit) -> None:
+    rules = tuple(Rule(number, (), FixedResponse(200)) for number in range(1, 1001))
+    front = Listener(80, FixedResponse(200), rules)
+    desk = await sit()
+    desk.balancer.configure(LoadBalancer("lb", listeners=(front,)))
+    await desk.published(1)
+    before = len(desk.node.sections())
+
+    changed = (*rules[:500], Rule(501, (), FixedResponse(503)), *rules[501:])
+    front = replace(front, rules=changed)
+    desk.balancer.configure(LoadBalancer("lb", listeners=(front,)))
+    await desk.published(2)
+
+    (sent,) = [one for one in desk.node.said if isinstance(one, Section)][before:]
+    assert isinstance(sent.content, RuleBlock)
+    assert len(sent.content.rules) < 200
 
 
 async def test_changes_in_a_burst_are_one_version(sit: Sit) -> None:

@@ -1,0 +1,320 @@
+"""How long requests take while the configuration changes, beside when it does not.
+
+    python -m bench.changes [--rounds 5] [--seconds 5] [--rate 400] [--pure]
+
+One node with 1,000 rules and 1,000 targets in 100 groups serves an open loop.
+Quiet phases and phases with ten changes a second take turns; a change is a rule
+that leads elsewhere, a rule more or less, a target more or less, or an attribute
+of a group. `make bench` runs it. See bench/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from alb.app.balancer import Balancer, join
+from alb.model import (
+    Forward,
+    Listener,
+    LoadBalancer,
+    PathPattern,
+    Rule,
+    TargetGroup,
+    TargetId,
+    WeightedGroup,
+)
+from bench.contestants import COMPILED, ORIGIN, ROOT, Values, free_ports
+from bench.cpu import adopt_orphans, descendants, end
+from bench.proxy import LOAD_CORE, PROXY_CORE, running
+from bench.record import write_result
+
+RULES: Final = 1000
+GROUPS: Final = 100
+TARGETS: Final = 1000
+CHANGES_PER_S: Final = 10
+OPEN_CONNECTIONS: Final = 200
+"""Clients that stay connected through all of it without asking anything."""
+ASKED_RULES: Final = 100
+"""Rules that the load meets, spread over all of them."""
+READY_WITHIN_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What the load saw in some seconds. Milliseconds; `changes`: made meanwhile."""
+
+    requests: int
+    p50_ms: float
+    p99_ms: float
+    lag_p99_ms: float
+    """How late the load generator itself was: it shares its core with control."""
+    changes: int = 0
+
+
+class Disturbed(Exception):
+    """Something failed that has to hold whatever is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things are: ports, and the node's directory."""
+
+    listen: int
+    origin: int
+    directory: Path
+
+
+def main() -> int:
+    options = parse(sys.argv[1:])
+    if os.environ.get("BENCH_SMOKE"):
+        options.rounds, options.seconds = 1, 1
+    adopt_orphans()
+    os.sched_setaffinity(0, {LOAD_CORE})
+    listen, admin, origin_a, origin_b = free_ports(4)
+    with tempfile.TemporaryDirectory(prefix="alb-bench-") as directory:
+        values = {
+            "LISTEN": listen,
+            "ADMIN": admin,
+            "ORIGIN_A": origin_a,
+            "ORIGIN_B": origin_b,
+            "DIRECTORY": directory,
+        }
+        place = Place(int(listen), int(origin_a), Path(directory))
+        try:
+            phases = measure(options, values, place)
+        except Disturbed as why:
+            print(f"NOT MEASURED: {why}", file=sys.stderr)
+            return 1
+    quiet, changing = medians(phases)
+    print(
+        f"p99 {quiet:.2f} ms quiet, {changing:.2f} ms during {CHANGES_PER_S} changes "
+        f"a second: {changing / quiet:.2f} times"
+    )
+    if not os.environ.get("BENCH_SMOKE"):
+        print(f"recorded in {record(options, phases)}")
+    return 0
+
+
+def medians(phases: Sequence[tuple[Phase, Phase]]) -> tuple[float, float]:
+    """Return the median p99, quiet and changing, in milliseconds."""
+    return (
+        statistics.median(quiet.p99_ms for quiet, _ in phases),
+        statistics.median(changing.p99_ms for _, changing in phases),
+    )
+
+
+def record(options: argparse.Namespace, phases: Sequence[tuple[Phase, Phase]]) -> Path:
+    quiet, changing = medians(phases)
+    return write_result(
+        "changes",
+        f"p99 in ms with {RULES} rules and {TARGETS} targets, open loop of "
+        f"{options.rate} requests/s: quiet, and during {CHANGES_PER_S} changes/s",
+        {
+            "node": "sources" if options.pure else "wheel",
+            "seconds": options.seconds,
+            "quiet_p99_ms": quiet,
+            "changing_p99_ms": changing,
+            "ratio": round(changing / quiet, 3),
+            "rounds": [
+                {"quiet": asdict(one), "changing": asdict(other)}
+                for one, other in phases
+            ],
+        },
+    )
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench.changes", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rate", type=int, default=400)
+    parser.add_argument("--pure", action="store_true", help="from the sources")
+    return parser.parse_args(arguments)
+
+
+def measure(
+    options: argparse.Namespace, values: Values, place: Place
+) -> list[tuple[Phase, Phase]]:
+    with running(ORIGIN, values, LOAD_CORE, ready=values["ORIGIN_B"]):
+        return asyncio.run(rounds(options, place))
+
+
+async def rounds(
+    options: argparse.Namespace, place: Place
+) -> list[tuple[Phase, Phase]]:
+    """Return what was seen, one pair (quiet, changing) per round."""
+    found: list[tuple[Phase, Phase]] = []
+    async with node(place, pure=options.pure) as balancer:
+        changes = Changes(balancer, place)
+        await changes.begin()
+        clients = [
+            await asyncio.open_connection("127.0.0.1", place.listen)
+            for _ in range(OPEN_CONNECTIONS)
+        ]
+        await load(place, 1, options.rate)
+        for number in range(options.rounds):
+            quiet = await load(place, options.seconds, options.rate)
+            changing = await changes.during(load(place, options.seconds, options.rate))
+            found.append((quiet, changing))
+            print(
+                f"round {number + 1}: p99 {quiet.p99_ms:.2f} ms quiet, "
+                f"{changing.p99_ms:.2f} ms during {changing.changes} changes"
+            )
+        if closed := sum(reader.at_eof() for reader, _ in clients):
+            raise Disturbed(f"{closed} of {OPEN_CONNECTIONS} open connections ended")
+        for _, writer in clients:
+            writer.transport.abort()
+    return found
+
+
+@asynccontextmanager
+async def node(place: Place, *, pure: bool) -> AsyncIterator[Balancer]:
+    """Run keeper, one worker and prober on the proxy's core; be their control."""
+    before = descendants(os.getpid())
+    python = Path(sys.executable) if pure else COMPILED / "bin" / "python"
+    state_dir = place.directory / "node"
+    # fmt: off
+    await asyncio.create_subprocess_exec(
+        "taskset", "--cpu-list", str(PROXY_CORE), str(python),
+        *("-P", "-m", "alb.app.keeper_process", "--state-dir", str(state_dir)),
+        *("--workers", "1"), cwd=place.directory,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    # fmt: on
+    try:
+        path = state_dir / "node.sock"
+        async with asyncio.timeout(READY_WITHIN_S):
+            while not path.exists():  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(0.05)
+        balancer = await join(str(path), 1)
+        async with asyncio.TaskGroup() as tasks:
+            running_balancer = tasks.create_task(balancer.run())
+            yield balancer
+            running_balancer.cancel()
+    finally:
+        end(descendants(os.getpid()) - before)
+
+
+async def load(place: Place, seconds: int, rate: int) -> Phase:
+    """Send to rules all over the listener. Raises Disturbed when a request fails."""
+    every = RULES // ASKED_RULES
+    urls = (
+        f"http://127.0.0.1:{place.listen}/rule-{number}/asked"
+        for number in range(0, RULES, every)
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-P", "-m", "controlplane.cli", "load", *urls, "--json", "--no-echo"),
+        *("--shape", f"{rate}x{seconds}s"),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    out, _ = await process.communicate()
+    report = json.loads(out.splitlines()[-1])
+    if report["failed"]:
+        raise Disturbed(f"{report['failed']} requests failed: {report['failures']}")
+    latency = report["latencyMs"]
+    return Phase(
+        report["requests"], latency["p50"], latency["p99"], report["lagMs"]["p99"]
+    )
+
+
+class Changes:
+    """The configuration, and what changes of it."""
+
+    def __init__(self, balancer: Balancer, place: Place) -> None:
+        self._balancer = balancer
+        self._place = place
+        self._groups = [TargetGroup(f"group-{n}") for n in range(GROUPS)]
+        self._rules = [self._rule(n, n % GROUPS) for n in range(RULES)]
+        self._steps = self._forever()
+
+    async def begin(self) -> None:
+        """Serve all of it, every target healthy."""
+        self._configure()
+        for number in range(TARGETS):
+            self._register(f"target-{number}", number % GROUPS)
+        observe = self._balancer.observe
+        async with asyncio.timeout(READY_WITHIN_S):
+            while not (  # noqa: ASYNC110 - other processes make it true
+                self._balancer.ready()[0]
+                and all(seen.eligible_everywhere for seen in observe().values())
+            ):
+                await asyncio.sleep(0.1)
+
+    async def during(self, phase: Coroutine[None, None, Phase]) -> Phase:
+        """Change things until `phase` is over; tell in it how often."""
+        running_phase = asyncio.ensure_future(phase)
+        made = 0
+        while not running_phase.done():
+            next(self._steps)
+            made += 1
+            await asyncio.wait({running_phase}, timeout=1 / CHANGES_PER_S)
+        return replace(running_phase.result(), changes=made)
+
+    def _configure(self) -> None:
+        front = Listener(self._place.listen, self._to(0), tuple(self._rules))
+        self._balancer.configure(
+            LoadBalancer("bench", listeners=(front,), groups=tuple(self._groups))
+        )
+
+    def _forever(self) -> Iterator[None]:
+        for turn in itertools.count():
+            at = turn * 7 % RULES
+            self._rules[at] = self._rule(at, turn % GROUPS)
+            self._configure()
+            yield
+            extra = Rule(
+                RULES + 1 + turn % 100, self._paths(RULES), self._to(turn % GROUPS)
+            )
+            self._rules.append(extra)
+            self._configure()
+            yield
+            self._rules.remove(extra)
+            self._configure()
+            yield
+            self._register(f"more-{turn}", turn % GROUPS)
+            yield
+            self._balancer.deregister(TargetId(f"more-{turn}"))
+            yield
+            self._balancer.forget(TargetId(f"more-{turn}"))
+            delay_s = 300.0 + turn % 2
+            changed = replace(
+                self._groups[turn % GROUPS], deregistration_delay_s=delay_s
+            )
+            self._groups[turn % GROUPS] = changed
+            self._configure()
+            yield
+
+    def _register(self, name: str, group: int) -> None:
+        self._balancer.register(
+            TargetId(name), f"group-{group}", "127.0.0.1", self._place.origin
+        )
+
+    def _rule(self, number: int, group: int) -> Rule:
+        return Rule(number + 1, self._paths(number), self._to(group))
+
+    @staticmethod
+    def _paths(number: int) -> tuple[PathPattern]:
+        return (PathPattern((f"/rule-{number}/*",)),)
+
+    @staticmethod
+    def _to(group: int) -> Forward:
+        return Forward((WeightedGroup(f"group-{group}"),))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
