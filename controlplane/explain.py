@@ -19,7 +19,6 @@ from alb.errors import Refused
 from alb.model import Listener, LoadBalancer, Rule, TargetId, TargetObservation
 from controlplane.api.ports import Document, Question
 from controlplane.errors import InvalidParameter, NotApplied
-from controlplane.passage import passage_of
 from controlplane.reasons import Asked, reason_of
 
 PORTS: Final = {"http": 80, "https": 443}
@@ -33,6 +32,8 @@ def explain(
     """Return the way of `question`. Raises InvalidParameter, NotApplied."""
     if load_balancer is None or not load_balancer.listeners:
         raise NotApplied
+    from controlplane.passage import passage_of  # noqa: PLC0415 - a worker's code: slow
+
     parts = _split(question.url)
     listener = _listener(load_balancer.listeners, parts)
     peer_ip = _peer(question.source_ip)
