@@ -48,6 +48,7 @@ class Failure(enum.Enum):
 
     NO_TARGET = ("no registered target", 503, Blame.BALANCER)
     CONNECT_REFUSED = ("target refused the connection", 502, Blame.TARGET)
+    NO_SOCKET = ("no file or local port was left to connect by", 503, Blame.BALANCER)
     CONNECT_TIMEOUT = ("target did not accept in time", 504, Blame.TARGET)
     TARGET_CLOSED = ("target closed before it answered", 502, Blame.TARGET)
     RESPONSE_TIMEOUT = ("target did not answer in time", 504, Blame.TARGET)

@@ -119,6 +119,8 @@ LISTENER_TOTALS: Final = (
     ("alb_requests_total", "requests", "Requests received."),
     ("alb_client_connections_accepted_total", "newConnections",
      "Connections of clients that were accepted."),
+    ("alb_client_connections_rejected_total", "rejectedConnections",
+     "Connections closed at once: the worker had as many as it may open files."),
     ("alb_rule_evaluations_total", "ruleEvaluations",
      "Rules up to the one that matched; the default rule is not counted."),
     ("alb_client_connections_cut_total", "cutConnections",

@@ -51,6 +51,7 @@ class _Nowhere:
     def __init__(self) -> None:
         self.trace_prefix = b"0" * 12
         self.time_s: Callable[[], float] = float
+        self.client_files_max = 1
 
     def connect(self, exchange: Exchange, target: TargetState) -> None:
         raise AssertionError("nothing is sent")

@@ -39,6 +39,9 @@ class Surroundings(Protocol):
     """Twelve hexadecimal digits that no other worker has."""
     time_s: Callable[[], float]
     """The exact clock; a loop's own is only as fine as its turns."""
+    client_files_max: int
+    """Where the numbers of files end that clients may have; those behind are for
+    connections to targets, without which a client is of no use."""
 
     def connect(self, exchange: Exchange, target: TargetState) -> None:
         """Open a connection; tells the exchange when it is open, or why not."""
@@ -121,6 +124,10 @@ class Door:
             client.check(now_s)
 
     def opened(self, client: ClientConnection) -> None:
+        if client.file >= self._around.client_files_max:
+            self.counters.rejected_connections += 1
+            client.transport.abort()
+            return
         self.counters.new_connections += 1
         self.clients[client] = None
         client.number = self.counters.new_connections

@@ -112,8 +112,9 @@ class Exchange:
         target = self.target
         if target is None or self._ended:
             return
-        target.avoid_until_s = self._door.now_s + AVOID_S
-        target.counters.connection_errors += 1
+        if failure.blame is Blame.TARGET:
+            target.avoid_until_s = self._door.now_s + AVOID_S
+            target.counters.connection_errors += 1
         if self.entry is not None:
             self.entry.tried(target.host, target.port)
         self._leave_target()

@@ -32,7 +32,12 @@ from alb.decide.rules import CompiledRules, compile_steps
 from alb.decide.sections import whole
 from alb.drivers.client import ClientConnection
 from alb.drivers.link import LINK_NAME, Link, receive_socket
-from alb.drivers.sockets import BACKLOG
+from alb.drivers.sockets import (
+    BACKLOG,
+    is_out_of_files,
+    is_out_of_sockets,
+    raise_open_files,
+)
 from alb.drivers.upstream import UpstreamConnection
 from alb.errors import Failure
 from alb.model import NO_VERSION, Listener, TargetId
@@ -64,6 +69,8 @@ POOL_IDLE_S: Final = 4.0
 SLICE_S: Final = 0.002
 """Longest pause that compiling rules makes in serving."""
 ORPHAN_DRAIN_S: Final = 30.0
+FILES_APART: Final = 32
+"""At least so many that are not for clients."""
 _GC_THRESHOLD: Final = 50_000
 """Requests make few cycles; looking for them 70 times as seldom costs nothing."""
 
@@ -91,6 +98,7 @@ class Worker:
         self._ending = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self.time_s = clock.now_s
+        self.client_files_max = _for_clients(raise_open_files())
         self.trace_prefix = os.urandom(6).hex().encode()
         self._logs = Logs(self.trace_prefix.decode(), clock)
 
@@ -270,8 +278,11 @@ class Worker:
                 upstream = await self._open(exchange, target)
         except TimeoutError:
             exchange.on_not_connected(Failure.CONNECT_TIMEOUT)
-        except OSError:
-            exchange.on_not_connected(Failure.CONNECT_REFUSED)
+        except OSError as problem:
+            lacking = is_out_of_sockets(problem)
+            exchange.on_not_connected(
+                Failure.NO_SOCKET if lacking else Failure.CONNECT_REFUSED
+            )
         else:
             if upstream.transport.is_closing():  # accepted, and hung up
                 exchange.on_not_connected(Failure.CONNECT_REFUSED)
@@ -285,12 +296,23 @@ class Worker:
         for pause_s in CONNECT_AGAIN_S:
             try:
                 return await _connected(target)
-            except OSError:
+            except OSError as problem:
+                if is_out_of_files(problem) and self._close_pools():
+                    await asyncio.sleep(0)  # their files are free behind this turn
+                    continue
                 if not exchange.is_last_attempt:
                     raise
             await asyncio.sleep(pause_s)
             target = exchange.switch_target() or target
         return await _connected(target)
+
+    def _close_pools(self) -> bool:
+        """Close what waits for requests to come; return whether anything did."""
+        groups = self._table.groups.values()
+        idle = [c for g in groups for t in g.targets.values() for c in t.idle]
+        for connection in idle:
+            connection.discard()
+        return bool(idle)
 
     def on_drained(self, target: TargetState) -> None:
         self._link.send(Drained(target.id, target.counters.cut))
@@ -368,6 +390,11 @@ class Worker:
         except ConnectionError:
             _log.info("nobody hears the last report")
         await self._logs.end(self._waiting_lines())
+
+
+def _for_clients(open_files: int) -> int:
+    """Leave a quarter to connections to targets, which many clients share."""
+    return open_files - max(FILES_APART, open_files // 4)
 
 
 async def _connected(target: TargetState) -> UpstreamConnection:

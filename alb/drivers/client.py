@@ -107,6 +107,7 @@ class ClientConnection(asyncio.Protocol):
         "active_at",
         "born_at",
         "exchange",
+        "file",
         "forwarded",
         "number",
         "peer",
@@ -124,6 +125,8 @@ class ClientConnection(asyncio.Protocol):
         """Which of the door's connections it is, from 1; the door says."""
         self.peer_ip = ""
         self.peer_port = 0
+        self.file = 0
+        """Its number: the lowest that was free, so it tells how many are open."""
         self.peer = b""
         self.forwarded = b""
         """The X-Forwarded-For line of requests that bring none along; the door's."""
@@ -150,6 +153,7 @@ class ClientConnection(asyncio.Protocol):
         self.peer_ip = peer[0] if peer else "0.0.0.0"  # noqa: S104 - nobody binds it
         self.peer_port = peer[1] if peer else 0
         self.peer = self.peer_ip.encode()
+        self.file = transport.get_extra_info("socket").fileno()
         self._door.opened(self)
 
     def data_received(self, data: bytes) -> None:

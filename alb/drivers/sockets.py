@@ -8,10 +8,37 @@ in it while a worker is replaced are served by the next.
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import resource
 import socket
 from typing import Final
 
 BACKLOG: Final = 4096
+OPEN_FILES_MAX: Final = 1 << 20
+"""As many as we ask for where there is no limit."""
+_NO_FILE: Final = frozenset({errno.EMFILE, errno.ENFILE})
+_NO_PORT: Final = frozenset({errno.EADDRNOTAVAIL})
+
+
+def raise_open_files() -> int:
+    """Let this process open as many files as it may; return how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else hard
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(OSError, ValueError):  # macOS has a lower one yet
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+            soft = most
+    return OPEN_FILES_MAX if soft == resource.RLIM_INFINITY else soft
+
+
+def is_out_of_files(problem: OSError) -> bool:
+    return problem.errno in _NO_FILE
+
+
+def is_out_of_sockets(problem: OSError) -> bool:
+    """Whether it was for lack of ours that a connection could not be made."""
+    return problem.errno in _NO_FILE | _NO_PORT
 
 
 def bind_slots(address: str, port: int, slots: int) -> list[socket.socket]:

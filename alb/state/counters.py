@@ -30,12 +30,15 @@ class ListenerCounters:
         "new_connections",
         "non_compliant",
         "redirects",
+        "rejected_connections",
         "requests",
         "rule_evaluations",
     )
 
     def __init__(self) -> None:
         self.new_connections = 0
+        self.rejected_connections = 0
+        """Closed as soon as they were accepted: the worker has as many as it can."""
         self.requests = 0
         self.rule_evaluations = 0
         """Rules up to the one that matched; the default rule is not counted."""
@@ -69,6 +72,7 @@ class ListenerCounters:
     def report(self, log_lines_dropped: int = 0) -> Counters:
         totals = {
             "newConnections": self.new_connections,
+            "rejectedConnections": self.rejected_connections,
             "requests": self.requests,
             "ruleEvaluations": self.rule_evaluations,
             "redirects": self.redirects,

@@ -160,15 +160,21 @@ class Node:
 
 
 @contextlib.asynccontextmanager
-async def run_node(
+async def run_node(  # noqa: PLR0913 - each test names the few it needs
     state_dir: Path,
     workers: int = 2,
+    *,
     cwd: Path | None = None,
     more: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
+    through: Sequence[str] = (),
 ) -> AsyncIterator[Node]:
-    """Start a node and join it; end it orderly, by its pid if need be."""
+    """Start a node and join it; end it orderly, by its pid if need be.
+
+    `through` is a command that becomes the one behind it: ``prlimit``, ``setpriv``.
+    """
     keeper = await asyncio.create_subprocess_exec(
+        *through,
         sys.executable,
         *("-P", "-m", "alb.app.keeper_process", "--state-dir", str(state_dir)),
         *("--workers", str(workers), *more),
@@ -271,7 +277,7 @@ async def read_body(head: bytes, reader: asyncio.StreamReader) -> bytes:
     if b"\r\ntransfer-encoding: chunked\r\n" in lower:
         body = b""
         while True:
-            size = int(await reader.readline(), 16)
+            size = int(await reader.readuntil(b"\n"), 16)
             body += (await reader.readexactly(size + 2))[:-2]
             if not size:
                 return body

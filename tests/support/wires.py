@@ -144,6 +144,7 @@ class World:
         self.now_s = 1000.0
         self.trace_prefix = b"0123456789ab"
         self.time_s = lambda: self.now_s
+        self.client_files_max = 1 << 20
         self.connects: list[tuple[Exchange, TargetState]] = []
         self.drained: list[TargetState] = []
         self.clients: list[Wire] = []
