@@ -47,6 +47,7 @@ COMPILED = (
     "alb/app/door.py",
     "alb/app/exchange.py",
     "alb/app/onward.py",
+    "alb/app/relay.py",
 )
 
 

@@ -3,30 +3,21 @@
     choose a target -> reuse or open a connection -> send -> relay both ways
 
 This is the data plane. Everything it asks is answered by `state.table` and
-`decide`; bytes are the drivers' affair. A request is sent again only when
-nothing of it was sent before: a connection that could not be made, or a pooled
-one that had ended. Whatever way it ends, it ends once, and gives back what it
-took (`_release`).
+`decide`; bytes are the drivers' affair, and pass through `relay`. A request is
+sent again only when nothing of it was sent before: a connection that could not
+be made, or a pooled one that had ended. Whatever way it ends, it ends once, and
+gives back what it took (`_release`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from alb.decide.access_log import AccessEntry
-from alb.decide.chunked import LAST_CHUNK, chunk
-from alb.decide.head import without
-from alb.decide.request import RequestHead
-from alb.decide.response import ResponseHead
-from alb.drivers.client import READ_AHEAD_MAX, ClientConnection
+from alb.app.relay import Relay
 from alb.drivers.upstream import UpstreamConnection
 from alb.errors import Blame, Failure
 from alb.model import TargetId
-from alb.state.histogram import bucket_of
-from alb.state.table import GroupState, TargetState
-
-if TYPE_CHECKING:
-    from alb.app.door import Door
+from alb.state.table import TargetState
 
 ATTEMPTS_MAX: Final = 3
 NOT_TRIED: Final[frozenset[TargetId]] = frozenset()
@@ -34,36 +25,10 @@ AVOID_S: Final = 1.0
 """How long a worker passes over a target that it could not connect to."""
 
 
-class Exchange:
-    """A request being forwarded to a target of one group.
+class Exchange(Relay):
+    """A request being forwarded to a target of one group."""
 
-    What most requests never change stands on the class.
-    """
-
-    target: TargetState | None = None
-    tunnel = False
-    entry: AccessEntry | None = None
-    """Filled in where the listener has an access log."""
-    _upstream: UpstreamConnection | None = None
     _tried = NOT_TRIED
-    _pending: list[bytes] | None = None
-    _pending_size = 0
-    _chunks = False
-    """The response goes out in chunks."""
-    _responding = False
-    _ended = False
-    _tunnel_ends = 0
-
-    def __init__(
-        self, door: Door, client: ClientConnection, head: RequestHead, group: GroupState
-    ) -> None:
-        self._door = door
-        self._client = client
-        self._head = head
-        self._group = group
-        self.method = head.method
-        self.wants_upgrade = head.upgrade != b""
-        self._body_sent = not head.has_body
 
     # --- choosing and connecting --------------------------------------------------
 
@@ -151,208 +116,6 @@ class Exchange:
             target.in_flight += 1
         return target
 
-    # --- from the client ----------------------------------------------------------
-
-    def send_body(self, data: bytes) -> None:
-        if self._ended:
-            return
-        self._active_at = self._door.now_s
-        if self.entry is not None:
-            self.entry.received += len(data)
-        self._to_target(chunk(data) if self._head.chunked else data)
-
-    def end_body(self) -> None:
-        if self._head.chunked and not self._ended:
-            self._to_target(LAST_CHUNK)
-        self._body_sent = True
-        self._active_at = self._door.now_s
-
-    def _to_target(self, data: bytes) -> None:
-        upstream = self._upstream
-        if upstream is not None:
-            if not upstream.transport.is_closing():
-                upstream.transport.write(data)
-            return
-        if self._pending is None:
-            self._pending = []
-        self._pending.append(data)
-        self._pending_size += len(data)
-        if self._pending_size > READ_AHEAD_MAX:
-            self._client.pause_reading()
-
-    def on_client_full(self) -> None:
-        upstream = self._upstream
-        if upstream is not None:
-            upstream.pause_reading()
-
-    def on_client_ready(self) -> None:
-        self._active_at = self._door.now_s
-        if self._upstream is not None:
-            self._upstream.resume_reading()
-
-    def on_target_full(self) -> None:
-        self._client.pause_reading()
-
-    def on_target_ready(self) -> None:
-        self._active_at = self._door.now_s
-        self._client.resume_reading()
-
-    # --- from the target ----------------------------------------------------------
-
-    def on_head(self, head: ResponseHead, body: bytes, *, more: bool) -> None:
-        """Write the head, framed anew for this client, and the body so far."""
-        door = self._door
-        self._responding = True
-        self._active_at = door.now_s
-        answered_at = door.time_s()
-        self._count(head.status, bucket_of(int((answered_at - self._sent_at) * 1e6)))
-        if self.entry is not None:
-            self._note_answer(self.entry, head.status, answered_at)
-        self._keep_alive = self._client.may_keep_alive(self._head)
-        framing = self._framing(head, more=more)
-        if body and self._chunks:
-            body = chunk(body)
-        passed_on = head.passed_on
-        if door.overridden:
-            passed_on = without(passed_on, door.overridden) + door.added_lines
-        self._to_client(
-            b"HTTP/1.1 %d %b%b%b\r\n\r\n%b"
-            % (head.status, head.reason, passed_on, framing, body)
-        )
-
-    def _framing(self, head: ResponseHead, *, more: bool) -> bytes:
-        """Return the lines that say where the body ends, and the connection."""
-        framing = b""
-        if head.content_length is not None:
-            framing = b"\r\nContent-Length: %d" % head.content_length
-        elif more and head.chunked and self._head.version:
-            self._chunks = True
-            framing = b"\r\nTransfer-Encoding: chunked"
-        elif more:  # the end of the connection is the framing
-            self._keep_alive = False
-        if not self._keep_alive:
-            framing += b"\r\nConnection: close"
-        elif not self._head.version:
-            framing += b"\r\nConnection: keep-alive"
-        return framing
-
-    def _note_answer(self, entry: AccessEntry, status: int, at_s: float) -> None:
-        entry.answered_s = at_s
-        entry.status = status
-        entry.target_statuses[-1] = b"%d" % status
-
-    def _count(self, status: int, bucket: int) -> None:
-        assert self.target is not None
-        counters = self.target.counters
-        counters.by_class[status // 100] += 1
-        counters.latency[bucket] += 1
-
-    def on_body(self, data: bytes) -> None:
-        self._active_at = self._door.now_s
-        self._to_client(chunk(data) if self._chunks else data)
-
-    def on_end(self) -> None:
-        if self._ended:
-            return
-        if self._chunks:
-            self._to_client(LAST_CHUNK)
-        self._ended = True
-        if self.entry is not None:
-            self._door.end_entry(self.entry, self.entry.status, "")
-        client = self._client
-        head = self._head
-        self._release(
-            reusable=not head.close_after
-            and (not head.has_body or self._has_all_been_sent())
-        )
-        client.end_exchange(keep_alive=self._keep_alive)
-
-    def _has_all_been_sent(self) -> bool:
-        """Whether what the target reads next is the next request."""
-        return (
-            self._client.body_is_whole
-            and self._upstream is not None
-            and not self._upstream.transport.get_write_buffer_size()
-        )
-
-    def on_target_lost(self, failure: Failure) -> None:
-        self._upstream = None
-        if self.tunnel:
-            self._end_tunnel()
-        else:
-            self.fail(failure)
-
-    def _to_client(self, data: bytes) -> None:
-        transport = self._client.transport
-        if not transport.is_closing():
-            self._door.counters.client_bytes_out += len(data)
-            if self.entry is not None:
-                self.entry.sent += len(data)
-            transport.write(data)
-
-    # --- tunnels ------------------------------------------------------------------
-
-    def on_switched(self, head: ResponseHead, data: bytes) -> None:
-        """101: from here on bytes pass both ways, unread."""
-        self.tunnel = self._responding = True
-        self._active_at = self._door.now_s
-        self._count(head.status, bucket_of(0))
-        if self.entry is not None:
-            self._note_answer(self.entry, head.status, self._door.time_s())
-            self.entry.websocket = self._head.upgrade.lower() == b"websocket"
-        lines = [
-            b"HTTP/1.1 101 " + head.reason + head.passed_on,
-            b"Connection: upgrade",
-            b"Upgrade: " + (head.upgrade or self._head.upgrade),
-            b"\r\n",
-        ]
-        self._to_client(b"\r\n".join(lines) + data)
-        ahead = self._client.switch()
-        if ahead:
-            self._to_target(ahead)
-
-    def send_tunnel(self, data: bytes) -> None:
-        self._active_at = self._door.now_s
-        if self.entry is not None:
-            self.entry.received += len(data)
-        self._to_target(data)
-
-    def on_tunnel(self, data: bytes) -> None:
-        self._active_at = self._door.now_s
-        self._to_client(data)
-
-    def end_tunnel(self) -> None:
-        """The client will send no more; the target may."""
-        upstream = self._upstream
-        if upstream is not None and not upstream.transport.is_closing():
-            upstream.transport.write_eof()
-        self._half_ended()
-
-    def on_tunnel_end(self) -> None:
-        """The target will send no more; the client may."""
-        if not self._client.transport.is_closing():
-            self._client.transport.write_eof()
-        self._half_ended()
-
-    def _half_ended(self) -> None:
-        self._tunnel_ends += 1
-        if self._tunnel_ends > 1:
-            self._end_tunnel()
-
-    def _end_tunnel(self) -> None:
-        if self._ended:
-            return
-        self._ended = True
-        upstream = self._upstream
-        if upstream is not None and not upstream.transport.is_closing():
-            upstream.exchange = None
-            upstream.transport.close()
-            self._upstream = None
-        if self.entry is not None:
-            self._door.end_entry(self.entry, self.entry.status, "")
-        self._release(reusable=False)
-        self._client.finish()
-
     # --- ends ---------------------------------------------------------------------
 
     def fail(self, failure: Failure) -> None:
@@ -385,6 +148,13 @@ class Exchange:
             status = entry.status if self._responding else failure.status
             self._door.end_entry(entry, status, failure.name)
 
+    def on_target_lost(self, failure: Failure) -> None:
+        self._upstream = None
+        if self.tunnel:
+            self._end_tunnel()
+        else:
+            self.fail(failure)
+
     def cut(self) -> None:
         """The deregistration delay of its target has passed."""
         target = self.target
@@ -408,20 +178,3 @@ class Exchange:
             self.fail(Failure.RESPONSE_TIMEOUT)
         else:
             self.fail(Failure.CLIENT_SLOW)
-
-    def _release(self, *, reusable: bool) -> None:
-        upstream, self._upstream = self._upstream, None
-        if upstream is not None:
-            upstream.resume_reading()
-            if reusable and upstream.reusable:
-                upstream.pool.give_back(upstream, self._door.now_s)
-            else:
-                upstream.discard()
-        self._leave_target()
-
-    def _leave_target(self) -> None:
-        target, self.target = self.target, None
-        if target is not None:
-            target.in_flight -= 1
-            if target.draining and not target.in_flight:
-                self._door.on_drained(target)
