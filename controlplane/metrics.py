@@ -136,6 +136,9 @@ LISTENER_TOTALS: Final = (
      "Requests passed on with headers whose name is more than letters, digits, -."),
     ("alb_received_bytes_total", "bytesIn", "Bytes received from clients."),
     ("alb_sent_bytes_total", "bytesOut", "Bytes sent to clients."),
+    ("alb_ipv6_requests_total", "ipv6Requests", "Requests received over IPv6."),
+    ("alb_ipv6_bytes_total", "ipv6Bytes",
+     "Bytes received from clients over IPv6, and sent to them."),
     ("alb_log_lines_dropped_total", "logLinesDropped",
      "Lines of access and connection logs that could not be written in time."),
 )

@@ -28,7 +28,7 @@ from alb.errors import Failure
 from alb.model import PRIORITY_DEFAULT_RULE, Listener
 from alb.ports import Counters
 from alb.state.access_log import ListenerLog
-from alb.state.counters import ListenerCounters
+from alb.state.counters import ListenerCounters, add_counters
 from alb.state.table import ForwardTo, ListenerState, TargetState
 
 
@@ -62,6 +62,8 @@ class Door:
         self._around = around
         self._state = state
         self.counters = ListenerCounters()
+        self._ipv6 = ListenerCounters()
+        """What clients did that came over IPv6; the others stand in `counters`."""
         self.clients: dict[ClientConnection, None] = {}
         """In the order they came: a sweep meets them the same way every time."""
         self.draining = False
@@ -105,7 +107,13 @@ class Door:
 
     def report(self) -> Counters:
         """Return the totals of this listener since the worker began."""
-        return self.counters.report(self._logs.dropped)
+        ipv6 = self._ipv6
+        both = add_counters([self.counters.report(self._logs.dropped), ipv6.report()])
+        of_ipv6 = {
+            "ipv6Requests": ipv6.requests,
+            "ipv6Bytes": ipv6.client_bytes_in + ipv6.client_bytes_out,
+        }
+        return Counters({**both.totals, **of_ipv6})
 
     @property
     def listener(self) -> Listener:
@@ -129,6 +137,7 @@ class Door:
             client.transport.abort()
             return
         self.counters.new_connections += 1
+        client.counters = self._ipv6 if ":" in client.peer_ip else self.counters
         self.clients[client] = None
         client.number = self.counters.new_connections
         client.forwarded = self.onward.forwarded(client, None)
@@ -164,7 +173,7 @@ class Door:
 
     def begin(self, client: ClientConnection, head: RequestHead) -> Exchange | None:
         """Answer at once and return None, or return the exchange that will."""
-        counters = self.counters
+        counters = client.counters
         counters.requests += 1
         counters.client_bytes_in += head.size + head.content_length
         if head.is_odd:
@@ -284,7 +293,7 @@ class Door:
     def _write(
         self, client: ClientConnection, data: bytes, status: int, reason: str
     ) -> None:
-        self.counters.client_bytes_out += len(data)
+        client.counters.client_bytes_out += len(data)
         entry, self._entry = self._entry, None
         if entry is not None:
             entry.sent = len(data)

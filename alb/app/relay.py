@@ -185,7 +185,7 @@ class Relay:
     def _to_client(self, data: bytes) -> None:
         transport = self._client.transport
         if not transport.is_closing():
-            self._door.counters.client_bytes_out += len(data)
+            self._client.counters.client_bytes_out += len(data)
             if self.entry is not None:
                 self.entry.sent += len(data)
             transport.write(data)

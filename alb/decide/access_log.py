@@ -108,7 +108,8 @@ class AccessEntry:
         self.target_statuses: list[bytes] = []
 
     def tried(self, host: str, port: int) -> None:
-        self.targets.append(f"{host}:{port}".encode())
+        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.targets.append(shown.encode())
         self.target_statuses.append(b"-")
 
 

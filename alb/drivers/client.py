@@ -21,6 +21,7 @@ from alb.decide.chunked import ChunkDecoder, ChunksMalformed
 from alb.decide.desync import scan
 from alb.decide.request import RequestHead
 from alb.errors import Failure, Refused
+from alb.state.counters import ListenerCounters
 
 READ_AHEAD_MAX: Final = 64 * 1024
 """Bytes kept of requests whose turn has not come."""
@@ -31,6 +32,7 @@ LINGER_MAX: Final = 1024 * 1024
 a reset (RFC 9112 9.6)."""
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
+NOWHERE: Final = ListenerCounters()
 _RESET: Final = struct.pack("ii", 1, 0)
 _HANGUP: Final = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
@@ -106,6 +108,7 @@ class ClientConnection(asyncio.Protocol):
         "_state",
         "active_at",
         "born_at",
+        "counters",
         "exchange",
         "file",
         "forwarded",
@@ -130,6 +133,8 @@ class ClientConnection(asyncio.Protocol):
         self.peer = b""
         self.forwarded = b""
         """The X-Forwarded-For line of requests that bring none along; the door's."""
+        self.counters = NOWHERE
+        """Where its requests and bytes are counted; the door says."""
         self.exchange: Exchange | None = None
         self.born_at = self.active_at = door.now_s
         self.writing_paused = False
@@ -151,6 +156,8 @@ class ClientConnection(asyncio.Protocol):
         self.transport.set_write_buffer_limits(high=WRITE_BUFFER_HIGH)
         peer = transport.get_extra_info("peername")
         self.peer_ip = peer[0] if peer else "0.0.0.0"  # noqa: S104 - nobody binds it
+        if "%" in self.peer_ip:  # the zone of a link-local address is our own matter
+            self.peer_ip = self.peer_ip.partition("%")[0]
         self.peer_port = peer[1] if peer else 0
         self.peer = self.peer_ip.encode()
         self.file = transport.get_extra_info("socket").fileno()

@@ -64,7 +64,8 @@ class ListenerLog:
 
     def begin(self, ip: bytes, port: int, connection: int, now_s: float) -> AccessEntry:
         """Return an entry for a request that is being read."""
-        return AccessEntry(b"%b:%d" % (ip, port), self._id(connection), now_s)
+        client = b"[%b]:%d" if b":" in ip else b"%b:%d"
+        return AccessEntry(client % (ip, port), self._id(connection), now_s)
 
     def end(self, entry: AccessEntry, now: Moment) -> None:
         """The request has been answered, or never will be."""

@@ -185,7 +185,8 @@ def listeners(cluster: ClusterFile | None, *, running: bool) -> Iterator[Finding
         return
     for listener in cluster.load_balancer.listeners:
         for address in listener.addresses:
-            place = f"{address}:{listener.port}"
+            shown = f"[{address}]" if ":" in address else address
+            place = f"{shown}:{listener.port}"
             error = bind_error(address, listener.port)
             if error is None:
                 yield ok("listener", f"{place} is free")

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from controlplane.client import Document
+from controlplane.client import Document, TcpAddress
 from controlplane.commands.place import control_of
 from controlplane.commands.terminal import say, say_json, table
 
@@ -58,7 +58,7 @@ def _first_line(state: Document) -> str:
 def _listeners(state: Document) -> Iterator[str]:
     rows = []
     for listener in _list(state, "listeners"):
-        url = f"http://{listener.get('address')}:{listener.get('port')}"
+        url = TcpAddress(str(listener.get("address")), listener.get("port"))  # type: ignore[arg-type] # JSON
         bound = listener.get("bound")
         rows.append((url, "bound" if bound is True else bound or "not bound"))
     return table(("LISTENER", "STATE"), rows)

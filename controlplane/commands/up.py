@@ -14,7 +14,7 @@ import signal
 from types import FrameType
 from typing import Final
 
-from controlplane.client import ClientError, Control, Refused
+from controlplane.client import ClientError, Control, Refused, TcpAddress
 from controlplane.commands import down
 from controlplane.commands.node import (
     DRAIN_TIMEOUT_S,
@@ -179,7 +179,7 @@ def _tell_addresses(control: Control, output: str) -> None:
         say_json({"control": address, "listeners": listeners})
         return
     for listener in listeners:
-        say(f"http://{listener['address']}:{listener['port']}")
+        say(str(TcpAddress(str(listener["address"]), int(listener["port"]))))
     say(f"control {address}")
 
 

@@ -175,7 +175,7 @@ def test_names_follow_prometheus(picture: Picture) -> None:
     """The rules of `promtool check metrics`, by hand."""
     for family in families(picture):
         name = family.name
-        assert re.fullmatch(r"alb(_[a-z]+)*", name), name
+        assert re.fullmatch(r"alb(_[a-z][a-z0-9]*)*", name), name
         assert family.documentation, f"{name} has no help"
         assert not UNITS.search(name), f"{name} is not in a base unit"
         assert family.type in {"counter", "gauge", "histogram", "summary"}, name

@@ -26,6 +26,12 @@ OBJECTS = Section(
             "alb/state/test_registrations.py::"
             "test_the_snapshot_is_every_listener_and_every_group",
         ),
+        live(
+            "ipAddressType ipv4 and dualstack, targets of either kind",
+            "alb/app/test_dualstack.py::test_targets_may_have_addresses_of_ipv6",
+            differs="a group that names no ipAddressType may have both kinds",
+        ),
+        not_yet("ipAddressType dualstack-without-public-ipv4"),
         live("priorities 1-50000, unique in a listener", TOLD),
         live(
             "quotas: listeners, rules, groups, targets, values, wildcards",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,15 @@ def _no_nodejs() -> str:
     return _not_installed("node")
 
 
+def _no_ipv6() -> str:
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+    except OSError as problem:
+        return f"no ::1 ({problem.strerror})"
+    return ""
+
+
 def _no_browser() -> str:
     return _not_installed("chromium")
 
@@ -111,6 +121,7 @@ NEEDS: Final = {
         Need("corpora", _no_corpora, "set ALB_CORPORA to the folder of recorded cases"),
         Need("nginx", _no_nginx, INSTALL),
         Need("nodejs", _no_nodejs, INSTALL),
+        Need("ipv6", _no_ipv6, "switch IPv6 on: sysctl net.ipv6.conf.lo.disable_ipv6=0"),
         Need("browser", _no_browser, "apt-get install chromium"),
     )
 }

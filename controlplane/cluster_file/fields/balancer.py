@@ -182,9 +182,10 @@ LOAD_BALANCER: Final = shape(
     Field("type", Choice(("application",)), _LB, "application"),
     Field(
         "ipAddressType",
-        Choice(("ipv4",), later=("dualstack", "dualstack-without-public-ipv4")),
+        Choice(("ipv4", "dualstack"), later=("dualstack-without-public-ipv4",)),
         _LB,
         "ipv4",
+        note="dualstack: IPv6 loopback too, or all IPv6 addresses",
     ),
     Field("attributes", LOAD_BALANCER_ATTRIBUTES, "ELBv2 ModifyLoadBalancerAttributes"),
     refused("securityGroups", _LB),
@@ -276,7 +277,12 @@ TARGET_GROUP: Final = shape(
     Field("protocolVersion", Choice(("HTTP1",), later=("HTTP2", "GRPC")), _TG, "HTTP1"),
     Field("port", Whole(1, 65_535), _TG, note="of fixed targets that name none"),
     Field("targetType", Choice(("instance", "ip"), later=("lambda",)), _TG, "instance"),
-    Field("ipAddressType", Choice(("ipv4", "ipv6")), _TG),
+    Field(
+        "ipAddressType",
+        Choice(("ipv4", "ipv6")),
+        _TG,
+        note="of fixed targets; either where left out",
+    ),
     Field("healthCheckEnabled", Flag(), _TG, default=True, status=_REFUSED),
     Field("healthCheckProtocol", Choice(("HTTP",), later=("HTTPS",)), _TG, "HTTP"),
     Field(

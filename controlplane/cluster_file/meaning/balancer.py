@@ -29,8 +29,8 @@ from controlplane.cluster_file.meaning.conditions import conditions
 from controlplane.cluster_file.meaning.transforms import transforms
 from controlplane.cluster_file.record import Findings, Record
 
-LOOPBACK: Final = ("127.0.0.1",)
-EVERYWHERE: Final = ("0.0.0.0",)  # noqa: S104 - what internet-facing means
+LOOPBACK: Final = ("127.0.0.1", "::1")
+EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - what internet-facing means
 HEALTH_CHECK_TIMEOUT_S: Final = 5
 LISTENERS_QUOTA: Final = 50
 GROUPS_QUOTA: Final = 100
@@ -68,6 +68,7 @@ def load_balancer(root: Record, findings: Findings) -> LoadBalancer | None:
     check_unique(root.records("targetGroups"), "name", findings)
     names = [group.name for group in groups]
     addresses = EVERYWHERE if internet_facing else LOOPBACK
+    kinds = 1 if record.text("ipAddressType") == "ipv4" else len(addresses)
     listeners = [
         _listener(listener, names, findings) for listener in root.records("listeners")
     ]
@@ -78,7 +79,7 @@ def load_balancer(root: Record, findings: Findings) -> LoadBalancer | None:
         internet_facing,
         settings,
         tuple(
-            replace(listener, addresses=addresses, attributes=settings)
+            replace(listener, addresses=addresses[:kinds], attributes=settings)
             for listener in listeners
         ),
         tuple(groups),
@@ -275,7 +276,7 @@ def _targets(group: Record, findings: Findings) -> tuple[Target, ...]:
     name = group.text("name")
     found: dict[str, Target] = {}
     for record in group.records("targets"):
-        host = _address(record, findings)
+        host = _address(record, group.text("ipAddressType"), findings)
         port = record.whole_or_none("port") or group.whole_or_none("port")
         if port is None:
             if not record.broken and "port" not in group.broken:
@@ -289,7 +290,8 @@ def _targets(group: Record, findings: Findings) -> tuple[Target, ...]:
     return tuple(found.values())
 
 
-def _address(record: Record, findings: Findings) -> str:
+def _address(record: Record, kind: str, findings: Findings) -> str:
+    """Return the target's address in its one spelling; `kind`: ipv4, ipv6 or any."""
     text = record.text("id")
     try:
         address = ipaddress.ip_address(text)
@@ -299,6 +301,12 @@ def _address(record: Record, findings: Findings) -> str:
             message = f"must be an IP address (got {quoted(text)}){hint}"
             findings.error(record.at("id"), record.path_of("id"), message)
         return text
+    if kind and kind != f"ipv{address.version}":
+        name = kind.replace("ip", "IP")
+        message = f"must be an {name} address, by the group's ipAddressType"
+        findings.error(
+            record.at("id"), record.path_of("id"), f"{message} (got {quoted(text)})"
+        )
     return str(address)
 
 

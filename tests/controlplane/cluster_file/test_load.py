@@ -222,6 +222,22 @@ def test_an_internal_load_balancer_listens_on_loopback_only() -> None:
     assert "demo" == internal.name, "named for the cluster where it has no name"
 
 
+@pytest.mark.parametrize(
+    ("scheme", "addresses"),
+    [("internal", ("127.0.0.1", "::1")), ("internet-facing", ("0.0.0.0", "::"))],  # noqa: S104 - what it means
+)
+def test_a_dualstack_load_balancer_listens_on_ipv6_too(
+    scheme: str, addresses: tuple[str, ...]
+) -> None:
+    balancer = small(
+        f"listeners: [{{port: 80, defaultActions: [{OK}]}}]\n"
+        f"loadBalancer: {{scheme: {scheme}, ipAddressType: dualstack}}"
+    ).load_balancer
+
+    assert balancer
+    assert addresses == balancer.listeners[0].addresses
+
+
 def test_attributes_of_the_load_balancer_reach_its_listeners() -> None:
     attributes = (
         "loadBalancer: {attributes: {idle_timeout.timeout_seconds: 4000, "
