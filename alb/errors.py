@@ -50,6 +50,8 @@ class Failure(enum.Enum):
     CONNECT_REFUSED = ("target refused the connection", 502, Blame.TARGET)
     NO_SOCKET = ("no file or local port was left to connect by", 503, Blame.BALANCER)
     CONNECT_TIMEOUT = ("target did not accept in time", 504, Blame.TARGET)
+    TLS_FAILED = ("target's TLS handshake failed", 502, Blame.TARGET)
+    TLS_TIMEOUT = ("target did not finish the handshake in time", 504, Blame.TARGET)
     TARGET_CLOSED = ("target closed before it answered", 502, Blame.TARGET)
     RESPONSE_TIMEOUT = ("target did not answer in time", 504, Blame.TARGET)
     RESPONSE_MALFORMED = ("target's answer is not HTTP", 502, Blame.TARGET)

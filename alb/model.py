@@ -180,6 +180,34 @@ class LoadBalancerAttributes:
     xff_header_processing: str = "append"
     """``append``, ``preserve`` or ``remove``."""
     xff_client_port: bool = False
+    tls_headers: bool = False
+    """Whether targets are told TLS version and cipher suite."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """PEM files; relative to the cluster file until control makes them absolute.
+
+    Never what is in them: keys travel apart from everything else.
+    """
+
+    certificate: str
+    private_key: str
+    chain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateOffer:
+    """What the choice between certificates needs of one. `names` are lower case."""
+
+    names: tuple[str, ...]
+    key_type: str
+    """``EC`` or ``RSA``."""
+    key_bits: int = 0
+    expired: bool = False
+
+
+TLS_HEADER_NAMES = ("x-amzn-tls-version", "x-amzn-tls-cipher-suite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +224,15 @@ class Listener:
     """Set in every response, whatever the target said."""
     server_header: bool = True
     """Whether responses of our own say ``Server: awselb/2.0``."""
+    ssl_policy: str = ""
+    """AWS's name; empty without TLS."""
+    certificates: tuple[CertificateFiles, ...] = ()
+    """The default first; none with TLS: the local development CA issues one."""
+    tls_header_names: tuple[str, str] = TLS_HEADER_NAMES
+
+    @property
+    def is_secure(self) -> bool:
+        return self.protocol == "HTTPS"
 
     @property
     def name(self) -> str:
@@ -223,6 +260,7 @@ class HealthCheck:
     unhealthy_threshold: int = 2
     matcher: tuple[tuple[int, int], ...] = ((200, 200),)
     """Inclusive ranges of status codes."""
+    protocol: str = "HTTP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +270,7 @@ class TargetGroup:
     deregistration_delay_s: float = 300.0
     port: int | None = None
     """Default port of fixed targets that name none."""
+    protocol: str = "HTTP"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Protocol
 
 from alb.model import (
     NO_VERSION,
+    CertificateOffer,
     GroupTargets,
     Listener,
     RuleBlock,
@@ -44,6 +45,29 @@ class Manifest:
 
     version: Version
     digests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate with its chain and key: in memory, and on these links only."""
+
+    name: str
+    """How logs name it: its file."""
+    offer: CertificateOffer
+    pem: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerCertificates:
+    """What a listener serves from now on; the default stands first.
+
+    Goes to workers before the manifest that brings the listener. `digest` is of
+    the certificates and keys, and is all that the node says of them.
+    """
+
+    listener: str
+    digest: str
+    certificates: tuple[Certificate, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +190,8 @@ class Welcome:
     workers: tuple[WorkerState, ...]
     health: HealthReport
     bound: tuple[Bound, ...]
+    certificates: Mapping[str, str] = field(default_factory=dict)
+    """The digests of what listeners serve, by listener."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +210,7 @@ class Stop:
 
 Message = (
     Section
+    | ListenerCertificates
     | Manifest
     | HealthReport
     | Telemetry

@@ -34,6 +34,7 @@ from controlplane.front_door import (
     local_gateways,
     require_free,
     url_of,
+    with_certificates_below,
     with_gateways,
     with_logs_below,
 )
@@ -46,6 +47,7 @@ from controlplane.runtimes import (
     engine_endpoint,
     require_commands,
 )
+from controlplane.tls.disk import LocalDisk
 from foundation.journal import Change as JournalChange
 from foundation.journal import CommitFailed, Put
 from scheduler.errors import ContainerError
@@ -129,6 +131,7 @@ class Cluster:
             self._parts.feed.tell("cluster", f"not opened for its tasks: {taken}")
             return
         await self._commit_applied(replace(applied, gateways=gateways))
+        await self._parts.certificates.follow(wanted)
         self._parts.balancer.configure(wanted)
         self._balancer_wanted = wanted
 
@@ -285,6 +288,7 @@ class Cluster:
         instances = await self._instances_of(applied.content)
         self._parts.runtimes.open(instances, Path(applied.directory))
         wanted = _load_balancer(desired, applied.gateways, applied.directory)
+        await self._parts.certificates.follow(wanted)
         self._parts.balancer.configure(wanted)
         await self._parts.scheduler.configure(
             instances, desired.services, url_of(wanted.listeners)
@@ -340,8 +344,9 @@ class Cluster:
 
 async def _load(submission: Submission) -> ClusterFile:
     """Read the file in a thread: a thousand rules take a moment."""
+    disk = LocalDisk(Path(submission.directory or _directory_of(submission.file)))
     return await asyncio.to_thread(
-        load, submission.file, submission.text, submission.variables
+        load, submission.file, submission.text, submission.variables, disk
     )
 
 
@@ -353,7 +358,8 @@ def _load_balancer(
     content: ClusterFile, gateways: Sequence[str], directory: str
 ) -> LoadBalancer:
     wanted = content.load_balancer or LoadBalancer(content.cluster)
-    return with_logs_below(with_gateways(wanted, gateways), directory)
+    wanted = with_logs_below(with_gateways(wanted, gateways), directory)
+    return with_certificates_below(wanted, directory)
 
 
 def _planned(submission: Submission, prepared: Prepared) -> Document:

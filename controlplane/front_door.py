@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from alb.model import Listener, LoadBalancer, LogFiles
+from alb.model import CertificateFiles, Listener, LoadBalancer, LogFiles
 from controlplane.errors import ListenerNotBound
 
 LOOPBACK: Final = "127.0.0.1"
@@ -52,6 +52,27 @@ def _below(directory: str, files: LogFiles | None) -> LogFiles | None:
     if files is None:
         return None
     return replace(files, directory=str(Path(directory, files.directory)))
+
+
+def with_certificates_below(
+    load_balancer: LoadBalancer, directory: str
+) -> LoadBalancer:
+    """Return it with the places of its certificates absolute."""
+    listeners = tuple(
+        replace(
+            listener,
+            certificates=tuple(
+                CertificateFiles(
+                    str(Path(directory, one.certificate)),
+                    str(Path(directory, one.private_key)),
+                    one.chain and str(Path(directory, one.chain)),
+                )
+                for one in listener.certificates
+            ),
+        )
+        for listener in load_balancer.listeners
+    )
+    return replace(load_balancer, listeners=listeners)
 
 
 def local_gateways(addresses: Iterable[str]) -> tuple[str, ...]:

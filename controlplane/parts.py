@@ -12,6 +12,7 @@ from controlplane.events_feed import EventFeed
 from controlplane.runtimes import Runtimes
 from controlplane.state_dir import StateDir
 from controlplane.store import Store
+from controlplane.tls.certificates import Certificates
 from foundation.clock import Clock
 from scheduler.app.scheduler import Scheduler
 
@@ -30,3 +31,4 @@ class Parts:
     cpu: CpuFeed
     events: EventLog
     feed: EventFeed
+    certificates: Certificates

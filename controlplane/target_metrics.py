@@ -60,6 +60,12 @@ def of_registered(targets: Sequence[RegisteredTarget]) -> Iterator[Metric]:
         "Connections to the target that failed.",
         "connectionErrors",
     )
+    yield _total(
+        targets,
+        "alb_registered_target_tls_negotiation_errors_total",
+        "TLS handshakes with the target that failed.",
+        "tlsErrors",
+    )
     yield _responses(targets)
     yield _response_time(targets)
 

@@ -36,6 +36,7 @@ from controlplane.parts import Parts
 from controlplane.runtimes import Runtimes
 from controlplane.state_dir import StateDir
 from controlplane.store import Store
+from controlplane.tls.certificates import Certificates
 from foundation.clock import Clock
 from foundation.journal import Delete
 from scheduler.app.scheduler import Scheduler
@@ -105,6 +106,7 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
     )
     balancer.on_change(scheduler.wake)
     events = EventLog()
+    feed = EventFeed(clock, events, scheduler, scaler, balancer)
     return Parts(
         clock=clock,
         state_dir=state_dir,
@@ -115,7 +117,8 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         runtimes=runtimes,
         cpu=CpuFeed(clock, scheduler, scaler),
         events=events,
-        feed=EventFeed(clock, events, scheduler, scaler, balancer),
+        feed=feed,
+        certificates=Certificates(balancer, feed.tell),
     )
 
 
@@ -151,6 +154,7 @@ async def _run(parts: Parts, cluster: Cluster, stopped: asyncio.Event) -> None:
         parts.scaler.run,
         parts.cpu.run,
         parts.feed.run,
+        parts.certificates.run,
         cluster.listen_for_late_engines,
         lambda: _mend(parts.store),
         lambda: _adopt(parts, cluster),

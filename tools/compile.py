@@ -23,6 +23,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 COMPILED = (
     "alb/decide/access_log.py",
     "alb/decide/balance.py",
+    "alb/decide/certificates.py",
     "alb/decide/chunked.py",
     "alb/decide/conditions.py",
     "alb/decide/desync.py",
@@ -43,6 +44,7 @@ COMPILED = (
     "alb/state/histogram.py",
     "alb/state/table.py",
     "alb/drivers/client.py",
+    "alb/drivers/tls.py",
     "alb/drivers/upstream.py",
     "alb/app/door.py",
     "alb/app/exchange.py",

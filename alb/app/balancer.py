@@ -34,6 +34,7 @@ from alb.ports import (
     FromWorker,
     HealthReport,
     Hello,
+    ListenerCertificates,
     Manifest,
     Message,
     NodeLink,
@@ -102,6 +103,9 @@ class Balancer:
         self._bound = {(bound.address, bound.port): bound for bound in welcome.bound}
         self._known = {section.digest for section in welcome.sections}
         self._sections: dict[Content, Section] = {}
+        self._served = dict(welcome.certificates)
+        """The digest of the certificates that each listener has."""
+        self._to_certify: list[ListenerCertificates] = []
         self._version = Version(epoch, 0)
         self._published_changes = 0
         self._appeared: dict[TargetId, Version] = {}
@@ -116,6 +120,17 @@ class Balancer:
     def configure(self, load_balancer: LoadBalancer) -> None:
         self._wanted.configure(load_balancer)
         self._dirty.set()
+
+    def certify(self, served: ListenerCertificates) -> None:
+        """Have a listener serve these; they go before the snapshot, never in it."""
+        if self._served.get(served.listener) != served.digest:
+            self._served[served.listener] = served.digest
+            self._to_certify.append(served)
+            self._dirty.set()
+
+    def certified(self, listener: str) -> bool:
+        """Whether the node has certificates for it, by whatever control."""
+        return listener in self._served
 
     def register(self, target_id: TargetId, group: str, host: str, port: int) -> None:
         self._removed.pop(target_id, None)
@@ -193,11 +208,22 @@ class Balancer:
             for bound in self._bound.values()
             if bound.error
         ]
+        problems += [
+            f"{content.name} has no certificate"
+            for content in self._sections
+            if isinstance(content, Listener)
+            and content.is_secure
+            and content.name not in self._served
+        ]
         if problems:
             return False, "; ".join(problems)
         if self._held:
             return False, "waiting for the container instances to be listed"
-        if self._wanted.changes != self._published_changes or not self._version.number:
+        if (
+            self._wanted.changes != self._published_changes
+            or not self._version.number
+            or self._to_certify
+        ):
             return False, "the newest configuration is not published yet"
         if not self._fleet.states():
             return False, "no worker runs"
@@ -235,6 +261,7 @@ class Balancer:
             if not self._held and (
                 self._wanted.changes != self._published_changes
                 or not self._version.number
+                or self._to_certify
             ):
                 self.publish_now()
             await asyncio.sleep(PUBLISH_EVERY_S)
@@ -252,6 +279,9 @@ class Balancer:
         for section in self._sections.values():
             if section.digest not in self._known:
                 self._link.send(section)
+        for served in self._to_certify:
+            self._link.send(served)
+        self._to_certify.clear()
         self._forget_addresses(contents)
         digests = tuple(section.digest for section in self._sections.values())
         self._known = set(digests)
@@ -259,6 +289,11 @@ class Balancer:
 
     def _forget_addresses(self, contents: Iterable[Content]) -> None:
         listeners = [one for one in contents if isinstance(one, Listener)]
+        self._served = {
+            one.name: self._served[one.name]
+            for one in listeners
+            if one.name in self._served
+        }
         wanted = {(address, one.port) for one in listeners for address in one.addresses}
         self._bound = {at: b for at, b in self._bound.items() if at in wanted}
 

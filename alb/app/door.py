@@ -13,8 +13,9 @@ from typing import Protocol
 
 from alb.app.door_logs import DoorLogs
 from alb.app.exchange import Exchange
+from alb.app.handshakes import Handshakes
 from alb.app.onward import Onward
-from alb.decide.access_log import AccessEntry, Moment
+from alb.decide.access_log import AccessEntry, Moment, Peer
 from alb.decide.desync import MODES, refusal_tier
 from alb.decide.fixed import Answer, added_lines, error_response, own_lines
 from alb.decide.forwarded import has_too_many_addresses
@@ -76,6 +77,8 @@ class Door:
         self._entry: AccessEntry | None = None
         """Of the request that is beginning."""
         self.onward = Onward(around.trace_prefix)
+        self.handshakes = Handshakes(self)
+        """None ever go on where there is no TLS."""
         self.take(state)
         self.tick(now_s, unix_s)
 
@@ -98,6 +101,8 @@ class Door:
         """Names of response headers that are ours to set."""
         for client in self.clients:
             client.forwarded = self.onward.forwarded(client, None)
+            if client.tls is not None:
+                client.tls_lines = self.onward.tls_lines(client.tls)
         self._logs.take(listener)
         self.access_log = self._logs.access
 
@@ -130,10 +135,11 @@ class Door:
         self.tick(now_s, unix_s)
         for client in [*self.clients]:
             client.check(now_s)
+        if self.handshakes.going_on:
+            self.handshakes.sweep()
 
     def opened(self, client: ClientConnection) -> None:
-        if client.file >= self._around.client_files_max:
-            self.counters.rejected_connections += 1
+        if self.rejects(client.file):
             client.transport.abort()
             return
         self.counters.new_connections += 1
@@ -141,14 +147,37 @@ class Door:
         self.clients[client] = None
         client.number = self.counters.new_connections
         client.forwarded = self.onward.forwarded(client, None)
+        if client.tls is not None:
+            client.tls_lines = self.onward.tls_lines(client.tls)
         if self._logs.connection is not None:
-            now_s = self.time_s()
+            peer = Peer(client.peer, client.peer_port)
             self._logs.connection.connected(
-                client.peer,
-                client.peer_port,
-                client.number,
-                Moment(now_s, now_s + self.unix_less_now_s),
+                peer, client.number, client.tls, self._moment()
             )
+
+    def rejects(self, file: int) -> bool:
+        """Whether that is one connection too many; counts those that are."""
+        if file < self._around.client_files_max:
+            return False
+        self.counters.rejected_connections += 1
+        return True
+
+    def not_secured(self, peer: tuple[str, int]) -> None:
+        """Count a connection whose TLS handshake failed."""
+        self.counters.tls_errors += 1
+        if self._logs.connection is not None:
+            ip, port = peer[:2]
+            self._logs.connection.connected(
+                Peer(ip.encode(), port), 0, None, self._moment()
+            )
+
+    def no_tls_page(self) -> bytes:
+        """Return what to say to a client that speaks plain HTTP where TLS is."""
+        return error_response(400, self._date, self._own_lines)
+
+    def _moment(self) -> Moment:
+        now_s = self.time_s()
+        return Moment(now_s, now_s + self.unix_less_now_s)
 
     def closed(self, client: ClientConnection) -> None:
         self.clients.pop(client, None)
@@ -168,6 +197,12 @@ class Door:
                 self.counters.cut_connections += 1
                 client.exchange.fail(Failure.REPLACED)
             client.transport.abort()
+        self.handshakes.abort()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anybody is connected, or about to be."""
+        return bool(self.clients or self.handshakes.going_on)
 
     # --- one request --------------------------------------------------------------
 
@@ -355,12 +390,14 @@ class Door:
         return entry
 
     def _new_entry(self, log: ListenerLog, client: ClientConnection) -> AccessEntry:
-        return log.begin(client.peer, client.peer_port, client.number, self.time_s())
+        entry = log.begin(client.peer, client.peer_port, client.number, self.time_s())
+        if client.tls is not None:
+            entry.tls = client.tls
+        return entry
 
     def end_entry(self, entry: AccessEntry, status: int, reason: str) -> None:
         """Log the request that has now been answered, or never will be."""
         entry.status = status
         entry.reason = reason
         if self.access_log is not None:
-            now_s = self.time_s()
-            self.access_log.end(entry, Moment(now_s, now_s + self.unix_less_now_s))
+            self.access_log.end(entry, self._moment())

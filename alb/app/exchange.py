@@ -21,6 +21,7 @@ from alb.state.table import TargetState
 
 ATTEMPTS_MAX: Final = 3
 NOT_TRIED: Final[frozenset[TargetId]] = frozenset()
+_TLS_FAILURES: Final = (Failure.TLS_FAILED, Failure.TLS_TIMEOUT)
 AVOID_S: Final = 1.0
 """How long a worker passes over a target that it could not connect to."""
 
@@ -79,6 +80,9 @@ class Exchange(Relay):
             return
         if failure.blame is Blame.TARGET:
             target.avoid_until_s = self._door.now_s + AVOID_S
+        if failure in _TLS_FAILURES:
+            target.counters.tls_errors += 1
+        elif failure.blame is Blame.TARGET:
             target.counters.connection_errors += 1
         if self.entry is not None:
             self.entry.tried(target.host, target.port)

@@ -46,6 +46,7 @@ from alb.ports import (
     FromWorker,
     HealthReport,
     Hello,
+    ListenerCertificates,
     Manifest,
     Message,
     Section,
@@ -228,6 +229,9 @@ class Keeper:
         link.send(self._holdings.health)
         for section in self._holdings.sections():
             link.send(section)
+        if member is not self._prober:  # it serves nobody
+            for served in self._holdings.certificates.values():
+                link.send(served)
         link.send(self._holdings.manifest)
 
     def _heard(self, member: Member, message: Message) -> None:
@@ -325,6 +329,10 @@ class Keeper:
                 tuple(m.state for m in self._workers() if m.state is not None),
                 holdings.health,
                 self._listening.bound(),
+                {
+                    name: served.digest
+                    for name, served in self._holdings.certificates.items()
+                },
             )
         )
 
@@ -333,6 +341,9 @@ class Keeper:
             case Section():
                 self._holdings.add(message)
                 self._to_members(message)
+            case ListenerCertificates():
+                self._holdings.certify(message)
+                self._to_workers(message)
             case Manifest():
                 if self._holdings.publish(message):
                     self._listening.follow(self._holdings.addresses())

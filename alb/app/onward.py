@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from alb.decide.certificates import TlsFacts
 from alb.decide.forwarded import forwarded_line, peer_address
+from alb.decide.head import without
 from alb.decide.request import RequestHead
 from alb.decide.trace import trace_id
 from alb.drivers.client import ClientConnection
-from alb.model import Listener
+from alb.model import TLS_HEADER_NAMES, Listener
 
 HOSTS_REMEMBERED: Final = 1024
 _WITH_LENGTH: Final = frozenset({b"POST", b"PUT", b"PATCH"})
@@ -37,6 +39,12 @@ class Onward:
             % (listener.protocol.lower().encode(), self._port)
         )
         self._hosts.clear()
+        self._tells_tls = listener.attributes.tls_headers
+        names = listener.tls_header_names
+        self._tls_names = [name.encode() for name in names]
+        self._tls_claims = frozenset(
+            name.lower().encode() for name in (*TLS_HEADER_NAMES, *names)
+        )
 
     def tick(self, unix_s: int) -> None:
         """Set the clock that traces begin with."""
@@ -59,11 +67,14 @@ class Onward:
             framing = b"\r\nContent-Length: %d" % head.content_length
         if head.upgrade:
             framing += b"\r\nConnection: upgrade\r\nUpgrade: " + head.upgrade
+        passed_on = head.passed_on
+        if self._tells_tls:  # nobody else may
+            passed_on = without(passed_on, self._tls_claims) + client.tls_lines
         return b"%b %b HTTP/1.1\r\nHost: %b%b%b%b%b%b\r\n\r\n" % (
             head.method,
             head.target,
             self._hosts.get(head.host_field) or self._host_for(head),
-            head.passed_on,
+            passed_on,
             client.forwarded
             if head.forwarded_for is None
             else self.forwarded(client, head.forwarded_for),
@@ -78,6 +89,11 @@ class Onward:
             client.peer_ip, client.peer_port, with_port=attributes.xff_client_port
         )
         return forwarded_line(existing, peer, attributes.xff_header_processing)
+
+    def tls_lines(self, tls: TlsFacts) -> bytes:
+        """Return the header lines that tell of it, each behind its CRLF."""
+        version, cipher = self._tls_names
+        return b"\r\n%b: %b\r\n%b: %b" % (version, tls.protocol, cipher, tls.cipher)
 
     def _host_for(self, head: RequestHead) -> bytes:
         """Return the Host to send: lower case, with the port unless it is 80 or 443,

@@ -20,12 +20,19 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final, NoReturn
+from typing import IO, Final, NoReturn
 
 from alb.app.member import Member
 from alb.drivers.child import AdoptedProcess, Child
 from alb.drivers.link import LINK_NAME, Link, decode, encode, send_sockets
-from alb.ports import HealthReport, Hello, Manifest, Section, WorkerState
+from alb.ports import (
+    HealthReport,
+    Hello,
+    ListenerCertificates,
+    Manifest,
+    Section,
+    WorkerState,
+)
 from alb.state.holdings import Holdings
 
 _LENGTH_SIZE: Final = 4
@@ -54,12 +61,14 @@ class Legacy:
 def hand_over(legacy: Legacy, holdings: Holdings) -> int:
     """Write it all down; return the descriptor to take over from."""
     header = json.dumps(asdict(legacy)).encode()
-    with tempfile.TemporaryFile() as file:
+    with _nameless() as file:
         file.write(len(header).to_bytes(_LENGTH_SIZE, "big") + header)
         file.write(encode(Hello(holdings.epoch)))
         file.write(encode(holdings.health))
         for section in holdings.sections():
             file.write(encode(section))
+        for served in holdings.certificates.values():
+            file.write(encode(served))
         file.write(encode(holdings.manifest))
         file.flush()
         kept = os.dup(file.fileno())
@@ -71,6 +80,14 @@ def hand_over(legacy: Legacy, holdings: Holdings) -> int:
     for descriptor in kept_open:
         os.set_inheritable(descriptor, True)  # noqa: FBT003 - its only argument
     return kept
+
+
+def _nameless() -> IO[bytes]:
+    """Return a file that nobody else can open; where possible not on any disk,
+    since there are keys in it."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("legacy", os.MFD_CLOEXEC), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def take_over(descriptor: int) -> tuple[Legacy, Holdings]:
@@ -110,6 +127,8 @@ def _read(frames: bytes, holdings: Holdings) -> None:
                 holdings.health = health
             case Section() as section:
                 holdings.add(section)
+            case ListenerCertificates() as served:
+                holdings.certify(served)
             case Manifest() as manifest:
                 holdings.publish(manifest)
             case _:

@@ -25,6 +25,7 @@ from typing import Final
 
 import uvloop
 
+from alb.app.connecting import Connector
 from alb.app.door import Door
 from alb.app.exchange import Exchange
 from alb.app.logs import Logs
@@ -32,14 +33,7 @@ from alb.decide.rules import CompiledRules, compile_steps
 from alb.decide.sections import whole
 from alb.drivers.client import ClientConnection
 from alb.drivers.link import LINK_NAME, Link, receive_socket
-from alb.drivers.sockets import (
-    BACKLOG,
-    is_out_of_files,
-    is_out_of_sockets,
-    raise_open_files,
-)
-from alb.drivers.upstream import UpstreamConnection
-from alb.errors import Failure
+from alb.drivers.sockets import BACKLOG, raise_open_files
 from alb.model import NO_VERSION, Listener, TargetId
 from alb.ports import (
     Acknowledged,
@@ -47,6 +41,7 @@ from alb.ports import (
     Drain,
     Drained,
     HealthReport,
+    ListenerCertificates,
     Manifest,
     Message,
     Section,
@@ -59,11 +54,6 @@ from foundation.clock import Clock, SystemClock
 SWEEP_S: Final = 0.5
 """Resolution of every timeout, and how often we say that we live."""
 REPORT_S: Final = 1.0
-CONNECT_S: Final = 10.0
-"""AWS's connection timeout to targets."""
-CONNECT_AGAIN_S: Final = (0.1, 0.2, 0.3, 0.4)
-"""Pauses before targets are tried again when all have refused. An engine that
-starts writes its port rules anew: for a quarter of a second its tasks refuse."""
 POOL_IDLE_S: Final = 4.0
 """Shorter than the keep-alive of usual servers (5 s and up): we hang up first."""
 SLICE_S: Final = 0.002
@@ -73,6 +63,9 @@ FILES_APART: Final = 32
 """At least so many that are not for clients."""
 _GC_THRESHOLD: Final = 50_000
 """Requests make few cycles; looking for them 70 times as seldom costs nothing."""
+
+Place = tuple[str, int]
+"""Address and port."""
 
 _log = logging.getLogger("alb.worker")
 
@@ -87,8 +80,10 @@ class Worker:
         self._clock = clock
         self._table = Table(slot)
         self._doors: dict[str, Door] = {}
-        self._sockets: dict[tuple[str, int], socket.socket] = {}
-        self._sites: dict[tuple[str, int], asyncio.AbstractServer] = {}
+        self._doors_at: dict[Place, Door] = {}
+        self._certificates: dict[str, ListenerCertificates] = {}
+        self._sockets: dict[Place, socket.socket] = {}
+        self._sites: dict[Place, asyncio.AbstractServer] = {}
         self._sections: dict[str, Section] = {}
         self._compiled: dict[Listener, CompiledRules] = {}
         self._manifest: Manifest | None = None
@@ -100,6 +95,7 @@ class Worker:
         self.time_s = clock.now_s
         self.client_files_max = _for_clients(raise_open_files())
         self.trace_prefix = os.urandom(6).hex().encode()
+        self._connector = Connector(self._close_pools)
         self._logs = Logs(self.trace_prefix.decode(), clock)
 
     async def run(self) -> None:
@@ -129,6 +125,9 @@ class Worker:
                 match await self._receive():
                     case Section() as section:
                         self._sections[section.digest] = section
+                    case ListenerCertificates() as served:
+                        self._certificates[served.listener] = served
+                        self._certify(served.listener)
                     case Manifest() as manifest:
                         self._manifest = manifest
                         self._work.set()
@@ -233,34 +232,46 @@ class Worker:
             if door is not None:
                 door.take(state)
                 door.draining = self._ending.is_set()
-                continue
-            self._doors[name] = Door(
-                self, state, self._clock.now_s(), self._clock.unix_s()
-            )
-        for name in self._doors.keys() - self._table.listeners.keys():
-            listener = self._doors[name].listener
-            for address in listener.addresses:
-                self._close_site((address, listener.port))
+            else:
+                now_s, unix_s = self._clock.now_s(), self._clock.unix_s()
+                self._doors[name] = Door(self, state, now_s, unix_s)
+            self._certify(name)
+        gone = self._doors.keys() - self._table.listeners.keys()
+        for name in gone:
             self._doors[name].draining = True
-
-    async def _open_sites(self) -> None:
-        """Accept on every socket that is here and wanted."""
-        wanted = {
-            (address, state.listener.port): name
+            self._certificates.pop(name, None)
+        self._doors_at = {
+            (address, state.listener.port): self._doors[name]
             for name, state in self._table.listeners.items()
             for address in state.listener.addresses
         }
-        for place in self._sockets.keys() & wanted.keys() - self._sites.keys():
-            door = self._doors[wanted[place]]
+        for place in self._sites.keys() - self._doors_at.keys():
+            self._close_site(place)
+
+    def _certify(self, name: str) -> None:
+        """Have handshakes begin with the newest certificates."""
+        door, served = self._doors.get(name), self._certificates.get(name)
+        if door is not None and served is not None and door.listener.is_secure:
+            door.handshakes.take(door.listener.ssl_policy, served)
+
+    async def _open_sites(self) -> None:
+        """Accept on every socket that is here and wanted."""
+        here = self._sockets.keys() & self._doors_at.keys()
+        for place in here - self._sites.keys():
             self._sites[place] = await asyncio.get_running_loop().create_server(
-                partial(ClientConnection, door),
+                partial(self._accept, place),
                 sock=self._sockets[place],
                 backlog=BACKLOG,
             )
-        for place in self._sites.keys() - wanted.keys():
-            self._close_site(place)
 
-    def _close_site(self, place: tuple[str, int]) -> None:
+    def _accept(self, place: Place) -> asyncio.Protocol:
+        """Return who serves a connection that came in there."""
+        door = self._doors_at[place]
+        if door.listener.is_secure:
+            return door.handshakes.accept()
+        return ClientConnection(door)
+
+    def _close_site(self, place: Place) -> None:
         site = self._sites.pop(place, None)
         self._sockets.pop(place, None)
         if site is not None:
@@ -270,41 +281,7 @@ class Worker:
 
     def connect(self, exchange: Exchange, target: TargetState) -> None:
         assert self._tasks is not None
-        self._tasks.create_task(self._connect(exchange, target))
-
-    async def _connect(self, exchange: Exchange, target: TargetState) -> None:
-        try:
-            async with asyncio.timeout(CONNECT_S):
-                upstream = await self._open(exchange, target)
-        except TimeoutError:
-            exchange.on_not_connected(Failure.CONNECT_TIMEOUT)
-        except OSError as problem:
-            lacking = is_out_of_sockets(problem)
-            exchange.on_not_connected(
-                Failure.NO_SOCKET if lacking else Failure.CONNECT_REFUSED
-            )
-        else:
-            if upstream.transport.is_closing():  # accepted, and hung up
-                exchange.on_not_connected(Failure.CONNECT_REFUSED)
-            else:
-                exchange.on_connected(upstream)
-
-    async def _open(
-        self, exchange: Exchange, target: TargetState
-    ) -> UpstreamConnection:
-        """Open a connection, patiently if it is the last attempt. Raises OSError."""
-        for pause_s in CONNECT_AGAIN_S:
-            try:
-                return await _connected(target)
-            except OSError as problem:
-                if is_out_of_files(problem) and self._close_pools():
-                    await asyncio.sleep(0)  # their files are free behind this turn
-                    continue
-                if not exchange.is_last_attempt:
-                    raise
-            await asyncio.sleep(pause_s)
-            target = exchange.switch_target() or target
-        return await _connected(target)
+        self._tasks.create_task(self._connector.connect(exchange, target))
 
     def _close_pools(self) -> bool:
         """Close what waits for requests to come; return whether anything did."""
@@ -377,7 +354,7 @@ class Worker:
         """Accept nothing more, let requests end, close what is idle."""
         for place in [*self._sites]:
             self._close_site(place)
-        while any(door.clients for door in self._doors.values()):
+        while any(door.is_busy for door in self._doors.values()):
             if self._clock.now_s() >= self._drained_by_s:
                 break
             await asyncio.sleep(SWEEP_S / 10)
@@ -395,13 +372,6 @@ class Worker:
 def _for_clients(open_files: int) -> int:
     """Leave a quarter to connections to targets, which many clients share."""
     return open_files - max(FILES_APART, open_files // 4)
-
-
-async def _connected(target: TargetState) -> UpstreamConnection:
-    _, upstream = await asyncio.get_running_loop().create_connection(
-        lambda: UpstreamConnection(target), target.host, target.port
-    )
-    return upstream
 
 
 async def _serve(options: argparse.Namespace) -> None:

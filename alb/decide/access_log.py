@@ -17,11 +17,13 @@ import re
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
+from alb.decide.certificates import TlsFacts
 from alb.decide.request import RequestHead
 
 USER_AGENT_MAX: Final = 8 * 1024
 NOT_SENT: Final = -1.0
 """A time that did not come: nothing was sent to a target, or nothing came back."""
+_PLAIN: Final = TlsFacts(b"-", b"-")
 _UNSAFE: Final = re.compile(rb"[^ !#-\[\]-~]")
 _USER_AGENT: Final = re.compile(rb"\r\nuser-agent:[ \t]*+([^\r]*+)", re.IGNORECASE)
 _FIELDS: Final = (
@@ -96,6 +98,7 @@ class AccessEntry:
     transformed_uri: bytes = b"-"
     transform_status: bytes = b"-"
     websocket: bool = False
+    tls: TlsFacts | None = None
     reason: str = ""
     """Ours: what failed or was refused, in one word."""
 
@@ -111,6 +114,13 @@ class AccessEntry:
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.targets.append(shown.encode())
         self.target_statuses.append(b"-")
+
+
+class Peer(NamedTuple):
+    """Who is connected."""
+
+    ip: bytes
+    port: int
 
 
 class Moment(NamedTuple):
@@ -143,6 +153,7 @@ class LogOf:
     def __init__(self, balancer: str, protocol: str, address: str, port: int) -> None:
         self.balancer = balancer.encode()
         self.protocol = protocol.lower().encode()
+        self.websocket = b"wss" if self.protocol == b"https" else b"ws"
         self.address = address.encode()
         self.port = b"%d" % port
         self.calendar = Calendar()
@@ -170,15 +181,18 @@ def json_line(entry: AccessEntry, log: LogOf, now: Moment) -> bytes:
 
 
 def connection_line(
-    log: LogOf, ip: bytes, port: int, connection: bytes, now: Moment
+    log: LogOf, peer: Peer, connection: bytes, tls: TlsFacts | None, now: Moment
 ) -> bytes:
     """Return one line of the connection log. Without TLS most fields are absent."""
-    stamp = log.calendar.stamp(now.unix_s)
-    return b'%b %b %d %b - - - "-" - - - %b -\n' % (
-        stamp,
-        ip,
-        port,
+    settled = b"- - -"
+    if tls is not None:
+        settled = b"%b %b %.3f" % (tls.protocol, tls.cipher, tls.latency_s)
+    return b'%b %b %d %b %b "-" - - - %b -\n' % (
+        log.calendar.stamp(now.unix_s),
+        peer.ip,
+        peer.port,
         log.port,
+        settled,
         connection,
     )
 
@@ -191,8 +205,9 @@ def _values(entry: AccessEntry, log: LogOf, now: Moment) -> tuple[bytes, ...]:
     after = b"0.000" if answered else b"-1"
     created_unix_s = now.unix_s - (now.now_s - entry.created_s)
     target_status = entry.target_statuses[-1] if entry.target_statuses else b"-"
+    tls = entry.tls or _PLAIN
     return (
-        b"ws" if entry.websocket else log.protocol,
+        log.websocket if entry.websocket else log.protocol,
         log.calendar.stamp(now.unix_s),
         log.balancer,
         entry.client,
@@ -206,12 +221,12 @@ def _values(entry: AccessEntry, log: LogOf, now: Moment) -> tuple[bytes, ...]:
         b"%d" % entry.sent,
         _request(entry.head, log),
         _user_agent(entry.head),
-        b"-",
-        b"-",
+        tls.cipher,
+        tls.protocol,
         entry.group,
         entry.trace,
-        b"-",
-        b"-",
+        tls.server_name,
+        tls.certificate,
         b"%d" % entry.rule_priority if entry.rule_priority >= 0 else b"-",
         log.calendar.stamp(created_unix_s),
         entry.action,

@@ -17,6 +17,7 @@ import socket
 import struct
 from typing import Final, Protocol, cast
 
+from alb.decide.certificates import TlsFacts
 from alb.decide.chunked import ChunkDecoder, ChunksMalformed
 from alb.decide.desync import scan
 from alb.decide.request import RequestHead
@@ -117,6 +118,8 @@ class ClientConnection(asyncio.Protocol):
         "peer_ip",
         "peer_port",
         "reading_paused",
+        "tls",
+        "tls_lines",
         "transport",
         "writing_paused",
     )
@@ -135,6 +138,10 @@ class ClientConnection(asyncio.Protocol):
         """The X-Forwarded-For line of requests that bring none along; the door's."""
         self.counters = NOWHERE
         """Where its requests and bytes are counted; the door says."""
+        self.tls: TlsFacts | None = None
+        """None: the connection is plain."""
+        self.tls_lines = b""
+        """The header lines that tell targets of it; the door's."""
         self.exchange: Exchange | None = None
         self.born_at = self.active_at = door.now_s
         self.writing_paused = False

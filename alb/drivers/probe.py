@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import os
 import re
+import ssl
 from collections.abc import Callable
 from typing import Final, cast
 
 from alb.decide.health import Answered, Failed, NotMade, ProbeOutcome, TimedOut
+from alb.drivers.tls_contexts import target_context
 from alb.model import HealthCheck
 
 HEAD_MAX_BYTES: Final = 32 * 1024
@@ -33,7 +36,7 @@ _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})(?: [^\r\n]*)?\r?\n")
 _INTERIM: Final = range(100, 200)
 _SWITCHING: Final = 101
-_PORT_HTTP: Final = 80
+_PORTS: Final = {"HTTP": 80, "HTTPS": 443}
 
 _OUR_FAULT: Final = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
@@ -43,21 +46,24 @@ _OUR_FAULT: Final = frozenset(
 async def probe(host: str, port: int, check: HealthCheck) -> ProbeOutcome:
     """Check ``host:port`` once. Never raises; ends soon after the timeout."""
     loop = asyncio.get_running_loop()
-    exchange = _Exchange(_request(host, port, check.path), loop.create_future())
+    exchange = _Exchange(_request(host, port, check), loop.create_future())
     limit = asyncio.timeout(None)
     patience = _Patience(loop, check.timeout_s, lambda: limit.reschedule(loop.time()))
     try:
         async with limit:
-            await loop.create_connection(lambda: exchange, host, port)
+            if check.protocol == "HTTPS":
+                await loop.create_connection(
+                    lambda: exchange, host, port, ssl=_tls(), server_hostname=""
+                )
+            else:
+                await loop.create_connection(lambda: exchange, host, port)
             return await exchange.outcome
     except TimeoutError:
         if patience.was_busy:
             return NotMade("the prober itself had no time")
         return TimedOut()
     except OSError as problem:
-        if problem.errno in _OUR_FAULT:
-            return NotMade(os.strerror(problem.errno))
-        return Failed(_words(problem))
+        return _failure(problem)
     except UnicodeError:
         return Failed("the host name is invalid")
     finally:
@@ -65,12 +71,26 @@ async def probe(host: str, port: int, check: HealthCheck) -> ProbeOutcome:
         exchange.end()
 
 
-def _request(host: str, port: int, path: str) -> bytes:
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    return target_context()
+
+
+def _failure(problem: OSError) -> ProbeOutcome:
+    if isinstance(problem, ssl.SSLError):
+        words = (problem.reason or "connection closed").replace("_", " ").lower()
+        return Failed(f"the TLS handshake failed: {words}")
+    if problem.errno in _OUR_FAULT:
+        return NotMade(os.strerror(problem.errno))
+    return Failed(_words(problem))
+
+
+def _request(host: str, port: int, check: HealthCheck) -> bytes:
     name = f"[{host}]" if ":" in host else host
-    if port != _PORT_HTTP:
+    if port != _PORTS[check.protocol]:
         name += f":{port}"
     return (
-        f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n"
+        f"GET {check.path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n"
         "User-Agent: ELB-HealthChecker/2.0\r\nAccept-Encoding: gzip, compressed\r\n\r\n"
     ).encode()
 

@@ -12,10 +12,12 @@ from alb.decide.access_log import (
     AccessEntry,
     LogOf,
     Moment,
+    Peer,
     connection_line,
     json_line,
     line,
 )
+from alb.decide.certificates import TlsFacts
 from alb.decide.names import balancer_id
 from alb.model import Listener, LogFiles
 
@@ -72,8 +74,11 @@ class ListenerLog:
         write = json_line if self.files.json else line
         self.lines.add(write(entry, self._of, now))
 
-    def connected(self, ip: bytes, port: int, connection: int, now: Moment) -> None:
-        self.lines.add(connection_line(self._of, ip, port, self._id(connection), now))
+    def connected(
+        self, peer: Peer, connection: int, tls: TlsFacts | None, now: Moment
+    ) -> None:
+        """Tell of a connection; 0 is one whose handshake failed."""
+        self.lines.add(connection_line(self._of, peer, self._id(connection), tls, now))
 
     def _id(self, connection: int) -> bytes:
         return b"TID_%b%020x" % (self._unique, connection)

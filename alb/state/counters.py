@@ -33,12 +33,15 @@ class ListenerCounters:
         "rejected_connections",
         "requests",
         "rule_evaluations",
+        "tls_errors",
     )
 
     def __init__(self) -> None:
         self.new_connections = 0
         self.rejected_connections = 0
         """Closed as soon as they were accepted: the worker has as many as it can."""
+        self.tls_errors = 0
+        """Handshakes that clients began and that failed."""
         self.requests = 0
         self.rule_evaluations = 0
         """Rules up to the one that matched; the default rule is not counted."""
@@ -83,6 +86,7 @@ class ListenerCounters:
             "forwardedInvalidHeaders": self.forwarded_invalid_headers,
             "bytesIn": self.client_bytes_in,
             "bytesOut": self.client_bytes_out,
+            "tlsErrors": self.tls_errors,
             "logLinesDropped": log_lines_dropped,
         }
         totals |= {f"elb.{status}": n for status, n in self.by_status.items()}
@@ -101,11 +105,13 @@ class TargetCounters:
         "latency",
         "requests",
         "retries",
+        "tls_errors",
     )
 
     def __init__(self) -> None:
         self.requests = 0
         self.connection_errors = 0
+        self.tls_errors = 0
         self.retries = 0
         self.cut = 0
         self.by_class = [0] * 10
@@ -117,6 +123,7 @@ class TargetCounters:
         totals = {
             "requests": self.requests,
             "connectionErrors": self.connection_errors,
+            "tlsErrors": self.tls_errors,
             "retries": self.retries,
             "cut": self.cut,
         }

@@ -8,7 +8,13 @@ took its sockets with it, and what it held would be stale.
 from __future__ import annotations
 
 from alb.model import NO_VERSION, Listener
-from alb.ports import Content, HealthReport, Manifest, Section
+from alb.ports import (
+    Content,
+    HealthReport,
+    ListenerCertificates,
+    Manifest,
+    Section,
+)
 
 
 class Holdings:
@@ -19,6 +25,8 @@ class Holdings:
         self.manifest = Manifest(NO_VERSION, ())
         self.health = HealthReport({})
         self._sections: dict[str, Section] = {}
+        self.certificates: dict[str, ListenerCertificates] = {}
+        """By listener; held in memory alone, as all of this."""
 
     def greet(self, epoch: int) -> bool:
         """Whether a control of `epoch` may decide; it does if none higher has."""
@@ -40,7 +48,13 @@ class Holdings:
             return False
         self.manifest = manifest
         self._sections = {digest: self._sections[digest] for digest in manifest.digests}
+        listeners = {one.name for one in self.contents() if isinstance(one, Listener)}
+        for gone in self.certificates.keys() - listeners:
+            del self.certificates[gone]
         return True
+
+    def certify(self, served: ListenerCertificates) -> None:
+        self.certificates[served.listener] = served
 
     def sections(self) -> tuple[Section, ...]:
         """Return the sections of the present manifest, in its order."""

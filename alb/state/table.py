@@ -61,11 +61,14 @@ class TargetState:
         "idle",
         "in_flight",
         "port",
+        "secure",
         "wanted",
     )
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, secure: bool = False) -> None:
         self.id = target.id
+        self.secure = secure
+        """Whether connections to it are TLS."""
         self.host = target.host
         self.port = target.port
         self.draining = False
@@ -76,6 +79,11 @@ class TargetState:
         self.avoid_until_s = 0.0
         self.idle: list[Idle] = []
         self.counters = TargetCounters()
+
+    def reaches(self, target: Target, *, secure: bool) -> bool:
+        """Whether connections to this are connections to that."""
+        ours = (self.host, self.port, self.secure)
+        return ours == (target.host, target.port, secure)
 
     def take_idle(self, now_s: float) -> Idle | None:
         """Return the connection used last that has not ended, or None.
@@ -150,10 +158,11 @@ class GroupState:
         before, self.targets = self.targets, {}
         self.content = content
         self.arn = target_group_arn(content.group.name).encode()
+        secure = content.group.protocol == "HTTPS"
         for target in content.targets:
             state = before.get(target.id)
-            if state is None or (state.host, state.port) != (target.host, target.port):
-                state = TargetState(target)
+            if state is None or not state.reaches(target, secure=secure):
+                state = TargetState(target, secure=secure)
             else:
                 del before[target.id]
             self.targets[target.id] = state

@@ -33,6 +33,8 @@ from controlplane.cluster_file.source import Entries, Entry, Items, Node, Scalar
 from controlplane.problems import did_you_mean
 
 NOT_BUILT: Final = "is not built yet"
+LISTED_MAX: Final = 12
+"""Values of a field that a message lists; of more it names the nearest."""
 IGNORED: Final = "is not built yet and is ignored"
 DIGITS_MAX: Final = 18
 SHOWN_MAX: Final = 60
@@ -306,8 +308,11 @@ def _choice(text: str, kind: Kind, findings: Findings) -> object:
         raise _Wrong(f'"{text}" {NOT_BUILT}')
     if text in kind.values:
         return text
-    options = " or ".join(filter(None, (", ".join(kind.values[:-1]), kind.values[-1])))
     hint = did_you_mean(text, (*kind.values, *kind.later))
+    if len(kind.values) > LISTED_MAX:
+        first = kind.values[0]
+        raise _Wrong(f"is none of AWS's, such as {first} (got {quoted(text)}){hint}")
+    options = " or ".join(filter(None, (", ".join(kind.values[:-1]), kind.values[-1])))
     raise _Wrong(f"must be {options} (got {quoted(text)}){hint}")
 
 

@@ -7,6 +7,7 @@ text -> source.read -> decode -> meaning -> ClusterFile
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from autoscaler.model import ScalableTarget
 from controlplane.cluster_file.decode import decode
@@ -34,15 +35,22 @@ from controlplane.cluster_file.source import Entries, Scalar, read
 from controlplane.problems import ConfigInvalid, Severity
 from scheduler.model import Service
 
+if TYPE_CHECKING:
+    from controlplane.tls.disk import Disk
 
-def load(file: str, text: str, variables: Mapping[str, str]) -> ClusterFile:
+
+def load(
+    file: str, text: str, variables: Mapping[str, str], disk: Disk | None = None
+) -> ClusterFile:
     """Return what `text` says, with its warnings; `file` is how messages name it.
+
+    With a `disk` the files that it names are looked at too.
 
     Raises ConfigInvalid with every problem of the file, sorted by place. Where
     the YAML itself cannot be read there is one.
     """
     node = read(file, text, variables)
-    findings = Findings(strict=_is_strict(node))
+    findings = Findings(strict=_is_strict(node), disk=disk)
     root = decode(node, CLUSTER_FILE, findings)
     result = _cluster_file(root, findings)
     if errors := findings.sorted(Severity.ERROR):

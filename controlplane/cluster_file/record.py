@@ -7,11 +7,14 @@ as its default (or as nothing), so that one mistake is told once.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from controlplane.cluster_file.kinds import Shape
 from controlplane.cluster_file.source import Entries, Entry, Node
 from controlplane.problems import Problem, Severity
+
+if TYPE_CHECKING:
+    from controlplane.tls.disk import Disk
 
 BROKEN: Final = object()
 """Stands for a value that had a problem, until the record leaves it out."""
@@ -29,6 +32,8 @@ class Findings:
     """What was found wrong so far. Each place and message is kept once."""
 
     strict: bool = False
+    disk: Disk | None = None
+    """Where the files that the cluster file names are looked at; None: nowhere."""
     problems: dict[tuple[int, int, str], Problem] = field(default_factory=dict)
 
     def error(self, where: Node | Entry | Place, path: str, message: str) -> None:

@@ -179,7 +179,9 @@ def _tell_addresses(control: Control, output: str) -> None:
         say_json({"control": address, "listeners": listeners})
         return
     for listener in listeners:
-        say(str(TcpAddress(str(listener["address"]), int(listener["port"]))))
+        scheme = str(listener["protocol"]).lower()
+        at = str(TcpAddress(str(listener["address"]), int(listener["port"])))
+        say(at.replace("http", scheme, 1))
     say(f"control {address}")
 
 

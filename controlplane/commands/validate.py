@@ -52,9 +52,11 @@ def check(place: Place) -> ClusterFile:
 def load(place: Place) -> ClusterFile:
     """Read and decode the file. Raises ConfigInvalid with every problem, OSError."""
     from controlplane import cluster_file  # noqa: PLC0415 - parsing takes its time
+    from controlplane.tls.disk import LocalDisk  # noqa: PLC0415 - lazy
 
     text = place.text()
-    return cluster_file.load(str(place.file), text, variables_in(text))
+    disk = LocalDisk(place.file.parent)
+    return cluster_file.load(str(place.file), text, variables_in(text), disk)
 
 
 def _documents(place: Place, problems: Sequence[Problem]) -> list[dict[str, object]]:

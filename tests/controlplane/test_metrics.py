@@ -27,6 +27,7 @@ LISTENER = Counters(
         "requests": 12,
         "newConnections": 3,
         "redirects": 1,
+        "tlsErrors": 3,
         "fixedResponses": 2,
         "bytesIn": 100,
         "bytesOut": 200,
@@ -36,7 +37,14 @@ LISTENER = Counters(
     }
 )
 GROUP = Counters(
-    {"requests": 7, "connectionErrors": 1, "retries": 1, "cut": 0, "target.2xx": 6},
+    {
+        "requests": 7,
+        "connectionErrors": 1,
+        "tlsErrors": 2,
+        "retries": 1,
+        "cut": 0,
+        "target.2xx": 6,
+    },
     ((bucket_of(100), 1), (bucket_of(5_000), 5), (BUCKETS - 1, 1)),
 )
 FIRST = {
@@ -131,6 +139,8 @@ def test_what_was_measured_is_shown(picture: Picture) -> None:
         ("alb_registered_target_requests_in_flight", SECOND, 1.0),
         ("alb_registered_target_requests_total", FIRST, 7.0),
         ("alb_registered_target_connection_errors_total", FIRST, 1.0),
+        ("alb_client_tls_negotiation_errors_total", {"listener": "http-80"}, 3.0),
+        ("alb_target_group_tls_negotiation_errors_total", {"target_group": "web"}, 2.0),
         ("alb_registered_target_responses_total", {**FIRST, "class": "2xx"}, 6.0),
         ("alb_registered_target_response_time_seconds_count", FIRST, 7.0),
         ("alb_service_desired_tasks", {"service": "web"}, 3.0),

@@ -8,6 +8,7 @@ REQUESTS = "alb/app/test_requests.py"
 RESPONSES = "alb/app/test_responses.py"
 FAILURES = "alb/app/test_failures.py"
 ATTRIBUTES = "alb/app/test_attributes.py"
+HTTPS_TESTS = "alb/app/test_https.py"
 DESYNC = "alb/decide/test_desync.py"
 ALLOWED = f"{DESYNC}::test_what_a_mode_allows_is_written_anew_and_the_rest_refused"
 NEVER = f"{DESYNC}::test_what_has_no_single_reading_is_refused_in_every_mode"
@@ -164,7 +165,10 @@ LOAD_BALANCER = Section(
             "`routing.http.xff_client_port.enabled`",
             f"{ATTRIBUTES}::test_x_forwarded_for_as_the_mode_has_it",
         ),
-        not_yet("`routing.http.x_amzn_tls_version_and_cipher_suite.enabled`"),
+        live(
+            "`routing.http.x_amzn_tls_version_and_cipher_suite.enabled`",
+            f"{HTTPS_TESTS}::test_targets_hear_version_and_cipher_from_us_alone",
+        ),
         *(
             live(
                 f"`{log}.s3.{part}`",
@@ -214,8 +218,13 @@ LISTENER = Section(
             )
             for part in CLIENT_CERTIFICATE
         ),
-        not_yet("`routing.http.request.x_amzn_tls_version.header_name`"),
-        not_yet("`routing.http.request.x_amzn_tls_cipher_suite.header_name`"),
+        *(
+            live(
+                f"`routing.http.request.x_amzn_tls_{what}.header_name`",
+                f"{HTTPS_TESTS}::test_the_headers_that_tell_of_tls_may_have_other_names",
+            )
+            for what in ("version", "cipher_suite")
+        ),
     ),
 )
 
@@ -223,10 +232,43 @@ HTTPS = Section(
     "HTTPS listeners",
     "ALB user guide, HTTPS listeners, security policies",
     (
-        not_yet("HTTPS listeners"),
-        not_yet("certificates by SNI"),
-        not_yet("security policies by AWS's names"),
-        not_yet("certificates replaced while serving"),
+        live(
+            "HTTPS listeners",
+            f"{HTTPS_TESTS}::test_many_requests_and_pipelined_ones_share_a_connection",
+            differs="certificates are PEM files; only http/1.1 is agreed on",
+        ),
+        live(
+            "WebSocket over TLS",
+            f"{HTTPS_TESTS}::test_a_websocket_is_a_tunnel_that_may_end_one_way_first",
+        ),
+        live(
+            "certificates by SNI, the default one, wildcards",
+            "alb/decide/test_certificates.py::test_choice",
+            differs="an exact name comes before a wildcard",
+        ),
+        live(
+            "smart selection: RSA or ECDSA as the client can verify",
+            f"{HTTPS_TESTS}::test_of_two_types_of_key_a_client_gets_the_one_it_can_verify",
+        ),
+        live(
+            "security policies by AWS's names",
+            f"{HTTPS_TESTS}::test_a_policy_agrees_to_its_versions_and_no_others",
+            differs="where TLS 1.3 is allowed all three of its suites are offered, under FIPS names too; "
+            "DES-CBC3-SHA of TLS-1-0-2015-04 is in no OpenSSL of today; the default is TLS13-1-2-2021-06",
+        ),
+        not_yet(
+            "post-quantum security policies (…-PQ-2025-09)",
+            "Python's ssl chooses no key exchange",
+        ),
+        live(
+            "certificates replaced while serving",
+            "controlplane/tls/test_certificates.py::test_a_pair_that_is_replaced_is_served_without_a_command",
+            differs="when the files change, and by `alb apply`",
+        ),
+        live(
+            "no redirect from HTTPS to HTTP",
+            "controlplane/cluster_file/test_mistakes.py::test_a_mistake_is_told_in_these_words",
+        ),
         absent("mutual TLS", "needs a mutual-TLS client"),
     ),
 )

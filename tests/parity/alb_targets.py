@@ -6,6 +6,7 @@ from tests.parity.rows import Section, absent, live, not_yet
 
 HEALTH = "alb/decide/test_health.py"
 PROBING = "alb/decide/test_probing.py"
+HTTPS_TARGETS = "alb/app/test_https_targets.py"
 PROBE = "alb/drivers/test_probe.py"
 NODE = "live/test_node.py"
 
@@ -21,7 +22,20 @@ GROUPS = Section(
         ),
         absent("target type lambda", "needs AWS itself"),
         absent("protocol versions HTTP2 and GRPC, 464", "not over HTTP/1.1"),
-        not_yet("protocol HTTPS"),
+        live(
+            "protocol HTTPS, certificates not validated",
+            f"{HTTPS_TARGETS}::test_a_target_is_checked_and_reached_by_tls_and_its_connection_kept",
+        ),
+        live(
+            "10 s for a target's TLS handshake, 504",
+            f"{HTTPS_TARGETS}::test_a_target_that_never_finishes_its_handshake_is_a_504",
+            differs="other targets are tried first",
+        ),
+        live(
+            "a target's TLS handshake that fails, 502",
+            f"{HTTPS_TARGETS}::test_a_target_that_speaks_no_tls_is_a_502_and_counted",
+            differs="other targets are tried first",
+        ),
         live(
             "round robin",
             "alb/decide/test_balance.py::"
@@ -97,7 +111,10 @@ CHECKS = Section(
             differs="intervals and timeouts from 1 s unless strictAwsLimits",
         ),
         live("matcher: codes, lists, ranges", f"{HEALTH}::test_matcher"),
-        not_yet("healthCheckProtocol HTTPS"),
+        live(
+            "healthCheckProtocol HTTPS",
+            f"{HTTPS_TARGETS}::test_a_check_by_tls_fails_where_there_is_none",
+        ),
         not_yet("healthCheckEnabled false"),
         absent("gRPC health checks", "not over HTTP/1.1"),
         live(

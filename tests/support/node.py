@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from alb.model import (
     TargetId,
     WeightedGroup,
 )
+from tests.support.certificates import Pair, serving
 
 DEADLINE_S = 20.0
 QUICK = HealthCheck(path="/healthz", interval_s=0.5, timeout_s=0.5)
@@ -68,7 +70,7 @@ class Node:
     registered: list[str] = field(default_factory=list)
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
-    async def serve(
+    async def serve(  # noqa: PLR0913 - what a test changes, one argument each
         self,
         targets: dict[str, Sequence[int]],
         *,
@@ -76,10 +78,13 @@ class Node:
         attributes: LoadBalancerAttributes | None = None,
         delay_s: float = 5.0,
         listener: Mapping[str, Any] | None = None,
+        group: Mapping[str, Any] | None = None,
     ) -> None:
         """Serve groups of fixed local ports; the first group is the default."""
+        common = {"health_check": QUICK, **(group or {})}
         groups = tuple(
-            TargetGroup(name, QUICK, deregistration_delay_s=delay_s) for name in targets
+            TargetGroup(name, deregistration_delay_s=delay_s, **common)
+            for name in targets
         )
         front = Listener(
             self.port,
@@ -92,10 +97,14 @@ class Node:
         for name in self.registered:
             self.balancer.forget(TargetId(name))
         self.registered.clear()
-        for group, ports in targets.items():
+        for name, ports in targets.items():
             for port in ports:
-                self.register(f"{group}-{port}", group, port)
+                self.register(f"{name}-{port}", name, port)
         await self.ready()
+
+    def certify(self, *pairs: Pair) -> None:
+        """Have the HTTPS listener serve these, the default first."""
+        self.balancer.certify(serving(f"https-{self.port}", *pairs))
 
     def register(self, name: str, group: str, port: int) -> None:
         self.registered.append(name)
@@ -219,8 +228,13 @@ class Origin:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
-    async def start(self, port: int = 0, host: str = "127.0.0.1") -> Origin:
-        self._server = await asyncio.start_server(self._serve, host, port)
+    async def start(
+        self,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+    ) -> Origin:
+        self._server = await asyncio.start_server(self._serve, host, port, ssl=tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

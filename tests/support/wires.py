@@ -137,8 +137,10 @@ class World:
         targets: int = 2,
         attributes: LoadBalancerAttributes = TIMEOUTS,
         rules: tuple[Rule, ...] = (),
+        protocol: str = "HTTP",
     ) -> None:
         self.attributes = attributes
+        self.protocol = protocol
         self.rules = rules
         self.loop = asyncio.new_event_loop()
         self.now_s = 1000.0
@@ -162,7 +164,11 @@ class World:
         )
         self.registered = targets
         listener = Listener(
-            8080, self.DEFAULT, (rule, *self.rules), attributes=self.attributes
+            8080,
+            self.DEFAULT,
+            (rule, *self.rules),
+            self.protocol,
+            attributes=self.attributes,
         )
         self._version += 1
         group = GroupTargets(TargetGroup("web"), targets)

@@ -134,8 +134,7 @@ LOAD_BALANCER_ATTRIBUTES: Final = attributes(
         Flag(),
         _LB_ATTRIBUTE,
         default=False,
-        status=_IGNORED,
-        note="HTTP listeners have neither",
+        note="tells targets, and lets no client tell them",
     ),
     Field(
         "ipv6.deny_all_igw_traffic",
@@ -273,7 +272,13 @@ _TG = "ELBv2 CreateTargetGroup"
 TARGET_GROUP: Final = shape(
     "TargetGroup",
     Field("name", ELB_NAME, _TG, required=True),
-    Field("protocol", Choice(("HTTP",), later=("HTTPS",)), _TG, "HTTP"),
+    Field(
+        "protocol",
+        Choice(("HTTP", "HTTPS")),
+        _TG,
+        "HTTP",
+        note="HTTPS: the certificates of targets are not validated",
+    ),
     Field("protocolVersion", Choice(("HTTP1",), later=("HTTP2", "GRPC")), _TG, "HTTP1"),
     Field("port", Whole(1, 65_535), _TG, note="of fixed targets that name none"),
     Field("targetType", Choice(("instance", "ip"), later=("lambda",)), _TG, "instance"),
@@ -284,7 +289,7 @@ TARGET_GROUP: Final = shape(
         note="of fixed targets; either where left out",
     ),
     Field("healthCheckEnabled", Flag(), _TG, default=True, status=_REFUSED),
-    Field("healthCheckProtocol", Choice(("HTTP",), later=("HTTPS",)), _TG, "HTTP"),
+    Field("healthCheckProtocol", Choice(("HTTP", "HTTPS")), _TG, "HTTP"),
     Field(
         "healthCheckPath",
         Text("/[!-~]{0,1023}", "start with / and be at most 1024 visible characters"),

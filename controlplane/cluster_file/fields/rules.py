@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from alb.decide.tls_policies import DEFAULT_POLICY, LATER, POLICIES
 from controlplane.cluster_file.kinds import (
-    Anything,
     Choice,
     Each,
     Field,
@@ -276,22 +276,61 @@ LISTENER_ATTRIBUTES: Final = attributes(
             "x_amzn_mtls_clientcert_subject",
             "x_amzn_mtls_clientcert_validity",
             "x_amzn_mtls_clientcert_leaf",
-            "x_amzn_tls_version",
-            "x_amzn_tls_cipher_suite",
         )
     ),
+    *(
+        Field(
+            f"{_REQUEST}x_amzn_tls_{what}.header_name",
+            Text("[A-Za-z0-9-]{0,40}", "be 1-40 of A-Z a-z 0-9 -", shortest=0),
+            _ATTRIBUTE,
+            "",
+            note=f"left out: x-amzn-tls-{what.replace('_', '-')}",
+        )
+        for what in ("version", "cipher_suite")
+    ),
+)
+
+CERTIFICATE: Final = shape(
+    "Certificate",
+    Field(
+        "certificate",
+        Text(),
+        "ACM ImportCertificate",
+        required=True,
+        note="a PEM file; it may hold its chain too",
+    ),
+    Field(
+        "privateKey",
+        Text(),
+        "ACM ImportCertificate",
+        required=True,
+        note="a PEM file, not encrypted",
+    ),
+    Field("certificateChain", Text(), "ACM ImportCertificate", note="a PEM file"),
+    refused("certificateArn", "ELBv2 Certificate", "certificates are files here"),
 )
 
 _LISTENER = "ELBv2 CreateListener"
 LISTENER: Final = shape(
     "Listener",
     Field("port", Whole(1, 65_535), _LISTENER, required=True),
-    Field("protocol", Choice(("HTTP",), later=("HTTPS",)), _LISTENER, default="HTTP"),
+    Field("protocol", Choice(("HTTP", "HTTPS")), _LISTENER, default="HTTP"),
     Field("rules", Each(RULE, key="priority"), _LISTENER),
     Field("defaultActions", Each(ACTION, 1), _LISTENER, required=True),
     Field("attributes", LISTENER_ATTRIBUTES, "ELBv2 ModifyListenerAttributes"),
-    refused("certificates", _LISTENER, kind=Anything()),
-    refused("sslPolicy", _LISTENER),
+    Field(
+        "certificates",
+        Each(CERTIFICATE, 1),
+        _LISTENER,
+        note="the first is the default, the others are chosen by server name (SNI)",
+    ),
+    Field(
+        "sslPolicy",
+        Choice(tuple(POLICIES), later=LATER),
+        _LISTENER,
+        DEFAULT_POLICY,
+        note="with protocol HTTPS",
+    ),
     refused("alpnPolicy", _LISTENER),
     refused("mutualAuthentication", _LISTENER),
     ignored("tags", _LISTENER),

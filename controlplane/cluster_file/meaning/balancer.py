@@ -25,6 +25,12 @@ from alb.model import (
 )
 from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.meaning.actions import PORT_MAX, action
+from controlplane.cluster_file.meaning.certificates import (
+    certificates,
+    check_redirect,
+    ssl_policy,
+    tls_header_names,
+)
 from controlplane.cluster_file.meaning.conditions import conditions
 from controlplane.cluster_file.meaning.transforms import transforms
 from controlplane.cluster_file.record import Findings, Record
@@ -121,6 +127,9 @@ def _attributes(record: Record, balancer: str) -> LoadBalancerAttributes:
         preserve_host_header=written.flag("routing.http.preserve_host_header.enabled"),
         xff_header_processing=written.text("routing.http.xff_header_processing.mode"),
         xff_client_port=written.flag("routing.http.xff_client_port.enabled"),
+        tls_headers=written.flag(
+            "routing.http.x_amzn_tls_version_and_cipher_suite.enabled"
+        ),
     )
 
 
@@ -186,15 +195,23 @@ def _listener(record: Record, groups: Collection[str], findings: Findings) -> Li
         )
         for rule in rules
     ]
+    default = action(record, "defaultActions", groups, findings)
+    policy = ssl_policy(record, findings)
+    if policy:
+        check_redirect(record, "defaultActions", default, findings)
+        for rule, read in zip(rules, decoded, strict=True):
+            check_redirect(rule, "actions", read.action, findings)
+    attributes = record.record("attributes")
     return Listener(
         record.whole("port"),
-        action(record, "defaultActions", groups, findings),
+        default,
         tuple(sorted(decoded, key=lambda rule: rule.priority)),
         record.text("protocol"),
-        response_headers=_response_headers(record.record("attributes")),
-        server_header=record.record("attributes").flag(
-            "routing.http.response.server.enabled"
-        ),
+        response_headers=_response_headers(attributes),
+        server_header=attributes.flag("routing.http.response.server.enabled"),
+        ssl_policy=policy,
+        certificates=certificates(record, policy, findings),
+        tls_header_names=tls_header_names(attributes),
     )
 
 
@@ -217,6 +234,7 @@ def _group(record: Record, findings: Findings) -> TargetGroup:
         _health_check(record, findings),
         float(delay),
         record.whole_or_none("port"),
+        record.text("protocol"),
     )
 
 
@@ -237,6 +255,7 @@ def _health_check(record: Record, findings: Findings) -> HealthCheck:
         record.whole("healthyThresholdCount"),
         record.whole("unhealthyThresholdCount"),
         _matcher(record.record("matcher"), findings),
+        record.text("healthCheckProtocol"),
     )
 
 

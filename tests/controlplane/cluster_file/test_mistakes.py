@@ -5,6 +5,7 @@ and every line that is then printed, exactly.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import pytest
 
 from controlplane.cluster_file import load
 from controlplane.problems import ConfigInvalid
+from tests.support.certificates import MemoryDisk, ed25519, kept, pair
 
 HERE = Path(__file__).parent
 VALID = (HERE / "valid.yaml").read_text()
@@ -20,6 +22,34 @@ STRICT = (
     + "strictAwsLimits: true\n"
 )
 VARIABLES = {"NAME": "web"}
+
+
+def damaged(pem: str) -> str:
+    first, *middle, last = pem.splitlines(keepends=True)
+    return "".join([first, *middle[1:], last])
+
+
+@cache
+def certificates() -> MemoryDisk:
+    """What the rows' certificates are named after."""
+    a, short = kept("a.test"), kept("short.test", rsa_bits=1024)
+    ed = ed25519("ed.test")
+    return MemoryDisk(
+        {
+            "a.pem": a.certificate,
+            "a.key": a.key,
+            "b.key": kept("b.test").key,
+            "secret.key": pair("a.test", password=b"secret").key,
+            "short.pem": short.certificate,
+            "short.key": short.key,
+            "ed.pem": ed.certificate,
+            "ed.key": ed.key,
+            "damaged.pem": damaged(a.certificate),
+            "damaged.key": damaged(a.key),
+            "text.txt": "certificate",
+        },
+        unreadable=frozenset({"locked.key"}),
+    )
 
 
 class Mistake(NamedTuple):
@@ -52,7 +82,7 @@ MISTAKES = list(mistakes())
 
 def told(text: str) -> list[str]:
     with pytest.raises(ConfigInvalid) as refused:
-        load("alb.yaml", text, VARIABLES)
+        load("alb.yaml", text, VARIABLES, certificates())
     return [problem.at("alb.yaml") for problem in refused.value.problems]
 
 

@@ -1,0 +1,1 @@
+"""Certificates: read and checked, kept up to date, and made for development."""

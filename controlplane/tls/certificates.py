@@ -1,0 +1,164 @@
+"""Keeps what listeners serve as their files are: when told, and when files change.
+
+    files --(followed, then looked at every two seconds)--> read_pair --> balancer
+                                   |
+                                   +--> a pair that is bad: told once, and the
+                                        one before goes on serving
+
+A key is in this process's memory while it is read, and is sent to the node: it is
+in no record, no document and no log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+from alb.model import CertificateFiles, Listener, LoadBalancer
+from alb.ports import ListenerCertificates
+from controlplane.tls.disk import Disk, LocalDisk
+from controlplane.tls.pair import Pair, PairInvalid, read_pair
+
+LOOK_S: Final = 2.0
+"""How often the files are looked at; what changes is read when it has come to rest."""
+
+Tell = Callable[[str, str], None]
+"""(subject, message)"""
+
+
+class Node(Protocol):
+    """What serves the certificates."""
+
+    def certify(self, served: ListenerCertificates) -> None: ...
+
+
+class Seen(NamedTuple):
+    """What tells a file from itself after a change."""
+
+    path: str
+    inode: int
+    size: int
+    changed_ns: int
+
+
+class _Followed:
+    """One listener's files as they were last read, and last seen."""
+
+    def __init__(self, listener: Listener, seen: tuple[Seen, ...]) -> None:
+        self.listener = listener
+        self.read = self.seen = seen
+        self.warned: frozenset[str] = frozenset()
+        self.ends_s = math.inf
+        """When the next of its certificates expires: another may be better then."""
+
+
+class Certificates:
+    """Control's certificates. `node` gets them, `tell` hears what a person should."""
+
+    def __init__(self, node: Node, tell: Tell, look_s: float = LOOK_S) -> None:
+        self._look_s = look_s
+        self._node = node
+        self._tell = tell
+        self._disk: Disk = LocalDisk(Path("/"))
+        self._followed: dict[str, _Followed] = {}
+
+    async def follow(self, load_balancer: LoadBalancer) -> None:
+        """Serve what the files of these listeners hold now. Paths are absolute."""
+        before, self._followed = self._followed, {}
+        for listener in load_balancer.listeners:
+            if listener.is_secure:
+                seen = await asyncio.to_thread(_look, listener)
+                followed = self._followed[listener.name] = _Followed(listener, seen)
+                if listener.name in before:
+                    followed.warned = before[listener.name].warned
+                await self._read(followed)
+
+    async def run(self) -> None:
+        """Take changed files while nobody commands anything. A loop."""
+        while True:
+            await asyncio.sleep(self._look_s)
+            for followed in [*self._followed.values()]:
+                seen = await asyncio.to_thread(_look, followed.listener)
+                at_rest, followed.seen = seen == followed.seen, seen
+                changed = at_rest and seen != followed.read
+                if changed or self._disk.unix_s() >= followed.ends_s:
+                    followed.read = seen
+                    if await self._read(followed) and changed:
+                        name = followed.listener.name
+                        self._tell(name, "serves the certificates that were changed")
+
+    async def _read(self, followed: _Followed) -> bool:
+        """Read and send; False: a file is bad, and was told."""
+        listener = followed.listener
+        followed.ends_s = math.inf
+        try:
+            pairs = await asyncio.to_thread(_pairs, listener, self._disk)
+        except _Unusable as problem:
+            self._tell(
+                listener.name, f"goes on with the certificates it has: {problem}"
+            )
+            return False
+        warnings = {
+            f"{pair.certificate.name} {text}"
+            for pair in pairs
+            for part, text in pair.warnings
+            if part == "certificate"
+        }
+        for warning in sorted(warnings - followed.warned):
+            self._tell(listener.name, warning)
+        followed.warned = frozenset(warnings)
+        ends = (p.not_after_s for p in pairs if not p.certificate.offer.expired)
+        followed.ends_s = min(ends, default=math.inf)
+        self._node.certify(_served(listener, pairs))
+        return True
+
+
+class _Unusable(Exception):
+    """Some file of a listener cannot be served."""
+
+
+def _pairs(listener: Listener, disk: Disk) -> list[Pair]:
+    """Raises _Unusable."""
+    found = []
+    for files in listener.certificates:
+        try:
+            found.append(read_pair(files, listener.ssl_policy, disk))
+        except PairInvalid as invalid:
+            where = _path_of(files, invalid.part)
+            said = invalid.problem.removeprefix(f"{where} ")
+            raise _Unusable(f"{where} {said}") from None
+    return found
+
+
+def _path_of(files: CertificateFiles, part: str) -> str:
+    return {
+        "certificate": files.certificate,
+        "privateKey": files.private_key,
+        "certificateChain": files.chain,
+    }[part]
+
+
+def _served(listener: Listener, pairs: list[Pair]) -> ListenerCertificates:
+    certificates = tuple(pair.certificate for pair in pairs)
+    digest = hashlib.sha256()
+    for one in certificates:
+        digest.update(f"{one.offer} {len(one.pem)} {one.pem}".encode())
+    return ListenerCertificates(listener.name, digest.hexdigest()[:32], certificates)
+
+
+def _look(listener: Listener) -> tuple[Seen, ...]:
+    """Return how the files are now; those that are not there are left out."""
+    found = []
+    for files in listener.certificates:
+        for path in (files.certificate, files.private_key, files.chain):
+            try:
+                stat = os.stat(path)
+            except OSError:
+                continue
+            found.append(Seen(path, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return tuple(found)
