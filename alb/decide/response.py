@@ -88,6 +88,8 @@ def scan_response(buffer: bytes) -> tuple[ResponseHead, int] | None:
     minor, status, reason, block = found.groups()
     head = ResponseHead(int(status), reason or b"", keep_alive=minor == b"1")
     _read_headers(head, block)
+    if head.chunked and minor == b"0":  # RFC 9112 6.1: not to be relied on
+        head.keep_alive = False
     if head.status == _NO_CONTENT:  # RFC 9110 8.6: it has no length to tell
         head.content_length = None
     return head, found.end()

@@ -14,7 +14,7 @@ import select
 from typing import Final, Protocol, cast
 
 from alb.decide.chunked import ChunkDecoder, ChunksMalformed
-from alb.decide.response import ResponseHead, has_body, scan_response
+from alb.decide.response import HEAD_MAX, ResponseHead, has_body, scan_response
 from alb.errors import Failure, Malformed
 
 WRITE_BUFFER_HIGH: Final = 64 * 1024
@@ -151,7 +151,13 @@ class UpstreamConnection(asyncio.Protocol):
         if exchange is None:
             self.discard()  # bytes nobody asked for
         elif phase == _HEAD:
-            self._read_head(exchange, self._buffer + data if self._buffer else data)
+            seen = self._buffer
+            if not seen:
+                self._read_head(exchange, data)
+            elif b"\n" in data or len(seen) + len(data) > HEAD_MAX:
+                self._read_head(exchange, seen + data)
+            else:
+                self._buffer = seen + data  # no line has ended: it is not whole
         elif phase == _COUNTED:
             self._read_counted(exchange, data)
         elif phase == _CHUNKED:
