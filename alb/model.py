@@ -264,6 +264,18 @@ class HealthCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Algorithm:
+    """How a group chooses among the targets that may be chosen; AWS's defaults."""
+
+    type: str = "round_robin"
+    """AWS's ``least_outstanding_requests`` and ``weighted_random``, or ours:
+    ``alb.peak_ewma`` and ``alb.consistent_hash``."""
+    hash_on: str = "source-ip"
+    """Of ``alb.consistent_hash``: or ``path-and-query``, ``header:NAME``,
+    ``cookie:NAME``."""
+
+
+@dataclass(frozen=True, slots=True)
 class TargetGroup:
     name: str
     health_check: HealthCheck = HealthCheck()
@@ -271,6 +283,7 @@ class TargetGroup:
     port: int | None = None
     """Default port of fixed targets that name none."""
     protocol: str = "HTTP"
+    algorithm: Algorithm = Algorithm()
 
 
 @dataclass(frozen=True, slots=True)

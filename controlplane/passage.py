@@ -22,6 +22,7 @@ from alb.decide.rules import compile_rules
 from alb.drivers.client import ClientConnection
 from alb.model import (
     Action,
+    Algorithm,
     FixedResponse,
     Forward,
     HealthState,
@@ -35,7 +36,8 @@ from alb.model import (
     TargetObservation,
     Version,
 )
-from alb.state.table import Table, TargetState
+from alb.state.table import Table
+from alb.state.targets import TargetState
 from controlplane.api.ports import Document
 from controlplane.reasons import Asked, text
 
@@ -210,7 +212,13 @@ def _targets(balancer: LoadBalancer, group: str, observed: Observed) -> Document
         for target in balancer.fixed_targets.get(group, ())
         if target.id not in seen
     ]
+    algorithms = {one.name: one.algorithm for one in balancer.groups}
+    algorithm = algorithms.get(group, Algorithm())
     return {
+        "algorithm": algorithm.type,
+        "hashedOn": algorithm.hash_on
+        if algorithm.type == "alb.consistent_hash"
+        else None,
         "eligibleTargets": eligible,
         "failOpen": bool(eligible) and not healthy,
         "targets": [*told, *unseen],

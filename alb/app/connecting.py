@@ -17,7 +17,7 @@ from alb.drivers.tls import TlsTransport, tls_over
 from alb.drivers.tls_contexts import target_context
 from alb.drivers.upstream import UpstreamConnection
 from alb.errors import Failure
-from alb.state.table import TargetState
+from alb.state.targets import TargetState
 
 CONNECT_S: Final = 10.0
 """AWS's connection timeout to targets."""

@@ -30,7 +30,8 @@ from alb.model import PRIORITY_DEFAULT_RULE, Listener
 from alb.ports import Counters
 from alb.state.access_log import ListenerLog
 from alb.state.counters import ListenerCounters, add_counters
-from alb.state.table import ForwardTo, ListenerState, TargetState
+from alb.state.table import ForwardTo, ListenerState
+from alb.state.targets import TargetState
 
 
 class Surroundings(Protocol):

@@ -17,7 +17,7 @@ from alb.app.relay import Relay
 from alb.drivers.upstream import UpstreamConnection
 from alb.errors import Blame, Failure
 from alb.model import TargetId
-from alb.state.table import TargetState
+from alb.state.targets import TargetState
 
 ATTEMPTS_MAX: Final = 3
 NOT_TRIED: Final[frozenset[TargetId]] = frozenset()
@@ -35,12 +35,12 @@ class Exchange(Relay):
 
     def attempt(self, otherwise: Failure) -> bool:
         """Take a target and send to it; False when none was left to try."""
-        target = self._group.pick(self._door.now_s, self._tried)
+        target = self._pick(self._tried)
         if target is None:
             self.fail(otherwise)
             return False
         self.target = target
-        target.in_flight += 1
+        target.begin()
         upstream = target.take_idle(self._door.now_s)
         if (
             isinstance(upstream, UpstreamConnection)
@@ -50,6 +50,13 @@ class Exchange(Relay):
         else:
             self._door.connect(self, target)
         return not self._ended
+
+    def _pick(self, tried: frozenset[TargetId]) -> TargetState | None:
+        group = self._group
+        if group.hash_key is None:
+            return group.pick(self._door.now_s, tried)
+        slot = group.hash_key.slot(self._head, self._client.peer_ip)
+        return group.pick(self._door.now_s, tried, slot)
 
     def on_connected(self, upstream: UpstreamConnection) -> None:
         """Send what is there of the request."""
@@ -109,7 +116,7 @@ class Exchange(Relay):
         before = self.target
         if before is None or self._ended:
             return None
-        target = self._group.pick(self._door.now_s, frozenset({before.id}))
+        target = self._pick(frozenset({before.id}))
         if target is not None:
             before.counters.connection_errors += 1
             before.counters.retries += 1
@@ -117,7 +124,7 @@ class Exchange(Relay):
                 self.entry.tried(before.host, before.port)
             self._leave_target()
             self.target = target
-            target.in_flight += 1
+            target.begin()
         return target
 
     # --- ends ---------------------------------------------------------------------
@@ -130,6 +137,8 @@ class Exchange(Relay):
             self._end_tunnel()
             return
         self._ended = True
+        if self.target is not None and failure.blame is Blame.TARGET:
+            self.target.counters.broken += 1
         client = self._client
         keep_alive = client.may_keep_alive(self._head) and failure.blame != Blame.CLIENT
         self._release(reusable=False)

@@ -26,12 +26,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from alb.app.columns import Columns
 from alb.app.listening import Listening, Place
 from alb.app.member import Member
 from alb.app.respawn import respawn
 from alb.app.succession import (
     Legacy,
     adopt,
+    all_serve,
     exec_successor,
     hand_over,
     leave,
@@ -96,20 +98,29 @@ class KeeperOptions:
 class Keeper:
     """All that one node's keeper does; `run` until stopped."""
 
-    def __init__(self, options: KeeperOptions, lock: int, holdings: Holdings) -> None:
-        """`lock` is the descriptor whose lock says that this keeper lives."""
+    def __init__(
+        self,
+        options: KeeperOptions,
+        lock: int,
+        holdings: Holdings,
+        legacy: Legacy | None = None,
+    ) -> None:
+        """`lock` is the descriptor whose lock says that this keeper lives; `legacy`
+        is what a former program left."""
         self._state_dir = options.state_dir
         self._slots = options.workers
         self._control_command = options.control_command
         self._drain_timeout_s = options.drain_timeout_s
         self._options = options
         self._lock = lock
+        self._legacy = legacy
         self._holdings = holdings
         self._members: dict[int, Member] = {}
         self._prober: Member | None = None
         self._retiring: list[Member] = []
         """Workers that a former program started."""
         self._listening = Listening(self._slots, self._send_opened, self._to_control)
+        self._columns = Columns(legacy.counts if legacy else None)
         self._control: Link | None = None
         self._control_process: asyncio.subprocess.Process | None = None
         self._incarnations = 0
@@ -118,10 +129,9 @@ class Keeper:
         """Stopping, or becoming another program."""
         self._upgrade = asyncio.Event()
 
-    async def run(self, legacy: Legacy | None = None) -> None:
+    async def run(self) -> None:
         """Serve until a Stop or a SIGTERM, then end all children."""
-        if legacy is not None:
-            await self._take_over(legacy)
+        await self._take_over()
         path, opening = self._state_dir / "node.sock", self._state_dir / "node.new"
         opening.unlink(missing_ok=True)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -142,7 +152,7 @@ class Keeper:
                 loops += [
                     *(
                         tasks.create_task(self._keep_worker(n))
-                        for n in self._slot_range
+                        for n in range(self._slots)
                     ),
                     tasks.create_task(self._keep_prober()),
                     tasks.create_task(self._watch()),
@@ -168,10 +178,6 @@ class Keeper:
                 server.close()
                 path.unlink(missing_ok=True)
 
-    @property
-    def _slot_range(self) -> range:
-        return range(self._slots)
-
     def stop(self, within_s: float) -> None:
         self._stop_within_s = within_s
         self._ending.set()
@@ -188,11 +194,15 @@ class Keeper:
 
     async def _live_worker(self, slot: int) -> int:
         self._incarnations += 1
-        incarnation = self._incarnations
+        with self._columns.lend() as column:
+            return await self._live_in(column, slot, self._incarnations)
+
+    async def _live_in(self, column: int, slot: int, incarnation: int) -> int:
         command = [sys.executable, "-P", "-m", "alb.app.worker", "--slot", str(slot)]
-        child = await exec_child(command)
+        command += self._columns.arguments(column)
+        child = await exec_child(command, (self._columns.descriptor,))
         state = WorkerState(slot, incarnation, child.process.pid)
-        member = self._members[slot] = Member(child, state)
+        member = self._members[slot] = Member(child, state, column)
         self._to_control(WorkerStarted(state))
         self._bring_up_to_date(member)
         for place, sockets in self._listening.sockets.items():
@@ -401,20 +411,26 @@ class Keeper:
             for place, sockets in self._listening.sockets.items()
         )
         workers = await leave(self._workers())
-        legacy = Legacy(self._lock, self._incarnations, listening, workers)
+        counts = self._columns.descriptor
+        legacy = Legacy(self._lock, self._incarnations, listening, workers, counts)
         exec_successor(self._options.arguments(), hand_over(legacy, self._holdings))
 
-    async def _take_over(self, legacy: Legacy) -> None:
-        """Go on with the sockets and workers of a former program."""
+    async def _take_over(self) -> None:
+        """Go on with the sockets and workers of a former program, if there was one."""
+        if (legacy := self._legacy) is None:
+            return
         self._incarnations = legacy.incarnations
         self._listening.inherit(sockets_of(legacy))
         self._retiring = await adopt(legacy.workers, self._slots)
+        for member in self._retiring:
+            self._columns.adopt(member.column)
 
     async def _keep_retiring(self, member: Member) -> None:
         assert member.state is not None
         self._bring_up_to_date(member)
         status = await member.listen(self._heard)
         self._retiring.remove(member)
+        self._columns.clear(member.column)
         state = member.state
         reason = exit_reason(status)
         self._to_control(WorkerExited(state.slot, state.incarnation, reason))
@@ -422,21 +438,14 @@ class Keeper:
 
     async def _retire(self) -> None:
         """Drain the former workers once all of ours serve what they serve."""
-        while not self._all_serve():  # noqa: ASYNC110 - seldom, and soon over
+        retiring, told = self._retiring, self._holdings
+        while not (  # noqa: ASYNC110 - seldom, and soon over
+            len(self._members) == self._slots
+            and all_serve(self._members.values(), retiring, told.manifest.version)
+        ):
             await asyncio.sleep(TICK_S / 5)
         for member in self._retiring:
             member.child.link.send(Drain(self._drain_timeout_s, RETIRED_IDLE_S))
-
-    def _all_serve(self) -> bool:
-        """Whether our workers serve what was served, by all that we were told."""
-        former = [m.state.acknowledged for m in self._retiring if m.state is not None]
-        wanted = max([self._holdings.manifest.version, *former])
-        serving = [m.state.acknowledged for m in self._members.values() if m.state]
-        return (
-            all(member.was_heard for member in self._retiring)
-            and len(serving) == self._slots
-            and not any(one < wanted for one in serving)
-        )
 
 
 def _name_of(place: Place) -> str:

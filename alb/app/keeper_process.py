@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     pid_file = options.state_dir / "keeper.pid"
     pid_file.write_text(f"{os.getpid()}\n")
     try:
-        asyncio.run(Keeper(options, lock, holdings).run(legacy))
+        asyncio.run(Keeper(options, lock, holdings, legacy).run())
     finally:
         pid_file.unlink(missing_ok=True)
     return 0

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Final
 
+from alb.app.columns import NO_COLUMN
 from alb.drivers.child import Child
 from alb.ports import Message, WorkerState
 
@@ -17,8 +18,12 @@ LAST_WORDS_S: Final = 1.0
 class Member:
     """`state` is None for the prober."""
 
-    def __init__(self, child: Child, state: WorkerState | None) -> None:
+    def __init__(
+        self, child: Child, state: WorkerState | None, column: int = NO_COLUMN
+    ) -> None:
         self.child = child
+        self.column = column
+        """Of the shared counts."""
         self.state = state
         self.silent_ticks = 0
         self.was_heard = False

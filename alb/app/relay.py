@@ -8,7 +8,7 @@ Nothing here chooses a target or decides that an exchange has failed: that is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from alb.decide.access_log import AccessEntry
 from alb.decide.chunked import LAST_CHUNK, chunk
@@ -17,11 +17,14 @@ from alb.decide.request import RequestHead
 from alb.decide.response import ResponseHead
 from alb.drivers.client import READ_AHEAD_MAX, ClientConnection
 from alb.drivers.upstream import UpstreamConnection
+from alb.state.groups import GroupState
 from alb.state.histogram import bucket_of
-from alb.state.table import GroupState, TargetState
+from alb.state.targets import TargetState
 
 if TYPE_CHECKING:
     from alb.app.door import Door
+
+_SERVER_ERROR: Final = 500
 
 
 class Relay:
@@ -112,7 +115,7 @@ class Relay:
         self._responding = True
         self._active_at = door.now_s
         answered_at = door.time_s()
-        self._count(head.status, bucket_of(int((answered_at - self._sent_at) * 1e6)))
+        self._count(head.status, answered_at - self._sent_at)
         if self.entry is not None:
             self._note_answer(self.entry, head.status, answered_at)
         self._keep_alive = self._client.may_keep_alive(self._head)
@@ -148,11 +151,13 @@ class Relay:
         entry.status = status
         entry.target_statuses[-1] = b"%d" % status
 
-    def _count(self, status: int, bucket: int) -> None:
-        assert self.target is not None
-        counters = self.target.counters
-        counters.by_class[status // 100] += 1
-        counters.latency[bucket] += 1
+    def _count(self, status: int, latency_s: float) -> None:
+        target = self.target
+        assert target is not None
+        target.counters.by_class[status // 100] += 1
+        target.counters.latency[bucket_of(int(latency_s * 1e6))] += 1
+        if target.paced and status < _SERVER_ERROR:
+            target.pace.note(latency_s, self._door.now_s)
 
     def on_body(self, data: bytes) -> None:
         self._active_at = self._door.now_s
@@ -196,7 +201,7 @@ class Relay:
         """101: from here on bytes pass both ways, unread."""
         self.tunnel = self._responding = True
         self._active_at = self._door.now_s
-        self._count(head.status, bucket_of(0))
+        self._count(head.status, 0.0)
         if self.entry is not None:
             self._note_answer(self.entry, head.status, self._door.time_s())
             self.entry.websocket = self._head.upgrade.lower() == b"websocket"
@@ -268,6 +273,6 @@ class Relay:
     def _leave_target(self) -> None:
         target, self.target = self.target, None
         if target is not None:
-            target.in_flight -= 1
+            target.end()
             if target.draining and not target.in_flight:
                 self._door.on_drained(target)

@@ -22,6 +22,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import IO, Final, NoReturn
 
+from alb.app.columns import NO_COLUMN
 from alb.app.member import Member
 from alb.drivers.child import AdoptedProcess, Child
 from alb.drivers.link import LINK_NAME, Link, decode, encode, send_sockets
@@ -46,6 +47,8 @@ class LegacyWorker:
     pid: int
     link: int
     sockets: int
+    column: int = NO_COLUMN
+    """Of the shared counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Legacy:
     incarnations: int
     listening: tuple[tuple[str, int, tuple[int, ...]], ...]
     workers: tuple[LegacyWorker, ...]
+    counts: int | None = None
+    """The shared counts; an older program had none."""
 
 
 def hand_over(legacy: Legacy, holdings: Holdings) -> int:
@@ -73,6 +78,8 @@ def hand_over(legacy: Legacy, holdings: Holdings) -> int:
         file.flush()
         kept = os.dup(file.fileno())
     kept_open = [legacy.lock, kept]
+    if legacy.counts is not None:
+        kept_open.append(legacy.counts)
     kept_open += [fd for _, _, fds in legacy.listening for fd in fds]
     kept_open += [
         fd for worker in legacy.workers for fd in (worker.link, worker.sockets)
@@ -103,7 +110,10 @@ def take_over(descriptor: int) -> tuple[Legacy, Holdings]:
             (address, port, tuple(fds)) for address, port, fds in fields["listening"]
         ),
         tuple(LegacyWorker(**worker) for worker in fields["workers"]),
+        fields.get("counts"),
     )
+    if legacy.counts is not None:
+        os.set_inheritable(legacy.counts, False)  # noqa: FBT003
     for worker in legacy.workers:
         os.set_inheritable(worker.link, False)  # noqa: FBT003 - its only argument
         os.set_inheritable(worker.sockets, False)  # noqa: FBT003
@@ -160,7 +170,11 @@ async def leave(members: Iterable[Member]) -> tuple[LegacyWorker, ...]:
             send_sockets(sockets, [LINK_NAME], [theirs])
             await member.child.link.flush()
             incarnation, pid = member.state.incarnation, member.state.pid
-            left.append(LegacyWorker(incarnation, pid, ours.detach(), sockets.fileno()))
+            left.append(
+                LegacyWorker(
+                    incarnation, pid, ours.detach(), sockets.fileno(), member.column
+                )
+            )
     return tuple(left)
 
 
@@ -177,9 +191,22 @@ async def adopt(workers: Iterable[LegacyWorker], first_slot: int) -> list[Member
                 socket.socket(fileno=worker.sockets),
             ),
             WorkerState(first_slot + number, worker.incarnation, worker.pid),
+            worker.column,
         )
         for number, worker in enumerate(workers)
     ]
+
+
+def all_serve(
+    members: Iterable[Member], former: Sequence[Member], published: Version
+) -> bool:
+    """Whether `members` serve what was published, and what the former ones serve."""
+    served = [m.state.acknowledged for m in former if m.state is not None]
+    wanted = max([published, *served])
+    serving = [m.state.acknowledged for m in members if m.state is not None]
+    return all(member.was_heard for member in former) and not any(
+        one < wanted for one in serving
+    )
 
 
 def exec_successor(arguments: Sequence[str], legacy: int) -> NoReturn:

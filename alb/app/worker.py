@@ -1,6 +1,7 @@
 """A worker: one process, one core, the whole request path. Floor 4.
 
     python -m alb.app.worker --slot N --link-fd FD --sockets-fd FD
+        [--counts-fd FD --counts-column N]
 
 Started by the keeper, which sends sections, manifests, health and listening
 sockets, and hears acknowledgements, drains and counters. Without a control it
@@ -31,6 +32,7 @@ from alb.app.exchange import Exchange
 from alb.app.logs import Logs
 from alb.decide.rules import CompiledRules, compile_steps
 from alb.decide.sections import whole
+from alb.drivers import shared_memory
 from alb.drivers.client import ClientConnection
 from alb.drivers.link import LINK_NAME, Link, receive_socket
 from alb.drivers.sockets import BACKLOG, raise_open_files
@@ -48,7 +50,9 @@ from alb.ports import (
     Telemetry,
 )
 from alb.state.access_log import ListenerLog
-from alb.state.table import Table, TargetState
+from alb.state.shared_counts import SIZE, SharedCounts, cells_of
+from alb.state.table import Table
+from alb.state.targets import TargetState
 from foundation.clock import Clock, SystemClock
 
 SWEEP_S: Final = 0.5
@@ -73,12 +77,18 @@ _log = logging.getLogger("alb.worker")
 class Worker:
     """One worker; `run` until the keeper says so, or is gone."""
 
-    def __init__(self, slot: int, link: Link, sockets: socket.socket, clock: Clock):
+    def __init__(
+        self,
+        table: Table,
+        link: Link,
+        sockets: socket.socket,
+        clock: Clock,
+    ):
         self._link = link
         self._next_link: socket.socket | None = None
         self._socket_channel = sockets
         self._clock = clock
-        self._table = Table(slot)
+        self._table = table
         self._doors: dict[str, Door] = {}
         self._doors_at: dict[Place, Door] = {}
         self._certificates: dict[str, ListenerCertificates] = {}
@@ -302,6 +312,7 @@ class Worker:
             now_s, unix_s = self._clock.now_s(), self._clock.unix_s()
             for door in [*self._doors.values()]:
                 door.sweep(now_s, unix_s)
+            self._table.tick()
             for group in self._table.groups.values():
                 for target in group.targets.values():
                     target.close_idle(now_s - POOL_IDLE_S)
@@ -377,7 +388,12 @@ def _for_clients(open_files: int) -> int:
 async def _serve(options: argparse.Namespace) -> None:
     link = await Link.over(socket.socket(fileno=options.link_fd))
     sockets = socket.socket(fileno=options.sockets_fd)
-    await Worker(options.slot, link, sockets, SystemClock()).run()
+    counts = None
+    if options.counts_fd >= 0:
+        memory = shared_memory.attach(options.counts_fd, SIZE)
+        counts = SharedCounts(cells_of(memory), options.counts_column)
+    table = Table(options.slot, counts)
+    await Worker(table, link, sockets, SystemClock()).run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -385,6 +401,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--slot", type=int, required=True)
     parser.add_argument("--link-fd", type=int, required=True)
     parser.add_argument("--sockets-fd", type=int, required=True)
+    parser.add_argument("--counts-fd", type=int, default=-1)
+    parser.add_argument("--counts-column", type=int, default=0)
     options = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s"

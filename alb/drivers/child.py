@@ -68,8 +68,11 @@ class Child:
         self.sockets.close()
 
 
-async def exec_child(command: Sequence[str]) -> Child:
-    """Start `command` with ``--link-fd N --sockets-fd N`` appended."""
+async def exec_child(command: Sequence[str], inherited: Sequence[int] = ()) -> Child:
+    """Start `command` with ``--link-fd N --sockets-fd N`` appended.
+
+    It inherits those descriptors and the ones in `inherited`, and no others.
+    """
     ours, theirs = socket.socketpair()
     our_sockets, their_sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with theirs, their_sockets:
@@ -80,7 +83,7 @@ async def exec_child(command: Sequence[str]) -> Child:
             "--sockets-fd",
             str(their_sockets.fileno()),
             stdin=asyncio.subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(), their_sockets.fileno()),
+            pass_fds=(theirs.fileno(), their_sockets.fileno(), *inherited),
             start_new_session=True,
         )
     return Child(process, await Link.over(ours), our_sockets)

@@ -99,6 +99,7 @@ class TargetCounters:
     """What one target answered in one worker."""
 
     __slots__ = (
+        "broken",
         "by_class",
         "connection_errors",
         "cut",
@@ -112,6 +113,8 @@ class TargetCounters:
         self.requests = 0
         self.connection_errors = 0
         self.tls_errors = 0
+        self.broken = 0
+        """Requests that got no whole answer by the target's fault."""
         self.retries = 0
         self.cut = 0
         self.by_class = [0] * 10
@@ -119,11 +122,17 @@ class TargetCounters:
         self.latency = [0] * BUCKETS
         """From sent to the first byte of the answer, in microseconds."""
 
+    def failures(self) -> int:
+        """Return how often it could not be reached, broke off, or answered 5xx."""
+        unreached = self.connection_errors + self.tls_errors
+        return unreached + self.broken + self.by_class[5]
+
     def report(self) -> Counters:
         totals = {
             "requests": self.requests,
             "connectionErrors": self.connection_errors,
             "tlsErrors": self.tls_errors,
+            "broken": self.broken,
             "retries": self.retries,
             "cut": self.cut,
         }

@@ -100,12 +100,7 @@ def _group(group: Document) -> str:
 def _details(action: Document) -> Iterator[str]:
     """Yield what is to be known of a forward: targets, transforms, what is sent."""
     for group in _objects(action, "targetGroups"):
-        if group.get("failOpen"):
-            yield f"{group.get('targetGroup')}: none is healthy, so all may be picked"
-        rows = [_target(group, target) for target in _objects(group, "targets")]
-        if not rows:
-            yield f"{group.get('targetGroup')}: no target"
-        yield from table(("GROUP", "TARGET", "STATE", "PICKED", "IN FLIGHT"), rows)
+        yield from _choice(group)
     transforms = action.get("transforms")
     if isinstance(transforms, Mapping):
         for each in _objects(transforms, "transforms"):
@@ -119,6 +114,20 @@ def _details(action: Document) -> Iterator[str]:
         headers = request.get("headers")
         for name, value in headers if isinstance(headers, list) else []:
             yield f"  {name}: {value}"
+
+
+def _choice(group: Document) -> Iterator[str]:
+    """Yield how a group chooses, and among which targets."""
+    name = group.get("targetGroup")
+    if algorithm := group.get("algorithm"):
+        on = f", on {group['hashedOn']}" if group.get("hashedOn") else ""
+        yield f"{name}: {algorithm}{on}"
+    if group.get("failOpen"):
+        yield f"{name}: none is healthy, so all may be picked"
+    rows = [_target(group, target) for target in _objects(group, "targets")]
+    if not rows:
+        yield f"{name}: no target"
+    yield from table(("GROUP", "TARGET", "STATE", "PICKED", "IN FLIGHT"), rows)
 
 
 def _target(group: Document, target: Document) -> tuple[object, ...]:

@@ -140,6 +140,7 @@ def test_targets_are_those_a_worker_would_pick() -> None:
     assert (0.75, 0.25) == (api["share"], web["share"])
     assert (["w1"], False) == (web["eligibleTargets"], web["failOpen"])
     assert (["a1"], True) == (api["eligibleTargets"], api["failOpen"])
+    assert ("round_robin", None) == (web["algorithm"], web["hashedOn"])
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ HEALTH = "alb/decide/test_health.py"
 PROBING = "alb/decide/test_probing.py"
 HTTPS_TARGETS = "alb/app/test_https_targets.py"
 PROBE = "alb/drivers/test_probe.py"
+ALGORITHMS = "alb/app/test_algorithms.py"
 NODE = "live/test_node.py"
 
 GROUPS = Section(
@@ -42,6 +43,37 @@ GROUPS = Section(
             "test_nobody_is_picked_twice_while_another_that_stays_waits",
         ),
         live(
+            "least outstanding requests",
+            "live/test_algorithms.py::"
+            "test_the_fewest_in_flight_are_counted_over_all_workers",
+            differs="counted over all workers; what just failed counts a while longer",
+        ),
+        live(
+            "weighted random",
+            "alb/decide/test_choosers.py::test_shares_are_as_the_weights",
+        ),
+        live(
+            "a WebSocket counts while it is open",
+            f"{ALGORITHMS}::test_a_tunnel_counts_while_it_is_open",
+        ),
+        live(
+            "the sooner of two by peak EWMA",
+            "alb/decide/test_choosers.py::"
+            "test_of_two_the_one_that_should_be_done_first",
+            differs="beyond ALB",
+        ),
+        live(
+            "consistent hashing",
+            "alb/decide/test_rendezvous.py::test_nothing_moves_that_need_not",
+            differs="beyond ALB",
+        ),
+        live(
+            "a target that fails at once does not draw every request",
+            f"{ALGORITHMS}::"
+            "test_a_target_that_fails_at_once_does_not_draw_every_request",
+            differs="beyond ALB",
+        ),
+        live(
             "deregistration: no new request once it is acknowledged",
             f"{NODE}::test_a_drained_target_gets_nothing_more_and_loses_nothing",
             differs="acknowledged by every worker, not some seconds later",
@@ -73,7 +105,11 @@ ATTRIBUTES = Section(
             "`deregistration_delay.timeout_seconds`",
             f"{NODE}::test_what_outlives_the_deregistration_delay_is_cut_and_counted",
         ),
-        not_yet("`load_balancing.algorithm.type`"),
+        live(
+            "`load_balancing.algorithm.type`",
+            f"{ALGORITHMS}::test_requests_in_flight_are_level_over_targets",
+            differs="besides `alb.peak_ewma` and `alb.consistent_hash`",
+        ),
         not_yet("`load_balancing.algorithm.anomaly_mitigation`"),
         absent("`load_balancing.cross_zone.enabled`", "always on"),
         not_yet("`slow_start.duration_seconds`"),

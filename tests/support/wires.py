@@ -30,7 +30,8 @@ from alb.model import (
     Version,
     WeightedGroup,
 )
-from alb.state.table import Table, TargetState
+from alb.state.table import Table
+from alb.state.targets import TargetState
 
 QUIET: Final = socket.socketpair()
 """A socket to which nothing ever happens, for those who poll."""
@@ -138,9 +139,11 @@ class World:
         attributes: LoadBalancerAttributes = TIMEOUTS,
         rules: tuple[Rule, ...] = (),
         protocol: str = "HTTP",
+        group: TargetGroup | None = None,
     ) -> None:
         self.attributes = attributes
         self.protocol = protocol
+        self.group = group or TargetGroup("web")
         self.rules = rules
         self.loop = asyncio.new_event_loop()
         self.now_s = 1000.0
@@ -171,7 +174,7 @@ class World:
             attributes=self.attributes,
         )
         self._version += 1
-        group = GroupTargets(TargetGroup("web"), targets)
+        group = GroupTargets(self.group, targets)
         swapped = self.table.swap(
             Version(1, self._version), [group], [(listener, compiled(listener))], 0.0
         )
@@ -194,6 +197,7 @@ class World:
     def sweep(self, later_s: float = 0.5) -> None:
         self.now_s += later_s
         self.door.sweep(self.now_s, 1_700_000_000.0 + self.now_s)
+        self.table.tick()
         for target in self.targets:
             target.close_idle(self.now_s - 4.0)
 

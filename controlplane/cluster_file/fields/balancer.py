@@ -202,10 +202,29 @@ TARGET_GROUP_ATTRIBUTES: Final = attributes(
     Field("deregistration_delay.timeout_seconds", Whole(0, 3600), _TG_ATTRIBUTE, 300),
     Field(
         f"{_ALGORITHM}type",
-        Choice(("round_robin", "least_outstanding_requests", "weighted_random")),
+        Choice(
+            (
+                "round_robin",
+                "least_outstanding_requests",
+                "weighted_random",
+                "alb.peak_ewma",
+                "alb.consistent_hash",
+            )
+        ),
         _TG_ATTRIBUTE,
         "round_robin",
-        status=_IGNORED,
+        note="those with alb. are ours",
+    ),
+    Field(
+        "alb.consistent_hash.on",
+        Text(
+            "source-ip|path-and-query|header:[!#$%&'*+.^_`|~0-9A-Za-z-]{1,40}"
+            "|cookie:[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}",
+            "be source-ip, path-and-query, header:NAME or cookie:NAME",
+        ),
+        "ours",
+        "source-ip",
+        note="requests without that header or cookie go to the least loaded",
     ),
     Field(
         f"{_ALGORITHM}anomaly_mitigation",

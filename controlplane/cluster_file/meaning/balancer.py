@@ -25,6 +25,7 @@ from alb.model import (
 )
 from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.meaning.actions import PORT_MAX, action
+from controlplane.cluster_file.meaning.algorithms import algorithm
 from controlplane.cluster_file.meaning.certificates import (
     certificates,
     check_redirect,
@@ -228,13 +229,14 @@ def _response_headers(attributes: Record) -> tuple[tuple[str, str], ...]:
 
 
 def _group(record: Record, findings: Findings) -> TargetGroup:
-    delay = record.record("attributes").whole("deregistration_delay.timeout_seconds")
+    attributes = record.record("attributes")
     return TargetGroup(
         record.text("name"),
         _health_check(record, findings),
-        float(delay),
+        float(attributes.whole("deregistration_delay.timeout_seconds")),
         record.whole_or_none("port"),
         record.text("protocol"),
+        algorithm(attributes, findings),
     )
 
 

@@ -14,7 +14,7 @@ from alb.drivers.tls_contexts import server_context
 from alb.drivers.upstream import UpstreamConnection
 from alb.errors import Failure
 from alb.model import HealthState, Target, TargetId
-from alb.state.table import TargetState
+from alb.state.targets import TargetState
 from tests.support.certificates import kept
 from tests.support.node import QUICK, Handler, Node, Origin, free_port, until
 

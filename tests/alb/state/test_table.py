@@ -27,7 +27,8 @@ from alb.model import (
     Version,
     WeightedGroup,
 )
-from alb.state.table import ForwardTo, Swapped, Table, TargetState
+from alb.state.table import ForwardTo, Swapped, Table
+from alb.state.targets import TargetState
 
 HEALTHY = TargetHealth(HealthState.HEALTHY)
 SICK = TargetHealth(HealthState.UNHEALTHY)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from alb.model import (
+    Algorithm,
     Condition,
     FixedResponse,
     Forward,
@@ -20,6 +21,7 @@ from alb.model import (
     QueryString,
     Redirect,
     SourceIp,
+    TargetGroup,
     UrlRewrite,
     WeightedGroup,
 )
@@ -120,6 +122,24 @@ def test_a_group_has_awss_defaults_where_the_file_is_silent(valid: ClusterFile) 
         healthy_threshold=2,
         matcher=((200, 299),),
     )
+
+
+def grouped(attributes: str) -> TargetGroup:
+    """The group of a file whose attributes these are."""
+    loaded = small(f"targetGroups: [{{name: web, attributes: {{{attributes}}}}}]\n")
+    assert loaded.load_balancer
+    (group,) = loaded.load_balancer.groups
+    return group
+
+
+def test_a_group_says_how_it_chooses() -> None:
+    hashed = grouped(
+        "load_balancing.algorithm.type: alb.consistent_hash,"
+        ' alb.consistent_hash.on: "header:x-user"'
+    )
+
+    assert grouped("").algorithm == Algorithm("round_robin")
+    assert hashed.algorithm == Algorithm("alb.consistent_hash", "header:x-user")
 
 
 def test_a_fixed_target_has_an_identity_of_its_own(valid: ClusterFile) -> None:

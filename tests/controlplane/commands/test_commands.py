@@ -339,6 +339,7 @@ rule 10 (old) matches
 FORWARDED = """\
 PUT /x
 -> default rule: forward to web (weight 1, 100%)
+   web: weighted_random
    web: none is healthy, so all may be picked
    GROUP  TARGET  STATE                       PICKED  IN FLIGHT
    web    a       unhealthy (Target.Timeout)  yes     -
@@ -374,7 +375,9 @@ def test_explain_asks_control_where_it_runs(place: Place) -> None:
         "rule": "default",
         "action": {
             "type": "forward",
-            "targetGroups": [{**group, "failOpen": True}],
+            "targetGroups": [
+                {**group, "failOpen": True, "algorithm": "weighted_random"}
+            ],
             "transforms": {
                 "transforms": [{"type": "url-rewrite", "regex": "^/x", "replace": ""}],
                 "status": "",

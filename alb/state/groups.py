@@ -1,0 +1,192 @@
+"""One target group in one worker: who may be chosen, and by which algorithm. Floor 2.
+
+    sections --> take_over --> the targets that left
+    health   --> judge     --> eligible
+    request  --> pick      --> a target
+
+Round robin is the plain path: it asks nobody. Other algorithms are choosers
+(`decide.choosers`, `decide.rendezvous`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from alb.decide.balance import RoundRobin, eligible_targets
+from alb.decide.choosers import (
+    Chooser,
+    LeastOutstanding,
+    PeakEwma,
+    WeightedRandom,
+)
+from alb.decide.draws import Draws
+from alb.decide.names import target_group_arn
+from alb.decide.rendezvous import NO_SLOT, HashKey, Rendezvous
+from alb.model import Algorithm, GroupTargets, TargetGroup, TargetHealth, TargetId
+from alb.ports import Counters
+from alb.state.counters import add_counters
+from alb.state.shared_counts import SharedCounts
+from alb.state.targets import TargetState
+
+_COUNTED: Final = frozenset({"least_outstanding_requests", "alb.peak_ewma"})
+"""Algorithms that ask what targets have in flight in other workers."""
+
+
+def needs_counts(group: TargetGroup) -> bool:
+    """Whether what is in flight in other workers matters to `group`."""
+    return group.algorithm.type in _COUNTED
+
+
+class Around:
+    """What the groups of a worker share."""
+
+    __slots__ = ("counts", "draws", "slot")
+
+    def __init__(self, slot: int, counts: SharedCounts | None) -> None:
+        self.slot = slot
+        self.counts = counts
+        """None: this worker counts for itself alone."""
+        self.draws = Draws(slot)
+
+    def count(self, target: TargetState) -> None:
+        """Show what `target` has in flight to other workers."""
+        if self.counts is not None and target.tally is None:
+            target.tally = self.counts.open(target.id)
+            if target.tally is not None:
+                target.tally.put(target.in_flight)
+
+    def discard(self, target: TargetState) -> None:
+        """Show it no more."""
+        if self.counts is not None and target.tally is not None:
+            self.counts.close(target.tally)
+            target.tally = None
+
+
+class GroupState:
+    """One target group in this worker."""
+
+    __slots__ = (
+        "_around",
+        "_departed",
+        "_departed_counters",
+        "arn",
+        "chooser",
+        "content",
+        "eligible",
+        "hash_key",
+        "targets",
+        "turn",
+    )
+
+    def __init__(self, around: Around) -> None:
+        self._around = around
+        self.content: GroupTargets | None = None
+        self.arn = b""
+        self.targets: dict[TargetId, TargetState] = {}
+        self.eligible: tuple[TargetState, ...] = ()
+        self.turn: RoundRobin[TargetState] = RoundRobin(around.slot)
+        self.chooser: Chooser | None = None
+        """None: it is `turn` that chooses."""
+        self.hash_key: HashKey | None = None
+        """What of a request is hashed, if anything."""
+        self._departed: list[TargetState] = []
+        self._departed_counters = Counters()
+
+    def pick(
+        self,
+        now_s: float,
+        tried: frozenset[TargetId] = frozenset(),
+        slot: int = NO_SLOT,
+    ) -> TargetState | None:
+        """Return the target whose turn it is, or None: none is left to try.
+
+        One that could not be connected to a moment ago is passed over, unless
+        all others were tried. `slot` is of the request, by `hash_key`.
+        """
+        target = self._choose(now_s, tried, slot)
+        if target is None or target.avoid_until_s <= now_s:
+            return target
+        avoided = {t.id for t in self.eligible if t.avoid_until_s > now_s}
+        return self._choose(now_s, tried | avoided, slot) or target
+
+    def _choose(
+        self, now_s: float, skip: frozenset[TargetId], slot: int
+    ) -> TargetState | None:
+        chooser = self.chooser
+        if chooser is None:
+            return self.turn.pick(self.eligible, skip)
+        counts = self._around.counts
+        if counts is not None:
+            counts.refresh()
+        at = chooser.choose(self.eligible, skip, now_s, slot)
+        return None if at < 0 else self.eligible[at]
+
+    def take_over(self, content: GroupTargets, now_s: float) -> list[TargetState]:
+        """Take new targets; return those that left."""
+        before, self.targets = self.targets, {}
+        self._follow(content.group.algorithm)
+        self.content = content
+        self.arn = target_group_arn(content.group.name).encode()
+        secure = content.group.protocol == "HTTPS"
+        for target in content.targets:
+            state = before.get(target.id)
+            if state is None or not state.reaches(target, secure=secure):
+                state = TargetState(target, secure=secure)
+            else:
+                del before[target.id]
+            self.targets[target.id] = state
+            self._count(state, content.group)
+            if target.draining and not state.draining:
+                state.cut_at_s = now_s + content.group.deregistration_delay_s
+            elif not target.draining:
+                state.cut_at_s = None
+            state.draining = target.draining
+        self._departed += before.values()
+        return [*before.values()]
+
+    def _follow(self, algorithm: Algorithm) -> None:
+        """Choose by `algorithm` from now on; a chooser that goes on keeps its place."""
+        if self.content is not None and self.content.group.algorithm == algorithm:
+            return
+        around = self._around
+        self.chooser = self.hash_key = None
+        match algorithm.type:
+            case "least_outstanding_requests":
+                self.chooser = LeastOutstanding(around.slot)
+            case "weighted_random":
+                self.chooser = WeightedRandom(around.draws)
+            case "alb.peak_ewma":
+                self.chooser = PeakEwma(around.draws)
+            case "alb.consistent_hash":
+                self.chooser = Rendezvous(LeastOutstanding(around.slot))
+                self.hash_key = HashKey(algorithm.hash_on)
+            case _:
+                pass  # round robin needs no more than the turn
+
+    def _count(self, target: TargetState, group: TargetGroup) -> None:
+        """Show other workers what is in flight, if the group's way of choosing asks."""
+        target.paced = group.algorithm.type == "alb.peak_ewma"
+        if needs_counts(group):
+            self._around.count(target)
+        else:
+            self._around.discard(target)
+
+    def report(self) -> Counters:
+        """Return the totals over all targets there ever were."""
+        ended = [target for target in self._departed if not target.in_flight]
+        self._departed = [target for target in self._departed if target.in_flight]
+        self._departed_counters = add_counters(
+            [self._departed_counters, *(target.counters.report() for target in ended)]
+        )
+        present = [*self._departed, *self.targets.values()]
+        reports = (target.counters.report() for target in present)
+        return add_counters([self._departed_counters, *reports])
+
+    def judge(self, health: Mapping[TargetId, TargetHealth]) -> None:
+        """Find out anew who may be picked."""
+        if self.content is not None:
+            chosen = eligible_targets(self.content.targets, health)
+            eligible = tuple(self.targets[target.id] for target in chosen)
+            if eligible != self.eligible:
+                self.eligible = eligible
