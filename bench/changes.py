@@ -17,14 +17,11 @@ import json
 import os
 import statistics
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from alb.app.balancer import Balancer, join
 from alb.model import (
     Forward,
     Listener,
@@ -35,9 +32,8 @@ from alb.model import (
     TargetId,
     WeightedGroup,
 )
-from bench.contestants import COMPILED, ORIGIN, ROOT, Values, free_ports
-from bench.cpu import adopt_orphans, descendants, end
-from bench.proxy import LOAD_CORE, PROXY_CORE, running
+from bench.contestants import ROOT
+from bench.node import Node, Place, node, place_with_origin
 from bench.record import write_result
 
 RULES: Final = 1000
@@ -48,7 +44,6 @@ OPEN_CONNECTIONS: Final = 200
 """Clients that stay connected through all of it without asking anything."""
 ASKED_RULES: Final = 100
 """Rules that the load meets, spread over all of them."""
-READY_WITHIN_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,36 +62,16 @@ class Disturbed(Exception):
     """Something failed that has to hold whatever is measured."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where things are: ports, and the node's directory."""
-
-    listen: int
-    origin: int
-    directory: Path
-
-
 def main() -> int:
     options = parse(sys.argv[1:])
     if os.environ.get("BENCH_SMOKE"):
         options.rounds, options.seconds = 1, 1
-    adopt_orphans()
-    os.sched_setaffinity(0, {LOAD_CORE})
-    listen, admin, origin_a, origin_b = free_ports(4)
-    with tempfile.TemporaryDirectory(prefix="alb-bench-") as directory:
-        values = {
-            "LISTEN": listen,
-            "ADMIN": admin,
-            "ORIGIN_A": origin_a,
-            "ORIGIN_B": origin_b,
-            "DIRECTORY": directory,
-        }
-        place = Place(int(listen), int(origin_a), Path(directory))
-        try:
-            phases = measure(options, values, place)
-        except Disturbed as why:
-            print(f"NOT MEASURED: {why}", file=sys.stderr)
-            return 1
+    try:
+        with place_with_origin() as place:
+            phases = asyncio.run(rounds(options, place))
+    except Disturbed as why:
+        print(f"NOT MEASURED: {why}", file=sys.stderr)
+        return 1
     quiet, changing = medians(phases)
     print(
         f"p99 {quiet:.2f} ms quiet, {changing:.2f} ms during {CHANGES_PER_S} changes "
@@ -144,20 +119,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def measure(
-    options: argparse.Namespace, values: Values, place: Place
-) -> list[tuple[Phase, Phase]]:
-    with running(ORIGIN, values, LOAD_CORE, ready=values["ORIGIN_B"]):
-        return asyncio.run(rounds(options, place))
-
-
 async def rounds(
     options: argparse.Namespace, place: Place
 ) -> list[tuple[Phase, Phase]]:
     """Return what was seen, one pair (quiet, changing) per round."""
     found: list[tuple[Phase, Phase]] = []
-    async with node(place, pure=options.pure) as balancer:
-        changes = Changes(balancer, place)
+    async with node(place, pure=options.pure) as running:
+        changes = Changes(running, place)
         await changes.begin()
         clients = [
             await asyncio.open_connection("127.0.0.1", place.listen)
@@ -177,34 +145,6 @@ async def rounds(
         for _, writer in clients:
             writer.transport.abort()
     return found
-
-
-@asynccontextmanager
-async def node(place: Place, *, pure: bool) -> AsyncIterator[Balancer]:
-    """Run keeper, one worker and prober on the proxy's core; be their control."""
-    before = descendants(os.getpid())
-    python = Path(sys.executable) if pure else COMPILED / "bin" / "python"
-    state_dir = place.directory / "node"
-    # fmt: off
-    await asyncio.create_subprocess_exec(
-        "taskset", "--cpu-list", str(PROXY_CORE), str(python),
-        *("-P", "-m", "alb.app.keeper_process", "--state-dir", str(state_dir)),
-        *("--workers", "1"), cwd=place.directory,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    # fmt: on
-    try:
-        path = state_dir / "node.sock"
-        async with asyncio.timeout(READY_WITHIN_S):
-            while not path.exists():  # noqa: ASYNC110 - another process makes it
-                await asyncio.sleep(0.05)
-        balancer = await join(str(path), 1)
-        async with asyncio.TaskGroup() as tasks:
-            running_balancer = tasks.create_task(balancer.run())
-            yield balancer
-            running_balancer.cancel()
-    finally:
-        end(descendants(os.getpid()) - before)
 
 
 async def load(place: Place, seconds: int, rate: int) -> Phase:
@@ -235,8 +175,9 @@ async def load(place: Place, seconds: int, rate: int) -> Phase:
 class Changes:
     """The configuration, and what changes of it."""
 
-    def __init__(self, balancer: Balancer, place: Place) -> None:
-        self._balancer = balancer
+    def __init__(self, node: Node, place: Place) -> None:
+        self._node = node
+        self._balancer = node.balancer
         self._place = place
         self._groups = [TargetGroup(f"group-{n}") for n in range(GROUPS)]
         self._rules = [self._rule(n, n % GROUPS) for n in range(RULES)]
@@ -247,13 +188,7 @@ class Changes:
         self._configure()
         for number in range(TARGETS):
             self._register(f"target-{number}", number % GROUPS)
-        observe = self._balancer.observe
-        async with asyncio.timeout(READY_WITHIN_S):
-            while not (  # noqa: ASYNC110 - other processes make it true
-                self._balancer.ready()[0]
-                and all(seen.eligible_everywhere for seen in observe().values())
-            ):
-                await asyncio.sleep(0.1)
+        await self._node.ready()
 
     async def during(self, phase: Coroutine[None, None, Phase]) -> Phase:
         """Change things until `phase` is over; tell in it how often."""

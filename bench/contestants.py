@@ -38,6 +38,9 @@ class Contestant:
     environment: Values = field(default_factory=dict)
     prepare: tuple[str, ...] = ()
     """Files of `peers/` that are written, filled in, into the directory."""
+    log_off: str = ""
+    """What stands for ${LOG} in its configuration when it writes no access log."""
+    log_on: str = ""
 
     def missing(self) -> str:
         """What is not installed, or nothing ("")."""
@@ -61,21 +64,25 @@ class Contestant:
         )
         return " ".join(words)
 
-    def start(self, values: Values, core: int) -> subprocess.Popen[bytes]:
+    def start(
+        self, values: Values, core: int, *, logs: bool = False
+    ) -> subprocess.Popen[bytes]:
         """Start it on `core`, its output in `${DIRECTORY}/NAME.log`."""
+        log = filled(self.log_on if logs else self.log_off, values)
+        values = {**values, "LOG": log}
         for name in self.prepare:
             written = Path(values["DIRECTORY"], name)
             written.write_text(filled((PEERS / name).read_text(), values))
         command = [filled(part, values) for part in self.command]
         environment = {n: filled(v, values) for n, v in self.environment.items()}
-        with Path(values["DIRECTORY"], f"{self.name}.log").open("ab") as log:
+        with Path(values["DIRECTORY"], f"{self.name}.log").open("ab") as output:
             return subprocess.Popen(
                 ["taskset", "--cpu-list", str(core), *command],
                 env={**os.environ, "PATH": PATH, **environment},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
 
@@ -90,16 +97,23 @@ CONTESTANTS: Final = {
                 (str(folder / "alb"), "up", "-f", "${DIRECTORY}/alb.yaml",
                  "--workers", "1", "--state-dir", "${DIRECTORY}/alb"),
                 (str(folder / "alb"), "version"), prepare=("alb.yaml",),
+                log_off="{}",
+                log_on="{access_logs.s3.enabled: true,"
+                " alb.access_logs.directory: ${DIRECTORY}/logs}",
             )
             for name, folder in (("alb", COMPILED / "bin"), ("alb-pure", VENV))
         ),
         Contestant(
             "haproxy", ("haproxy", "-db", "-f", "${DIRECTORY}/haproxy.cfg"),
             ("haproxy", "-v"), prepare=("haproxy.cfg",),
+            log_off="log stderr local0 emerg",
+            log_on="log stdout format raw local0 info",
         ),
         Contestant(
             "nginx", ("nginx", "-c", "${DIRECTORY}/nginx.conf"),
             ("nginx", "-v"), prepare=("nginx.conf",),
+            log_off="access_log off;",
+            log_on="access_log ${DIRECTORY}/access.log combined buffer=64k flush=1s;",
         ),
         Contestant(
             "envoy",
@@ -127,6 +141,10 @@ ORIGIN: Final = Contestant(
     "origin", ("nginx", "-c", "${DIRECTORY}/origin.conf"),
     ("nginx", "-v"), prepare=("origin.conf",),
 )
+SINK: Final = Contestant(
+    "sink", (sys.executable, str(PEERS / "sink.py"), "${SINK}"), (sys.executable, "-V")
+)
+"""Swallows uploads behind the target: nginx would keep them on its disk."""
 # fmt: on
 
 

@@ -1,22 +1,21 @@
 """CPU per proxied request, ours beside others. `make bench` runs it.
 
-    python -m bench.proxy [--peers alb,haproxy] [--rounds 5] [--seconds 4]
+    python -m bench.proxy [--workload plain] [--peers alb,haproxy] [--rounds 5]
 
 Every round starts each proxy anew on one core, asks whether it does what all
-of them must do, loads it from the other core with wrk, and divides the user
-and system CPU of all its processes by the requests it answered. Rounds are
-interleaved, so that a noisy minute meets everybody. See bench/README.md.
+of them must do, loads it from the other core, and divides the user and system
+CPU of all its processes by the requests it answered. `workloads.py` has what is
+asked. Rounds are interleaved, so that a noisy minute meets everybody. See
+bench/README.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import http.client
-import json
 import os
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,25 +28,20 @@ from typing import Final
 from bench.contestants import (
     CONTESTANTS,
     ORIGIN,
-    PEERS,
+    SINK,
     Contestant,
     Values,
     free_ports,
 )
 from bench.cpu import adopt_orphans, core_busy_s, cpu_s, descendants, end
 from bench.record import Round, median_us, write_record
+from bench.workloads import GIB, LOAD_CORE, WORKLOADS, NotComparable, Workload, wrk
 
-LOAD_CORE: Final = 0
 PROXY_CORE: Final = 1
-CONNECTIONS: Final = 64
 START_DEADLINE_S: Final = 20.0
 CLIENT: Final = "203.0.113.7"
 BODY_BYTES: Final = 65
 FOREIGN_SHARE_MAX: Final = 0.1
-
-
-class NotComparable(Exception):
-    """A proxy that does not do what the others do cannot be measured beside them."""
 
 
 def main() -> int:
@@ -56,19 +50,23 @@ def main() -> int:
     rounds, seconds = (1, 1) if smoke else (options.rounds, options.seconds)
     adopt_orphans()
 
+    workload = WORKLOADS[options.workload]
+    names = [n for n in options.peers if not workload.only or n in workload.only]
     with tempfile.TemporaryDirectory(prefix="alb-bench-") as directory:
-        measured, refused = compare(options.peers, rounds, seconds, Path(directory))
+        measured, refused = compare(workload, names, rounds, seconds, Path(directory))
 
-    print(table(measured))
+    print(f"{workload.name}: {workload.measures}")
+    print(table(measured, workload.unit))
     for name, why in refused.items():
         print(f"{name}: NOT MEASURED: {why}", file=sys.stderr)
     if not smoke and measured:
-        print(f"recorded in {write_record(measured, rounds, seconds)}")
+        print(f"recorded in {write_record(workload, measured, rounds, seconds)}")
     return 1 if refused or not measured else 0
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.proxy", description=__doc__)
+    parser.add_argument("--workload", choices=WORKLOADS, default="plain")
     parser.add_argument(
         "--peers", type=lambda text: text.split(","), default=list(CONTESTANTS)
     )
@@ -81,24 +79,37 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def compare(
-    names: Sequence[str], rounds: int, seconds: int, directory: Path
+    workload: Workload,
+    names: Sequence[str],
+    rounds: int,
+    seconds: int,
+    directory: Path,
 ) -> tuple[dict[str, list[Round]], dict[str, str]]:
     """Return the rounds of each contestant, and why others have none."""
     refused = {n: why for n in names if (why := CONTESTANTS[n].missing())}
     measured: dict[str, list[Round]] = {}
-    listen, admin, origin_a, origin_b = free_ports(4)
+    listen, admin, origin_a, origin_b, sink = free_ports(5)
     values = {
         "LISTEN": listen,
         "ADMIN": admin,
         "ORIGIN_A": origin_a,
         "ORIGIN_B": origin_b,
+        "SINK": sink,
         "DIRECTORY": str(directory),
     }
-    with running(ORIGIN, values, LOAD_CORE, ready=origin_b):
+    with (directory / "gib").open("wb") as file:
+        file.truncate(GIB)  # all zeros, and no room on the disk
+    directory.chmod(0o755)  # the target's workers may be another user's
+    with (
+        running(SINK, values, LOAD_CORE, ready=sink),
+        running(ORIGIN, values, LOAD_CORE, ready=origin_b),
+    ):
         for number in range(rounds):
             for name in [name for name in names if name not in refused]:
                 try:
-                    done = one_round(CONTESTANTS[name], values, seconds, number)
+                    done = one_round(
+                        workload, CONTESTANTS[name], values, (seconds, number)
+                    )
                 except NotComparable as why:
                     refused[name] = str(why)
                     continue
@@ -111,14 +122,21 @@ def compare(
     return measured, refused
 
 
-def one_round(contestant: Contestant, values: Values, seconds: int, seed: int) -> Round:
+def one_round(
+    workload: Workload,
+    contestant: Contestant,
+    values: Values,
+    seconds_and_seed: tuple[int, int],
+) -> Round:
     before = descendants(os.getpid())
-    with running(contestant, values, PROXY_CORE, ready=values["LISTEN"]):
-        require_same_features(values["LISTEN"])
-        load(values["LISTEN"], 1, seed=seed + 1000)
+    seconds, seed = seconds_and_seed
+    port, directory = values["LISTEN"], Path(values["DIRECTORY"])
+    with running(contestant, values, PROXY_CORE, port, logs=workload.logs):
+        require_same_features(port)
+        wrk(port, 1, seed + 1000)
         pids = descendants(os.getpid()) - before
         at_start, core_at_start = cpu_s(pids), core_busy_s(PROXY_CORE)
-        told = load(values["LISTEN"], seconds, seed=seed)
+        told = workload.load(port, seconds, seed, directory)
         core_s = core_busy_s(PROXY_CORE) - core_at_start
         used_s = cpu_s(pids | (descendants(os.getpid()) - before)) - at_start
     if told["failed"] or not told["requests"]:
@@ -134,11 +152,16 @@ def one_round(contestant: Contestant, values: Values, seconds: int, seed: int) -
 
 @contextmanager
 def running(
-    contestant: Contestant, values: Values, core: int, ready: str
+    contestant: Contestant,
+    values: Values,
+    core: int,
+    ready: str,
+    *,
+    logs: bool = False,
 ) -> Iterator[None]:
     """Run it until it answers on port `ready`; afterwards end all it started."""
     before = descendants(os.getpid())
-    process = contestant.start(values, core)
+    process = contestant.start(values, core, logs=logs)
     try:
         deadline = time.monotonic() + START_DEADLINE_S
         while not answers(ready):
@@ -202,24 +225,6 @@ def told(answer: Answer) -> list[str]:
     return parts
 
 
-def load(port: str, seconds: int, seed: int) -> dict[str, float]:
-    """Load it with wrk, closed loop; return what `done` in requests.lua told."""
-    # fmt: off
-    command = (
-        "taskset", "--cpu-list", str(LOAD_CORE), "wrk", "--threads", "1",
-        "--connections", str(CONNECTIONS), "--duration", f"{seconds}s",
-        "--timeout", "5s", "--script", str(PEERS / "requests.lua"),
-        f"http://127.0.0.1:{port}", "--", str(seed),
-    )
-    # fmt: on
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = re.search(r"^result (\{.*\})$", done.stdout, re.MULTILINE)
-    if not found:
-        raise NotComparable(f"wrk told nothing: {done.stdout}{done.stderr}")
-    result: dict[str, float] = json.loads(found[1])
-    return result
-
-
 def disturbed(done: Round) -> str:
     """Say when others worked on the proxy's core: caches are shared, figures rise."""
     if done.foreign_share <= FOREIGN_SHARE_MAX:
@@ -233,12 +238,12 @@ def last_words(contestant: Contestant, values: Values) -> str:
     return " / ".join(lines[-3:]) or "it said nothing"
 
 
-def table(measured: dict[str, list[Round]]) -> str:
+def table(measured: dict[str, list[Round]], unit: str = "µs/request") -> str:
     """Return the medians as a table, the cheapest first."""
     medians = sorted((median_us(rounds), name) for name, rounds in measured.items())
     haproxy = {name: us for us, name in medians}.get("haproxy")
     lines = [
-        f"{'':8} {'CPU µs/request':>14} {'min-max':>13} "
+        f"{'':8} {'CPU ' + unit:>17} {'min-max':>13} "
         f"{'requests/s':>10} {'to HAProxy':>10}"
     ]
     for us, name in medians:
@@ -246,7 +251,7 @@ def table(measured: dict[str, list[Round]]) -> str:
         rate = statistics.median(one.requests_per_s for one in measured[name])
         ratio = f"{us / haproxy:10.2f}" if haproxy else f"{'-':>10}"
         spread = f"{min(costs):.1f}-{max(costs):.1f}"
-        lines.append(f"{name:8} {us:14.1f} {spread:>13} {rate:10.0f} {ratio}")
+        lines.append(f"{name:8} {us:17.1f} {spread:>13} {rate:10.0f} {ratio}")
     return "\n".join(lines)
 
 

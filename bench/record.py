@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.contestants import CONTESTANTS, ROOT
+from bench.workloads import Workload
 
 RESULTS: Final = ROOT / "bench" / "results"
 
@@ -37,12 +38,15 @@ def median_us(rounds: Sequence[Round]) -> float:
 
 
 def write_record(
-    measured: Mapping[str, Sequence[Round]], rounds: int, seconds: int
+    workload: Workload,
+    measured: Mapping[str, Sequence[Round]],
+    rounds: int,
+    seconds: int,
 ) -> Path:
     """Write what `bench.proxy` measured; return where, from here."""
     return write_result(
-        "proxy",
-        "CPU per proxied request, user and system, all processes, µs",
+        "proxy" if workload.name == "plain" else f"proxy-{workload.name}",
+        workload.measures,
         {
             "rounds": rounds,
             "seconds": seconds,
@@ -65,7 +69,9 @@ def write_result(kind: str, measures: str, found: Mapping[str, object]) -> Path:
     commit = _git("rev-parse", "--short=10", "HEAD")
     record = {
         "measures": measures,
-        "command": shlex.join(["python", "-m", f"bench.{kind}", *sys.argv[1:]]),
+        "command": shlex.join(
+            ["python", "-m", f"bench.{kind.partition('-')[0]}", *sys.argv[1:]]
+        ),
         "date": now.isoformat(timespec="seconds"),
         "commit": commit,
         "changed_since": _git("status", "--short", "--untracked-files=no").splitlines(),

@@ -69,7 +69,7 @@ async def session_of(app: web.Application) -> AsyncIterator[None]:
 
 def main() -> None:
     listen, origin_a, origin_b = sys.argv[1:]
-    app = web.Application()
+    app = web.Application(client_max_size=2**40)
     app[ORIGINS] = (f"http://127.0.0.1:{origin_a}", f"http://127.0.0.1:{origin_b}")
     app[STATISTICS] = Counter()
     app.cleanup_ctx.append(session_of)

@@ -1,9 +1,12 @@
 -- wrk's requests: every head is new (path tail, query, cookie), and the twenty
--- rules are met equally often. Every answer must be a 200.
+-- rules are met equally often. With "close" each connection has one request.
+-- Every answer must be a 200.
 local heads = {}
+local last = ""
 
 function init(args)
    math.randomseed(tonumber(args[1]) or 1)
+   last = args[2] == "close" and "Connection: close\r\n" or ""
    for i = 0, 9 do
       heads[i + 1] = { "GET /", "h" .. i .. ".example.com" }
       heads[i + 11] = { "GET /p" .. i .. "/", "www.example.com" }
@@ -12,12 +15,12 @@ end
 
 local random, format = math.random, string.format
 local head = "%s%08x?q=%08x HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench/1\r\n"
-   .. "Accept: */*\r\nCookie: session=%08x%08x\r\n\r\n"
+   .. "Accept: */*\r\n%sCookie: session=%08x%08x\r\n\r\n"
 
 function request()
    local rule = heads[random(20)]
    return format(head, rule[1], random(0, 0x7fffffff), random(0, 0x7fffffff),
-      rule[2], random(0, 0x7fffffff), random(0, 0x7fffffff))
+      rule[2], last, random(0, 0x7fffffff), random(0, 0x7fffffff))
 end
 
 function done(summary, latency, requests)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench.contestants import CONTESTANTS, PEERS, filled
-from bench.proxy import Answer, NotComparable, parse, table, told
+from bench.proxy import Answer, parse, table, told
 from bench.record import Round
+from bench.workloads import NotComparable
 
 
 def test_only_our_own_names_are_filled_in() -> None:

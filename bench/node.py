@@ -1,0 +1,104 @@
+"""A node without control: keeper, workers and prober, told by the benchmark itself.
+
+What is measured with it is the data plane: no file is read, no scheduler runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from alb.app.balancer import Balancer, join
+from bench.contestants import COMPILED, ORIGIN, free_ports
+from bench.cpu import adopt_orphans, descendants, end
+from bench.proxy import PROXY_CORE, running
+from bench.workloads import LOAD_CORE
+
+READY_WITHIN_S: Final = 60.0
+STEP_S: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things are: ports, and a directory that ends with the benchmark."""
+
+    listen: int
+    origin: int
+    directory: Path
+
+
+@contextmanager
+def place_with_origin() -> Iterator[Place]:
+    """Run the target on the load's core, and this process too."""
+    adopt_orphans()
+    os.sched_setaffinity(0, {LOAD_CORE})
+    names = ("LISTEN", "ADMIN", "ORIGIN_A", "ORIGIN_B", "SINK")
+    with TemporaryDirectory(prefix="alb-bench-") as directory:
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
+        values: Mapping[str, str] = {**ports, "DIRECTORY": directory}
+        with running(ORIGIN, values, LOAD_CORE, ready=values["ORIGIN_B"]):
+            listen, origin = int(values["LISTEN"]), int(values["ORIGIN_A"])
+            yield Place(listen, origin, Path(directory))
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A running node: what to tell it by, and its processes."""
+
+    balancer: Balancer
+    pids: frozenset[int]
+
+    async def ready(self) -> None:
+        """Wait until every worker serves what was said, every target healthy."""
+        observe = self.balancer.observe
+        async with asyncio.timeout(READY_WITHIN_S):
+            while not (  # noqa: ASYNC110 - other processes make it true
+                self.balancer.ready()[0]
+                and all(seen.eligible_everywhere for seen in observe().values())
+            ):
+                await asyncio.sleep(STEP_S)
+
+
+@asynccontextmanager
+async def node(
+    place: Place, *, workers: int = 1, cores: str = str(PROXY_CORE), pure: bool = False
+) -> AsyncIterator[Node]:
+    """Run a node of the wheel, or of the sources, on `cores`; be its control."""
+    before = descendants(os.getpid())
+    state_dir = place.directory / "node"
+    keeper = _keeper(state_dir, workers, cores, pure=pure)
+    try:
+        path = state_dir / "node.sock"
+        async with asyncio.timeout(READY_WITHIN_S):
+            while not path.exists():  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(STEP_S)
+        balancer = await join(str(path), 1)
+        async with asyncio.TaskGroup() as tasks:
+            link = tasks.create_task(balancer.run())
+            yield Node(balancer, frozenset(descendants(os.getpid()) - before))
+            link.cancel()
+    finally:
+        end(descendants(os.getpid()) - before)
+        keeper.wait()
+
+
+def _keeper(
+    state_dir: Path, workers: int, cores: str, *, pure: bool
+) -> subprocess.Popen[bytes]:
+    python = Path(sys.executable) if pure else COMPILED / "bin" / "python"
+    # fmt: off
+    return subprocess.Popen(
+        ("taskset", "--cpu-list", cores, str(python),
+         "-P", "-m", "alb.app.keeper_process", "--state-dir", str(state_dir),
+         "--workers", str(workers)),
+        cwd=state_dir.parent, stderr=subprocess.DEVNULL,
+    )
+    # fmt: on
