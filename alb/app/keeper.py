@@ -339,10 +339,7 @@ class Keeper:
                 tuple(m.state for m in self._workers() if m.state is not None),
                 holdings.health,
                 self._listening.bound(),
-                {
-                    name: served.digest
-                    for name, served in self._holdings.certificates.items()
-                },
+                self._holdings.certified(),
             )
         )
 

@@ -26,6 +26,7 @@ from alb.app.columns import NO_COLUMN
 from alb.app.member import Member
 from alb.drivers.child import AdoptedProcess, Child
 from alb.drivers.link import LINK_NAME, Link, decode, encode, send_sockets
+from alb.model import Version
 from alb.ports import (
     HealthReport,
     Hello,

@@ -53,6 +53,10 @@ class Holdings:
             del self.certificates[gone]
         return True
 
+    def certified(self) -> dict[str, str]:
+        """Return the digest of what each listener serves."""
+        return {name: served.digest for name, served in self.certificates.items()}
+
     def certify(self, served: ListenerCertificates) -> None:
         self.certificates[served.listener] = served
 
