@@ -42,6 +42,7 @@ COMMANDS: Final = {
     "logs": "what a service's tasks write",
     "events": "what happened, with reasons",
     "explain": "which rule answers a request, or why a service scaled",
+    "certs": "certificates for development: where the authority is, and issue some",
     "load": "send requests in an open loop and report percentiles",
     "demo": "watch tasks follow load",
     "doctor": "check this machine and say what to do",

@@ -38,6 +38,11 @@ class StateDir:
         return self.path / "control.json"
 
     @property
+    def certificates(self) -> Path:
+        """Certificates of the development CA with their keys, 0600."""
+        return self.path / "tls"
+
+    @property
     def tasks(self) -> Path:
         """Where the process runtime keeps one directory per container."""
         return self.path / "tasks"

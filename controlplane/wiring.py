@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
@@ -36,7 +38,9 @@ from controlplane.parts import Parts
 from controlplane.runtimes import Runtimes
 from controlplane.state_dir import StateDir
 from controlplane.store import Store
+from controlplane.tls.authority import directory_of
 from controlplane.tls.certificates import Certificates
+from controlplane.tls.local import LocalCertificates
 from foundation.clock import Clock
 from foundation.journal import Delete
 from scheduler.app.scheduler import Scheduler
@@ -118,7 +122,13 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         cpu=CpuFeed(clock, scheduler, scaler),
         events=events,
         feed=feed,
-        certificates=Certificates(balancer, feed.tell),
+        certificates=Certificates(
+            balancer,
+            feed.tell,
+            LocalCertificates(
+                state_dir.certificates, directory_of(os.environ, Path.home())
+            ),
+        ),
     )
 
 

@@ -21,9 +21,12 @@ from typing import Final, NamedTuple, Protocol
 
 from alb.model import CertificateFiles, Listener, LoadBalancer
 from alb.ports import ListenerCertificates
+from controlplane.tls.authority import AuthorityUnusable
 from controlplane.tls.disk import Disk, LocalDisk
+from controlplane.tls.local import LocalCertificates
 from controlplane.tls.pair import Pair, PairInvalid, read_pair
 
+RENEW_EVERY_S: Final = 6 * 3600.0
 LOOK_S: Final = 2.0
 """How often the files are looked at; what changes is read when it has come to rest."""
 
@@ -60,17 +63,30 @@ class _Followed:
 class Certificates:
     """Control's certificates. `node` gets them, `tell` hears what a person should."""
 
-    def __init__(self, node: Node, tell: Tell, look_s: float = LOOK_S) -> None:
+    def __init__(
+        self,
+        node: Node,
+        tell: Tell,
+        local: LocalCertificates,
+        look_s: float = LOOK_S,
+    ) -> None:
+        """`local` has certificates for listeners that name none."""
+        self._local = local
         self._look_s = look_s
         self._node = node
         self._tell = tell
         self._disk: Disk = LocalDisk(Path("/"))
         self._followed: dict[str, _Followed] = {}
+        self._wanted: LoadBalancer | None = None
+        self._renew_s = math.inf
+        """When local certificates are looked at again."""
 
     async def follow(self, load_balancer: LoadBalancer) -> None:
         """Serve what the files of these listeners hold now. Paths are absolute."""
         before, self._followed = self._followed, {}
-        for listener in load_balancer.listeners:
+        self._wanted = load_balancer
+        complete = await self._completed(load_balancer)
+        for listener in complete.listeners:
             if listener.is_secure:
                 seen = await asyncio.to_thread(_look, listener)
                 followed = self._followed[listener.name] = _Followed(listener, seen)
@@ -78,10 +94,21 @@ class Certificates:
                     followed.warned = before[listener.name].warned
                 await self._read(followed)
 
+    async def _completed(self, load_balancer: LoadBalancer) -> LoadBalancer:
+        """Have local certificates issued, and issued anew when it is time."""
+        self._renew_s = self._disk.unix_s() + RENEW_EVERY_S
+        try:
+            return await asyncio.to_thread(self._local.complete, load_balancer)
+        except AuthorityUnusable as problem:
+            self._tell("certs", f"the development CA cannot be used: {problem}")
+            return load_balancer
+
     async def run(self) -> None:
         """Take changed files while nobody commands anything. A loop."""
         while True:
             await asyncio.sleep(self._look_s)
+            if self._wanted is not None and self._disk.unix_s() > self._renew_s:
+                await self._completed(self._wanted)  # what is new is seen below
             for followed in [*self._followed.values()]:
                 seen = await asyncio.to_thread(_look, followed.listener)
                 at_rest, followed.seen = seen == followed.seen, seen
@@ -95,6 +122,8 @@ class Certificates:
     async def _read(self, followed: _Followed) -> bool:
         """Read and send; False: a file is bad, and was told."""
         listener = followed.listener
+        if not listener.certificates:
+            return False  # why was told
         followed.ends_s = math.inf
         try:
             pairs = await asyncio.to_thread(_pairs, listener, self._disk)

@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import signal
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -218,6 +219,36 @@ async def test_no_key_is_where_it_must_not_be(tmp_path: Path) -> None:
             assert not any(line.encode() in content for content in kept)
         assert any(b"a.key" in content for content in kept), "the file's name is"
         assert 0o700 == cluster.state_dir.path.stat().st_mode & 0o777
+
+
+async def test_a_listener_without_certificates_is_reached_by_who_trusts_the_local_ca(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    one = pair("localhost")
+    async with secured(tmp_path, one) as cluster:
+        del cluster.file["listeners"][0]["certificates"]
+        await cluster.apply()
+        authority = (await cluster.alb("certs", "--path")).strip()
+        trusting = ssl.create_default_context(cafile=authority)
+
+        async with asyncio.timeout(SERVED_WITHIN_S):
+            while True:
+                with suppress(ssl.SSLError):
+                    client = await TlsClient.to(cluster.port, trusting, "app.localhost")
+                    break
+                await asyncio.sleep(0.05)
+        client.send(LAST)
+        assert (await client.read_all()).endswith(b"/x")
+        client.close()
+        assert authority == str(tmp_path / "data" / "alb" / "ca" / "ca.pem")
+        (key,) = (cluster.state_dir.path / "tls").glob("*.key")
+        assert 0o600 == key.stat().st_mode & 0o777
+        line = key.read_text().splitlines()[1]
+        database = cluster.state_dir.database
+        for path in database.parent.glob(f"{database.name}*"):
+            assert line.encode() not in path.read_bytes()
+        assert line not in json.dumps(await cluster.state())
 
 
 async def test_a_bad_pair_is_refused_with_its_place_and_nothing_changes(

@@ -322,7 +322,8 @@ LISTENER: Final = shape(
         "certificates",
         Each(CERTIFICATE, 1),
         _LISTENER,
-        note="the first is the default, the others are chosen by server name (SNI)",
+        note="the first is the default, the others are chosen by server name (SNI); "
+        "left out: one of the development CA (`alb certs`)",
     ),
     Field(
         "sslPolicy",

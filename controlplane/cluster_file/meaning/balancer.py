@@ -31,6 +31,7 @@ from controlplane.cluster_file.meaning.certificates import (
     check_redirect,
     ssl_policy,
     tls_header_names,
+    warn_untrusted,
 )
 from controlplane.cluster_file.meaning.conditions import conditions
 from controlplane.cluster_file.meaning.transforms import transforms
@@ -80,6 +81,9 @@ def load_balancer(root: Record, findings: Findings) -> LoadBalancer | None:
         _listener(listener, names, findings) for listener in root.records("listeners")
     ]
     check_unique(root.records("listeners"), "port", findings)
+    if internet_facing:
+        for listener in root.records("listeners"):
+            warn_untrusted(listener, findings)
     _check_quotas(root, findings)
     return LoadBalancer(
         name,

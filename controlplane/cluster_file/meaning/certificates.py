@@ -32,12 +32,15 @@ def ssl_policy(record: Record, findings: Findings) -> str:
 def certificates(
     record: Record, policy: str, findings: Findings
 ) -> tuple[CertificateFiles, ...]:
-    """Return the files of a listener's certificates, the default first."""
+    """Return the files of a listener's certificates, the default first.
+
+    None: control has one issued by the development CA.
+    """
     if not policy:
         return ()
     found = record.records("certificates")
-    if record.absent("certificates"):
-        message = f"certificates is missing: protocol {HTTPS} needs one"
+    if findings.strict and record.absent("certificates"):
+        message = "certificates is missing: it is needed under strictAwsLimits"
         findings.error(record.node, record.path, message)
     if findings.strict and len(found) > CERTIFICATES_QUOTA + 1:
         message = (
@@ -47,6 +50,13 @@ def certificates(
         where = record.at("certificates")
         findings.error(where, record.path_of("certificates"), message)
     return tuple(_files(one, policy, findings) for one in found)
+
+
+def warn_untrusted(record: Record, findings: Findings) -> None:
+    """Tell of a listener whose clients cannot know the CA of its certificate."""
+    if record.text("protocol") == HTTPS and record.absent("certificates"):
+        message = "without certificates it is of the local CA, which only this user has"
+        findings.warn(record.at("protocol"), record.path_of("protocol"), message)
 
 
 def _files(record: Record, policy: str, findings: Findings) -> CertificateFiles:

@@ -728,6 +728,22 @@ def test_a_redirect_may_change_the_protocol_and_the_port_alone() -> None:
     assert Redirect(301, "HTTPS", port="443") == balancer.listeners[0].rules[1].action
 
 
+def test_an_https_listener_may_leave_its_certificate_to_the_local_ca() -> None:
+    text = VALID.replace("    protocol: HTTP\n", "    protocol: HTTPS\n")
+    public = text.replace("scheme: internal", "scheme: internet-facing")
+
+    inside, outside = (load("alb.yaml", one, {}) for one in (text, public))
+
+    assert inside.load_balancer
+    (listener,) = inside.load_balancer.listeners
+    assert ("https-8080", ()) == (listener.name, listener.certificates)
+    assert "ELBSecurityPolicy-TLS13-1-2-2021-06" == listener.ssl_policy
+    assert () == inside.warnings
+    (warning,) = outside.warnings
+    assert "listeners[0].protocol" == warning.path
+    assert "only this user has" in warning.message
+
+
 def test_health_may_be_checked_on_a_port_of_its_own() -> None:
     text = VALID.replace("healthCheckPath: /healthz", "healthCheckPort: 9999")
     balancer = load("alb.yaml", text, {}).load_balancer

@@ -13,6 +13,7 @@ from alb.decide.tls_policies import DEFAULT_POLICY
 from alb.model import CertificateFiles, FixedResponse, Listener, LoadBalancer
 from alb.ports import ListenerCertificates
 from controlplane.tls.certificates import Certificates
+from controlplane.tls.local import LocalCertificates
 from tests.support.certificates import Pair, kept, pair
 
 LOOK_S = 0.02
@@ -44,7 +45,8 @@ class Scene:
     certificates: Certificates = field(init=False)
 
     def __post_init__(self) -> None:
-        self.certificates = Certificates(self.node, self.hear, LOOK_S)
+        local = LocalCertificates(self.directory / "tls", self.directory / "ca")
+        self.certificates = Certificates(self.node, self.hear, local, LOOK_S)
 
     def hear(self, subject: str, message: str) -> None:
         assert NAME == subject
