@@ -107,6 +107,8 @@ class TlsTransport(asyncio.Transport):
         elif self._connected:
             self.inner.connection_lost(exc or self._problem)
         self._held.clear()
+        self.session = cast(ssl.SSLObject, None)  # tens of kilobytes, in a cycle
+        self.inner = cast(asyncio.Protocol, None)
 
     def pause_writing(self) -> None:
         if self._state == _OPEN:

@@ -20,12 +20,16 @@ class TlsClient:
         writer: asyncio.StreamWriter,
         context: ssl.SSLContext | None = None,
         server_name: str | None = None,
+        resumed: ssl.SSLSession | None = None,
     ) -> None:
         self.reader = reader
         self.writer = writer
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.session = (context or careless()).wrap_bio(
-            self._incoming, self._outgoing, server_hostname=server_name
+            self._incoming,
+            self._outgoing,
+            server_hostname=server_name,
+            session=resumed,
         )
 
     @classmethod

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import ssl
 import warnings
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
+from alb.drivers.tls import TlsTransport
 from alb.model import LoadBalancerAttributes, LogFiles
 from tests.support.certificates import Pair, careless, kept, serving
 from tests.support.node import Handler, Node, Origin, answer_ok, until
@@ -500,6 +503,56 @@ async def test_nothing_is_accepted_without_a_certificate() -> None:
 
     assert wire.aborted
     world.close()
+
+
+async def test_a_connection_that_is_over_leaves_no_memory_to_be_collected(
+    world: World,
+) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        wire, _ = shaken(world)
+        assert isinstance(wire.protocol, TlsTransport)
+        session = weakref.ref(wire.protocol.session)
+        wire.lose()
+        assert session() is None
+    finally:
+        gc.enable()
+    assert not world.door.clients
+
+
+async def test_a_refused_request_is_told_and_the_connection_properly_ended(
+    node: Node, origins: Origins
+) -> None:
+    await serve(node, origins)
+    client = await TlsClient.to(node.port)
+
+    client.send(b"nonsense\r\n\r\n" + b"x" * 100_000)
+
+    assert (await client.read_all()).startswith(b"HTTP/1.1 400 ")
+    client.close()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_session_may_be_resumed_whatever_certificate_it_began_with(
+    node: Node, origins: Origins, version: ssl.TLSVersion
+) -> None:
+    await serve(node, origins, DEFAULT, EXACT)
+    context = at(version)
+    first = await TlsClient.to(node.port, context, "a.example.com")
+    first.send(GET)
+    await first.read_until(b"/x")
+
+    again = TlsClient(
+        *await node.connect(), context, "a.example.com", first.session.session
+    )
+    await again.shake()
+    again.send(LAST)
+
+    assert (await again.read_all()).endswith(b"/x")
+    assert again.session.session_reused
+    first.close()
+    again.close()
 
 
 # --- logs -----------------------------------------------------------------------------
