@@ -135,6 +135,7 @@ class Worker:
                 match await self._receive():
                     case Section() as section:
                         self._sections[section.digest] = section
+                        await asyncio.sleep(0)  # many come at once; requests too
                     case ListenerCertificates() as served:
                         self._certificates[served.listener] = served
                         self._certify(served.listener)
