@@ -276,6 +276,18 @@ class Algorithm:
 
 
 @dataclass(frozen=True, slots=True)
+class MinimumHealthy:
+    """With fewer healthy targets a group fails open: either number is enough."""
+
+    count: int = 1
+    percentage: int = 0
+    """Of the registered targets that do not drain; 0 is AWS's ``off``."""
+
+
+ONE_HEALTHY = MinimumHealthy()
+
+
+@dataclass(frozen=True, slots=True)
 class TargetGroup:
     name: str
     health_check: HealthCheck = HealthCheck()
@@ -284,6 +296,7 @@ class TargetGroup:
     """Default port of fixed targets that name none."""
     protocol: str = "HTTP"
     algorithm: Algorithm = Algorithm()
+    minimum_healthy: MinimumHealthy = ONE_HEALTHY
 
 
 @dataclass(frozen=True, slots=True)

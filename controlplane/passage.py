@@ -22,7 +22,6 @@ from alb.decide.rules import compile_rules
 from alb.drivers.client import ClientConnection
 from alb.model import (
     Action,
-    Algorithm,
     FixedResponse,
     Forward,
     HealthState,
@@ -32,6 +31,7 @@ from alb.model import (
     Redirect,
     Rule,
     Target,
+    TargetGroup,
     TargetId,
     TargetObservation,
     Version,
@@ -194,7 +194,11 @@ def _targets(balancer: LoadBalancer, group: str, observed: Observed) -> Document
         for id_, each in seen.items()
     ]
     overlay = {id_: each.health for id_, each in seen.items()}
-    eligible = [target.id for target in eligible_targets(registered, overlay)]
+    groups = {one.name: one for one in balancer.groups}
+    wanted = groups.get(group, TargetGroup(group))
+    algorithm = wanted.algorithm
+    found = eligible_targets(registered, overlay, wanted.minimum_healthy)
+    eligible = [target.id for target in found]
     healthy = [one for one in eligible if overlay[one].state is HealthState.HEALTHY]
     told = [
         {
@@ -212,14 +216,12 @@ def _targets(balancer: LoadBalancer, group: str, observed: Observed) -> Document
         for target in balancer.fixed_targets.get(group, ())
         if target.id not in seen
     ]
-    algorithms = {one.name: one.algorithm for one in balancer.groups}
-    algorithm = algorithms.get(group, Algorithm())
     return {
         "algorithm": algorithm.type,
         "hashedOn": algorithm.hash_on
         if algorithm.type == "alb.consistent_hash"
         else None,
         "eligibleTargets": eligible,
-        "failOpen": bool(eligible) and not healthy,
+        "failOpen": len(healthy) < len(eligible),
         "targets": [*told, *unseen],
     }

@@ -18,7 +18,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-from alb.model import HealthState, Overlay, Target, TargetId, WeightedGroup
+from alb.model import (
+    ONE_HEALTHY,
+    HealthState,
+    MinimumHealthy,
+    Overlay,
+    Target,
+    TargetId,
+    WeightedGroup,
+)
 
 
 class Identified(Protocol):
@@ -122,17 +130,22 @@ class WeightedTurn:
         self._groups = groups
 
 
-def eligible_targets(targets: Iterable[Target], overlay: Overlay) -> tuple[Target, ...]:
+def eligible_targets(
+    targets: Iterable[Target],
+    overlay: Overlay,
+    minimum: MinimumHealthy = ONE_HEALTHY,
+) -> tuple[Target, ...]:
     """Return the targets that may get new requests, in the order given.
 
-    The healthy ones. If there are none, the unhealthy ones (fail-open: checks may
-    be wrong, refusing everybody surely is). If none was judged yet, those that
-    wait for their first check. Draining ones never. Empty means 503.
+    The healthy ones. If they are fewer than `minimum`, the unhealthy ones as well
+    (fail-open: checks may be wrong, and a few must not break under what all should
+    bear). If none was judged yet, those that wait for their first check. Draining
+    ones never. Empty means 503.
 
     What is registered decides about draining; the overlay may be a moment older.
     """
     healthy: list[Target] = []
-    unhealthy: list[Target] = []
+    judged: list[Target] = []
     unknown: list[Target] = []
     for target in targets:
         if target.draining:
@@ -141,8 +154,13 @@ def eligible_targets(targets: Iterable[Target], overlay: Overlay) -> tuple[Targe
         match health and health.state:
             case HealthState.HEALTHY | HealthState.UNAVAILABLE:
                 healthy.append(target)
+                judged.append(target)
             case HealthState.UNHEALTHY:
-                unhealthy.append(target)
+                judged.append(target)
             case _:
                 unknown.append(target)
-    return tuple(healthy or unhealthy or unknown)
+    registered = len(judged) + len(unknown)
+    enough = len(healthy) >= max(minimum.count, 1) and (
+        len(healthy) * 100 >= minimum.percentage * registered
+    )
+    return tuple((healthy if enough else judged) or unknown)

@@ -186,7 +186,9 @@ class GroupState:
     def judge(self, health: Mapping[TargetId, TargetHealth]) -> None:
         """Find out anew who may be picked."""
         if self.content is not None:
-            chosen = eligible_targets(self.content.targets, health)
+            chosen = eligible_targets(
+                self.content.targets, health, self.content.group.minimum_healthy
+            )
             eligible = tuple(self.targets[target.id] for target in chosen)
             if eligible != self.eligible:
                 self.eligible = eligible

@@ -123,7 +123,7 @@ def _choice(group: Document) -> Iterator[str]:
         on = f", on {group['hashedOn']}" if group.get("hashedOn") else ""
         yield f"{name}: {algorithm}{on}"
     if group.get("failOpen"):
-        yield f"{name}: none is healthy, so all may be picked"
+        yield f"{name}: too few are healthy, so all may be picked"
     rows = [_target(group, target) for target in _objects(group, "targets")]
     if not rows:
         yield f"{name}: no target"

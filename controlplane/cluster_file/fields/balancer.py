@@ -264,16 +264,20 @@ TARGET_GROUP_ATTRIBUTES: Final = attributes(
     *(
         Field(
             f"{_HEALTH}{name}.minimum_healthy_targets.{measure}",
-            Text("off|[1-9][0-9]{0,3}", "be off or a number from 1"),
+            Text(pattern, must),
             _TG_ATTRIBUTE,
             default,
             status=status,
+            note=note,
         )
-        for name, status in (
-            ("dns_failover", _IGNORED),
-            ("unhealthy_state_routing", _REFUSED),
+        for name, status, note in (
+            ("dns_failover", _IGNORED, ""),
+            ("unhealthy_state_routing", Status.LIVE, "with fewer it fails open"),
         )
-        for measure, default in (("count", "1"), ("percentage", "off"))
+        for measure, default, pattern, must in (
+            ("count", "1", "off|[1-9][0-9]{0,3}", "be off or a number from 1"),
+            ("percentage", "off", "off|[1-9][0-9]?|100", "be off or 1-100"),
+        )
     ),
     refused("lambda.multi_value_headers.enabled", _TG_ATTRIBUTE),
     refused("alb.max_concurrency", "ours", "per target, over all workers"),

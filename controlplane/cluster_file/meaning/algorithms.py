@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from alb.model import Algorithm
+from alb.model import Algorithm, MinimumHealthy
 from controlplane.cluster_file.record import Findings, Record
 
 TYPE: Final = "load_balancing.algorithm.type"
+MINIMUM: Final = "target_group_health.unhealthy_state_routing.minimum_healthy_targets"
+OFF: Final = "off"
 HASH_ON: Final = "alb.consistent_hash.on"
 
 
@@ -22,3 +24,13 @@ def algorithm(attributes: Record, findings: Findings) -> Algorithm:
         message = f"needs {TYPE}: alb.consistent_hash (it is {chosen})"
         findings.error(attributes.at(HASH_ON), attributes.path_of(HASH_ON), message)
     return Algorithm(chosen, attributes.text(HASH_ON))
+
+
+def minimum_healthy(attributes: Record) -> MinimumHealthy:
+    """Return below how many healthy targets the group fails open."""
+    count, percentage = (
+        attributes.text(f"{MINIMUM}.{measure}") for measure in ("count", "percentage")
+    )
+    return MinimumHealthy(
+        0 if count == OFF else int(count), 0 if percentage == OFF else int(percentage)
+    )

@@ -25,7 +25,7 @@ from alb.model import (
 )
 from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.meaning.actions import PORT_MAX, action
-from controlplane.cluster_file.meaning.algorithms import algorithm
+from controlplane.cluster_file.meaning.algorithms import algorithm, minimum_healthy
 from controlplane.cluster_file.meaning.certificates import (
     certificates,
     check_redirect,
@@ -241,6 +241,7 @@ def _group(record: Record, findings: Findings) -> TargetGroup:
         record.whole_or_none("port"),
         record.text("protocol"),
         algorithm(attributes, findings),
+        minimum_healthy(attributes),
     )
 
 

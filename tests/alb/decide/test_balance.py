@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alb.decide.balance import RoundRobin, WeightedTurn, eligible_targets
-from alb.model import HealthState, Target, TargetHealth, TargetId, WeightedGroup
+from alb.model import (
+    ONE_HEALTHY,
+    HealthState,
+    MinimumHealthy,
+    Target,
+    TargetHealth,
+    TargetId,
+    WeightedGroup,
+)
 
 
 def targets(names: str) -> tuple[Target, ...]:
@@ -146,6 +154,18 @@ STATES = {
 }
 
 # fmt: off
+MINIMUM = [  # (targets, minimum count, minimum percentage, who may be chosen)
+    ("hhu",   1, 0,   "01",   "enough are healthy"),
+    ("hhu",   2, 0,   "01",   "just enough"),
+    ("hhu",   3, 0,   "012",  "too few: all of them, those that are healthy too"),
+    ("hhuu",  1, 50,  "01",   "half of them is half"),
+    ("hhuu",  1, 51,  "0123", "either number is enough to fail open"),
+    ("hhui",  1, 60,  "012",  "who waits for a first check counts, and gets nothing"),
+    ("hhDDu", 1, 60,  "01",   "who drains does not count"),
+    ("uu",    0, 0,   "01",   "with both off, none is still too few"),
+    ("hh",    9, 100, "01",   "all are healthy, and that is all there is"),
+]
+
 ELIGIBLE = [  # each letter a target in that state; "." not probed yet, D draining
     ("hhu", "01", "the healthy ones"),
     ("uhi", "1",  "only those, while there are any"),
@@ -167,6 +187,21 @@ ELIGIBLE = [  # each letter a target in that state; "." not probed yet, D draini
     ids=[row[2] for row in ELIGIBLE],
 )
 def test_eligible(drawing: str, expected: str) -> None:
+    assert expected == chosen_from(drawing)
+
+
+@pytest.mark.parametrize(
+    ("drawing", "count", "percentage", "expected"),
+    [row[:4] for row in MINIMUM],
+    ids=[row[4] for row in MINIMUM],
+)
+def test_too_few_healthy_fail_open(
+    drawing: str, count: int, percentage: int, expected: str
+) -> None:
+    assert expected == chosen_from(drawing, MinimumHealthy(count, percentage))
+
+
+def chosen_from(drawing: str, minimum: MinimumHealthy = ONE_HEALTHY) -> str:
     registered = [
         Target(TargetId(str(at)), "192.0.2.1", 80, draining=letter == "D")
         for at, letter in enumerate(drawing)
@@ -177,6 +212,5 @@ def test_eligible(drawing: str, expected: str) -> None:
         if letter in STATES
     }
 
-    found = eligible_targets(registered, overlay)
-
-    assert expected == "".join(target.id for target in found)
+    found = eligible_targets(registered, overlay, minimum)
+    return "".join(target.id for target in found)

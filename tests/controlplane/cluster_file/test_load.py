@@ -16,6 +16,7 @@ from alb.model import (
     HttpRequestMethod,
     LoadBalancerAttributes,
     LogFiles,
+    MinimumHealthy,
     PathPattern,
     QueryPair,
     QueryString,
@@ -130,6 +131,15 @@ def grouped(attributes: str) -> TargetGroup:
     assert loaded.load_balancer
     (group,) = loaded.load_balancer.groups
     return group
+
+
+def test_a_group_says_when_it_fails_open() -> None:
+    where = "target_group_health.unhealthy_state_routing.minimum_healthy_targets"
+
+    some = grouped(f"{where}.count: 'off', {where}.percentage: 50")
+
+    assert grouped("").minimum_healthy == MinimumHealthy(1, 0)
+    assert some.minimum_healthy == MinimumHealthy(0, 50)
 
 
 def test_a_group_says_how_it_chooses() -> None:

@@ -340,7 +340,7 @@ FORWARDED = """\
 PUT /x
 -> default rule: forward to web (weight 1, 100%)
    web: weighted_random
-   web: none is healthy, so all may be picked
+   web: too few are healthy, so all may be picked
    GROUP  TARGET  STATE                       PICKED  IN FLIGHT
    web    a       unhealthy (Target.Timeout)  yes     -
    web    b       draining                    no      2
