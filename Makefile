@@ -5,6 +5,7 @@
 #   make check                    format, lint, types, floors: seconds
 #   make wheel                    dist/: the request path compiled (needs a C compiler)
 #   make test-compiled            the load balancer's tests on the compiled request path
+#   make fuzz FUZZ=request_heads [SECONDS=60]   one fuzz target, guided by coverage
 #   make bench [BENCH_SMOKE=1]    CPU per request beside other proxies; latency during changes
 #   make engines                  what tests and benchmarks need beyond Python (Debian, root)
 #   make lock                     resolve the lock files anew from pyproject.toml
@@ -17,12 +18,14 @@ PEERS ?= .venv-peers
 PYTHON ?=
 ARGS ?=
 BENCH_SMOKE ?=
+FUZZ ?=
+SECONDS ?= 60
 
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
 LOCK = --require-hashes --requirement
 
-.PHONY: help setup setup-dev demo test check wheel test-compiled bench engines lock test-lowest clean
+.PHONY: help setup setup-dev demo test check wheel test-compiled fuzz bench engines lock test-lowest clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -46,6 +49,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/.created
 $(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
 	@echo "installing what its tests need into $(VENV)"
 	@$(PIP) $(LOCK) requirements-dev.lock
+	@touch $@
+
+$(VENV)/.installed-fuzz: requirements-fuzz.lock $(VENV)/.installed-dev
+	@$(PIP) $(LOCK) requirements-fuzz.lock
 	@touch $@
 
 $(PEERS)/.installed: requirements-peers.lock
@@ -84,6 +91,9 @@ wheel: dist/.compiled
 
 test-compiled: $(COMPILED)/.installed
 	@sh tools/test-compiled $(COMPILED) $(ARGS)
+
+fuzz: setup-dev $(VENV)/.installed-fuzz
+	@$(BIN)/python -m tests.fuzz '$(FUZZ)' -max_total_time='$(SECONDS)'
 
 bench: setup-dev $(COMPILED)/.installed $(PEERS)/.installed
 	@BENCH_SMOKE='$(BENCH_SMOKE)' ALB_COMPILED_VENV='$(abspath $(COMPILED))' sh tools/bench $(BIN)/python $(ARGS)

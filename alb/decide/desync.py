@@ -128,7 +128,8 @@ def _mended(lines: Lines, mode: int, refused: Refused, remedy: _Remedy) -> Reque
         except Refused as again:
             refused, remedy = again, _remedy(again, mode)
             continue
-        assert found is not None, "a whole head was given"
+        if found is None:  # of nothing but empty lines
+            raise refused
         head, _ = found
         _classify(head, tiers, mode)
         head.dropped_headers = dropped

@@ -50,7 +50,7 @@ class Wire(asyncio.Transport):
         self.unsent = b""
         self.high = 0
         self.full = self.paused = self.closing = self.aborted = False
-        self.ended = self.lost = False
+        self.ended = self.lost = self.told_all = False
         protocol.connection_made(self)
 
     def set_write_buffer_limits(
@@ -103,7 +103,7 @@ class Wire(asyncio.Transport):
 
     @property
     def readable(self) -> bool:
-        return not (self.paused or self.closing or self.lost)
+        return not (self.paused or self.closing or self.lost or self.told_all)
 
     def deliver(self, data: bytes) -> None:
         """The other side's bytes arrive."""
@@ -112,6 +112,7 @@ class Wire(asyncio.Transport):
 
     def deliver_eof(self) -> None:
         assert self.readable
+        self.told_all = True
         if not self.protocol.eof_received():
             self.close()
 

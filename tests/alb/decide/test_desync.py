@@ -95,6 +95,8 @@ SEVERE = [
     (b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",              "a Host in disguise"),
     (START + b"X: a\rb\r\n\r\n",                          "a bare carriage return"),
     (START + b"X: a\0b\r\n\r\n",                          "a NUL"),
+    (b"\n\n",                                             "line feeds and nothing else"),
+    (b"\n\nGET / HTTP/1.1\nHost: a\n\n",                  "line feeds in front"),
     (START + b"X: 1\nY: 2\r\n\r\n",                       "one line feed among CRLFs"),
     (POST + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\n", "two lengths"),
     (POST + b"Content-Length: 3\r\n 4\r\n\r\n",           "a folded length"),
