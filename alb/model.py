@@ -88,8 +88,19 @@ class WeightedGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupStickiness:
+    """A client stays with the group that it was sent to first."""
+
+    enabled: bool = False
+    duration_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Forward:
     groups: tuple[WeightedGroup, ...]
+    stickiness: GroupStickiness = GroupStickiness()
+    spill_over: bool = False
+    """Ours: a group with no target to pick hands its requests to the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +299,24 @@ ONE_HEALTHY = MinimumHealthy()
 
 
 @dataclass(frozen=True, slots=True)
+class Stickiness:
+    """A client stays with its target: by a cookie of ours (``lb_cookie``), or by
+    one of ours and one of the application's (``app_cookie``). AWS's defaults."""
+
+    enabled: bool = False
+    type: str = "lb_cookie"
+    lb_cookie_duration_s: float = 86_400.0
+    app_cookie_name: str = ""
+    app_cookie_duration_s: float = 86_400.0
+
+    @property
+    def duration_s(self) -> float:
+        if self.type == "app_cookie":
+            return self.app_cookie_duration_s
+        return self.lb_cookie_duration_s
+
+
+@dataclass(frozen=True, slots=True)
 class TargetGroup:
     name: str
     health_check: HealthCheck = HealthCheck()
@@ -297,6 +326,7 @@ class TargetGroup:
     protocol: str = "HTTP"
     algorithm: Algorithm = Algorithm()
     minimum_healthy: MinimumHealthy = ONE_HEALTHY
+    stickiness: Stickiness = Stickiness()
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,24 @@ class Drained:
 
 
 @dataclass(frozen=True, slots=True)
+class SessionKey:
+    """A key for session cookies; it opens always, and seals from `from_unix_s` on."""
+
+    id: str
+    """Eight hexadecimal digits."""
+    secret: str = field(repr=False)
+    """Base64."""
+    from_unix_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionKeys:
+    """From the keeper to its workers alone: never in a snapshot, never to control."""
+
+    keys: tuple[SessionKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Alive:
     """The sender's loop turns."""
 
@@ -217,6 +235,7 @@ Message = (
     | Acknowledged
     | Drained
     | Alive
+    | SessionKeys
     | Drain
     | FromWorker
     | WorkerStarted

@@ -36,6 +36,7 @@ from alb.model import (
     TargetObservation,
     Version,
 )
+from alb.state.sessions import Sessions
 from alb.state.table import Table
 from alb.state.targets import TargetState
 from controlplane.api.ports import Document
@@ -54,6 +55,7 @@ class _Nowhere:
         self.trace_prefix = b"0" * 12
         self.time_s: Callable[[], float] = float
         self.client_files_max = 1
+        self.sessions = Sessions(float)
 
     def connect(self, exchange: Exchange, target: TargetState) -> None:
         raise AssertionError("nothing is sent")

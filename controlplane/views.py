@@ -93,6 +93,8 @@ def balancer_document(facts: NodeFacts) -> Document:
         "activeConnectionCount": totals.connections,
         "httpRedirectCount": doors.get("redirects", 0),
         "httpFixedResponseCount": doors.get("fixedResponses", 0),
+        "nonStickyRequestCount": doors.get("nonSticky", 0),
+        "appCookieNonStickinessCount": doors.get("appCookieNonSticky", 0),
         "httpCodeElb": _prefixed(doors, "elb."),
         "failures": _prefixed(doors, "failure."),
         "refusals": _prefixed(doors, "refused."),

@@ -30,6 +30,7 @@ from alb.model import PRIORITY_DEFAULT_RULE, Listener
 from alb.ports import Counters
 from alb.state.access_log import ListenerLog
 from alb.state.counters import ListenerCounters, add_counters
+from alb.state.sessions import COOKIE_INVALID, Session, Sessions
 from alb.state.table import ForwardTo, ListenerState
 from alb.state.targets import TargetState
 
@@ -44,6 +45,8 @@ class Surroundings(Protocol):
     client_files_max: int
     """Where the numbers of files end that clients may have; those behind are for
     connections to targets, without which a client is of no use."""
+
+    sessions: Sessions
 
     def connect(self, exchange: Exchange, target: TargetState) -> None:
         """Open a connection; tells the exchange when it is open, or why not."""
@@ -256,16 +259,24 @@ class Door:
             return None
         if head.is_disputed:
             settle(head, self._entry)
-        group = act.choose()
+        session = self._session(head) if act.sticky else None
+        group = act.choose() if session is None else session.choose(act)
         if group is None:
             self.counters.failed(Failure.NO_TARGET)
             self._error(client, head, Failure.NO_TARGET.status, "NO_TARGET")
             return None
         exchange = Exchange(self, client, head, group)
+        if session is not None or group.sticky:
+            exchange.session = session or self._session(head)
         if self._entry is not None:
             exchange.entry, self._entry = self._entry, None
             exchange.entry.group = group.arn
+            if session is not None and session.group_cookie_invalid:
+                exchange.entry.error_reason = COOKIE_INVALID
         return exchange if exchange.attempt(Failure.NO_TARGET) else None
+
+    def _session(self, head: RequestHead) -> Session:
+        return Session(self._around.sessions, head, self.counters)
 
     def _rewrite(
         self, client: ClientConnection, head: RequestHead, rewrite: Rewrite

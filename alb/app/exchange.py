@@ -35,7 +35,11 @@ class Exchange(Relay):
 
     def attempt(self, otherwise: Failure) -> bool:
         """Take a target and send to it; False when none was left to try."""
-        target = self._pick(self._tried)
+        target = None
+        if self.session is not None:
+            target = self.session.target(self._group, self._door.now_s, self._tried)
+        if target is None:
+            target = self._pick(self._tried)
         if target is None:
             self.fail(otherwise)
             return False

@@ -16,20 +16,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import signal
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Final
 
 from alb.app.columns import Columns
+from alb.app.keeper_options import KeeperOptions
 from alb.app.listening import Listening, Place
 from alb.app.member import Member
 from alb.app.respawn import respawn
+from alb.app.session_keys import KeptKeys
 from alb.app.succession import (
     Legacy,
     adopt,
@@ -52,6 +52,7 @@ from alb.ports import (
     Manifest,
     Message,
     Section,
+    SessionKeys,
     Stop,
     Superseded,
     Telemetry,
@@ -61,6 +62,7 @@ from alb.ports import (
     WorkerState,
 )
 from alb.state.holdings import Holdings
+from foundation.clock import SystemClock
 
 TICK_S: Final = 0.25
 SILENT_TICKS_MAX: Final = 8
@@ -71,28 +73,8 @@ STOP_S: Final = 30.0
 CONTROL_STOP_S: Final = 2.0
 RETIRED_IDLE_S: Final = 5.0
 """A client that is about to send meets no connection that has just been closed."""
-DRAIN_TIMEOUT_S: Final = 300.0
-"""How long a worker of the former program may finish what it has."""
 
 _log = logging.getLogger("alb.keeper")
-
-
-@dataclass(frozen=True, slots=True)
-class KeeperOptions:
-    """What a keeper is told when it starts, and tells the program it becomes."""
-
-    state_dir: Path
-    workers: int
-    control_command: tuple[str, ...] = ()
-    """Empty: no control is started."""
-    drain_timeout_s: float = DRAIN_TIMEOUT_S
-
-    def arguments(self) -> list[str]:
-        return [
-            *("--state-dir", str(self.state_dir), "--workers", str(self.workers)),
-            *("--control-command", json.dumps(self.control_command)),
-            *("--drain-timeout", str(self.drain_timeout_s)),
-        ]
 
 
 class Keeper:
@@ -115,6 +97,7 @@ class Keeper:
         self._lock = lock
         self._legacy = legacy
         self._holdings = holdings
+        self._keys = KeptKeys(options.state_dir, SystemClock())
         self._members: dict[int, Member] = {}
         self._prober: Member | None = None
         self._retiring: list[Member] = []
@@ -158,6 +141,7 @@ class Keeper:
                     tasks.create_task(self._watch()),
                     tasks.create_task(self._listening.rebind()),
                     tasks.create_task(self._succeed()),
+                    tasks.create_task(self._keys.keep(self._tell_keys)),
                     *(
                         tasks.create_task(self._keep_retiring(m))
                         for m in self._retiring
@@ -204,6 +188,7 @@ class Keeper:
         state = WorkerState(slot, incarnation, child.process.pid)
         member = self._members[slot] = Member(child, state, column)
         self._to_control(WorkerStarted(state))
+        child.link.send(self._keys.message)
         self._bring_up_to_date(member)
         for place, sockets in self._listening.sockets.items():
             send_sockets(child.sockets, [_name_of(place)], [sockets[slot]])
@@ -373,6 +358,10 @@ class Keeper:
         self._to_workers(message)
         if self._prober is not None:
             self._prober.child.link.send(message)
+
+    def _tell_keys(self, keys: SessionKeys) -> None:
+        for member in self._members.values():
+            member.child.link.send(keys)
 
     # --- sockets ------------------------------------------------------------------
 

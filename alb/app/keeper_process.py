@@ -19,7 +19,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from alb.app.keeper import DRAIN_TIMEOUT_S, Keeper, KeeperOptions
+from alb.app.keeper import Keeper
+from alb.app.keeper_options import DRAIN_TIMEOUT_S, KeeperOptions
 from alb.app.succession import take_over
 from alb.state.holdings import Holdings
 

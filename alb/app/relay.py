@@ -19,6 +19,7 @@ from alb.drivers.client import READ_AHEAD_MAX, ClientConnection
 from alb.drivers.upstream import UpstreamConnection
 from alb.state.groups import GroupState
 from alb.state.histogram import bucket_of
+from alb.state.sessions import Session
 from alb.state.targets import TargetState
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Relay:
     tunnel = False
     entry: AccessEntry | None = None
     """Filled in where the listener has an access log."""
+    session: Session | None = None
+    """Where clients stay with their target, or group."""
     _upstream: UpstreamConnection | None = None
     _pending: list[bytes] | None = None
     _pending_size = 0
@@ -125,10 +128,16 @@ class Relay:
         passed_on = head.passed_on
         if door.overridden:
             passed_on = without(passed_on, door.overridden) + door.added_lines
+        if self.session is not None:
+            passed_on += self._cookies(self.session, head)
         self._to_client(
             b"HTTP/1.1 %d %b%b%b\r\n\r\n%b"
             % (head.status, head.reason, passed_on, framing, body)
         )
+
+    def _cookies(self, session: Session, head: ResponseHead) -> bytes:
+        assert self.target is not None
+        return session.cookies(self._group, self.target.id, head.passed_on)
 
     def _framing(self, head: ResponseHead, *, more: bool) -> bytes:
         """Return the lines that say where the body ends, and the connection."""
@@ -205,8 +214,11 @@ class Relay:
         if self.entry is not None:
             self._note_answer(self.entry, head.status, self._door.time_s())
             self.entry.websocket = self._head.upgrade.lower() == b"websocket"
+        passed_on = head.passed_on
+        if self.session is not None:
+            passed_on += self._cookies(self.session, head)
         lines = [
-            b"HTTP/1.1 101 " + head.reason + head.passed_on,
+            b"HTTP/1.1 101 " + head.reason + passed_on,
             b"Connection: upgrade",
             b"Upgrade: " + (head.upgrade or self._head.upgrade),
             b"\r\n",

@@ -30,6 +30,7 @@ from alb.app.connecting import Connector
 from alb.app.door import Door
 from alb.app.exchange import Exchange
 from alb.app.logs import Logs
+from alb.app.session_keys import keyring
 from alb.decide.rules import CompiledRules, compile_steps
 from alb.decide.sections import whole
 from alb.drivers import shared_memory
@@ -47,9 +48,11 @@ from alb.ports import (
     Manifest,
     Message,
     Section,
+    SessionKeys,
     Telemetry,
 )
 from alb.state.access_log import ListenerLog
+from alb.state.sessions import Sessions
 from alb.state.shared_counts import SIZE, SharedCounts, cells_of
 from alb.state.table import Table
 from alb.state.targets import TargetState
@@ -106,6 +109,8 @@ class Worker:
         self.client_files_max = _for_clients(raise_open_files())
         self.trace_prefix = os.urandom(6).hex().encode()
         self._connector = Connector(self._close_pools)
+        self.sessions = Sessions(clock.unix_s)
+        self._session_keys: SessionKeys | None = None
         self._logs = Logs(self.trace_prefix.decode(), clock)
 
     async def run(self) -> None:
@@ -136,23 +141,32 @@ class Worker:
                     case Section() as section:
                         self._sections[section.digest] = section
                         await asyncio.sleep(0)  # many come at once; requests too
-                    case ListenerCertificates() as served:
-                        self._certificates[served.listener] = served
-                        self._certify(served.listener)
-                    case Manifest() as manifest:
-                        self._manifest = manifest
-                        self._work.set()
                     case HealthReport(targets):
                         self._table.judge(
                             {TargetId(name): how for name, how in targets.items()}
                         )
                     case Drain() as drain:
                         self._begin_drain(drain)
-                    case _:
-                        pass
+                    case message:
+                        self._take(message)
         except ConnectionError:
             _log.warning("the keeper is gone: finishing what there is")
             self._begin_drain(Drain(ORPHAN_DRAIN_S))
+
+    def _take(self, message: Message) -> None:
+        """Take what is to be served from now on, or what it is served with."""
+        match message:
+            case Manifest() as manifest:
+                self._manifest = manifest
+                self._work.set()
+            case ListenerCertificates() as served:
+                self._certificates[served.listener] = served
+                self._certify(served.listener)
+            case SessionKeys() as keys:
+                self._session_keys = keys
+                self._keep_sessions()
+            case _:
+                pass
 
     async def _receive(self) -> Message:
         """Return the next message, of the keeper's successor if it has one."""
@@ -214,6 +228,8 @@ class Worker:
         for target in (*swapped.left, *swapped.draining):
             for connection in [*target.idle]:
                 connection.discard()
+        if self.sessions.sealing is None:
+            self._keep_sessions()
         self._link.send(Acknowledged(manifest.version))
         for target in swapped.draining:
             if not target.in_flight:
@@ -235,6 +251,11 @@ class Worker:
             if self._clock.now_s() >= slice_ends_s:
                 await asyncio.sleep(0)
                 slice_ends_s = self._clock.now_s() + SLICE_S
+
+    def _keep_sessions(self) -> None:
+        """Read and write cookies by the newest keys, once something is sticky."""
+        if self._session_keys is not None and self._table.is_sticky:
+            self.sessions.sealing = keyring(self._session_keys)
 
     def _take_listeners(self) -> None:
         """Give every door its rules; close the doors that are no more."""

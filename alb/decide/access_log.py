@@ -101,6 +101,8 @@ class AccessEntry:
     trace: bytes = b"-"
     classification: bytes = b"-"
     classification_reason: bytes = b"-"
+    error_reason: bytes = b"-"
+    """AWS's; ours is `reason`."""
     transformed_host: bytes = b"-"
     transformed_uri: bytes = b"-"
     transform_status: bytes = b"-"
@@ -236,7 +238,7 @@ def _values(entry: AccessEntry, log: LogOf, now: Moment) -> tuple[bytes, ...]:
         log.calendar.stamp(created_unix_s),
         entry.action,
         entry.redirect_url,
-        b"-",
+        entry.error_reason,
         b" ".join(entry.targets) or b"-",
         b" ".join(entry.target_statuses) or b"-",
         entry.classification,

@@ -18,6 +18,7 @@ class ListenerCounters:
     """One listener's totals in one worker."""
 
     __slots__ = (
+        "app_cookie_non_sticky",
         "by_failure",
         "by_refusal",
         "by_status",
@@ -29,6 +30,7 @@ class ListenerCounters:
         "forwarded_invalid_headers",
         "new_connections",
         "non_compliant",
+        "non_sticky",
         "redirects",
         "rejected_connections",
         "requests",
@@ -50,6 +52,10 @@ class ListenerCounters:
         self.fixed_responses = 0
         self.non_compliant = 0
         """Requests that are Acceptable, Ambiguous or Severe, served or not."""
+        self.non_sticky = 0
+        """Requests to sticky groups that were not held to a target by our cookie."""
+        self.app_cookie_non_sticky = 0
+        """The same where the application's cookie is needed too."""
         self.dropped_invalid_headers = 0
         self.cut_connections = 0
         """Busy when the drain timeout of the worker had passed."""
@@ -81,6 +87,8 @@ class ListenerCounters:
             "redirects": self.redirects,
             "fixedResponses": self.fixed_responses,
             "nonCompliant": self.non_compliant,
+            "nonSticky": self.non_sticky,
+            "appCookieNonSticky": self.app_cookie_non_sticky,
             "cutConnections": self.cut_connections,
             "droppedInvalidHeaders": self.dropped_invalid_headers,
             "forwardedInvalidHeaders": self.forwarded_invalid_headers,

@@ -20,10 +20,18 @@ from alb.decide.choosers import (
     PeakEwma,
     WeightedRandom,
 )
+from alb.decide.cookies import CookieName
 from alb.decide.draws import Draws
 from alb.decide.names import target_group_arn
 from alb.decide.rendezvous import NO_SLOT, HashKey, Rendezvous
-from alb.model import Algorithm, GroupTargets, TargetGroup, TargetHealth, TargetId
+from alb.model import (
+    Algorithm,
+    GroupTargets,
+    Stickiness,
+    TargetGroup,
+    TargetHealth,
+    TargetId,
+)
 from alb.ports import Counters
 from alb.state.counters import add_counters
 from alb.state.shared_counts import SharedCounts
@@ -70,11 +78,15 @@ class GroupState:
         "_around",
         "_departed",
         "_departed_counters",
+        "app_cookie",
         "arn",
         "chooser",
         "content",
         "eligible",
         "hash_key",
+        "name",
+        "stickiness",
+        "sticky",
         "targets",
         "turn",
     )
@@ -82,7 +94,12 @@ class GroupState:
     def __init__(self, around: Around) -> None:
         self._around = around
         self.content: GroupTargets | None = None
+        self.name = ""
         self.arn = b""
+        self.sticky = False
+        """Whether its clients stay with their targets; how says `stickiness`."""
+        self.stickiness = Stickiness()
+        self.app_cookie = CookieName(b"")
         self.targets: dict[TargetId, TargetState] = {}
         self.eligible: tuple[TargetState, ...] = ()
         self.turn: RoundRobin[TargetState] = RoundRobin(around.slot)
@@ -127,7 +144,11 @@ class GroupState:
         before, self.targets = self.targets, {}
         self._follow(content.group.algorithm)
         self.content = content
-        self.arn = target_group_arn(content.group.name).encode()
+        self.name = content.group.name
+        self.arn = target_group_arn(self.name).encode()
+        self.stickiness = content.group.stickiness
+        self.sticky = self.stickiness.enabled
+        self.app_cookie = CookieName(self.stickiness.app_cookie_name.encode())
         secure = content.group.protocol == "HTTPS"
         for target in content.targets:
             state = before.get(target.id)

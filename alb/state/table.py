@@ -11,7 +11,7 @@ snapshot that brings it to the one that drops it, whatever else changes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from alb.decide.balance import WeightedTurn
 from alb.decide.fixed import Answer, fixed_answer
@@ -45,10 +45,33 @@ class ForwardTo:
     turn: WeightedTurn
     rewrite: Rewrite | None = None
     """The rule's transforms."""
+    sticky: bool = False
+    """Whether clients stay with the group that they were sent to."""
+    spill: WeightedTurn = field(default_factory=WeightedTurn)
+    """Among the groups that have targets, where others have none."""
 
     def choose(self) -> GroupState | None:
         name = self.turn.pick(self.action.groups)
+        group = None if name is None else self.groups.get(name)
+        if self.action.spill_over and (group is None or not group.eligible):
+            return self._spilled() or group
+        return group
+
+    def serves(self, group: GroupState) -> bool:
+        """Whether requests for `group` stay there, or else spill over."""
+        return not self.action.spill_over or bool(group.eligible)
+
+    def _spilled(self) -> GroupState | None:
+        """Return another group, by weight among those that have targets."""
+        able = tuple(
+            [one for one in self.action.groups if self._is_able(one.target_group)]
+        )
+        name = self.spill.pick(able) if able else None
         return None if name is None else self.groups.get(name)
+
+    def _is_able(self, name: str) -> bool:
+        group = self.groups.get(name)
+        return group is not None and bool(group.eligible)
 
 
 Act = ForwardTo | CompiledRedirect | Answer
@@ -131,6 +154,15 @@ class Table:
                 self._leaving.remove(target)
                 self._around.discard(target)
 
+    @property
+    def is_sticky(self) -> bool:
+        """Whether any client is to stay with a target or a group."""
+        return any(group.sticky for group in self.groups.values()) or any(
+            isinstance(act, ForwardTo) and act.sticky
+            for listener in self.listeners.values()
+            for act in listener.acts
+        )
+
     def judge(self, health: Mapping[TargetId, TargetHealth]) -> None:
         """Take a new health report."""
         self.health = health
@@ -165,7 +197,8 @@ class Table:
         match action:
             case Forward():
                 turn = turns.get(action) or WeightedTurn()
-                return ForwardTo(self.groups, action, turn, rewrite)
+                sticky = action.stickiness.enabled
+                return ForwardTo(self.groups, action, turn, rewrite, sticky)
             case Redirect():
                 return CompiledRedirect(action)
             case FixedResponse():

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Final
 
-from alb.model import Forward, HealthCheck, Listener, LoadBalancer, Rule, TargetGroup
+from alb.model import (
+    Forward,
+    GroupStickiness,
+    HealthCheck,
+    Listener,
+    LoadBalancer,
+    Rule,
+    Stickiness,
+    TargetGroup,
+)
 from alb.model import LoadBalancerAttributes as Attributes
 from autoscaler.model import Alarm, StepAdjustment, StepScalingPolicy
 from controlplane.cluster_file.model import ClusterFile
@@ -31,6 +40,9 @@ DERIVED: Final = frozenset(
 )
 """Fields that follow from others; they are not told of twice."""
 
+_SELDOM: Final = frozenset({(Forward, "stickiness"), (Forward, "spill_over")})
+"""Fields that a plan shows only where they differ from their default."""
+
 _ATTRIBUTES: Final = "attributes."
 _NAMES: Final[Mapping[tuple[type, str], str]] = {
     (ClusterFile, "instances"): "containerInstances",
@@ -46,10 +58,16 @@ _NAMES: Final[Mapping[tuple[type, str], str]] = {
     (Listener, "default_action"): "defaultActions",
     (Rule, "action"): "actions",
     (Forward, "groups"): "targetGroups",
+    (Forward, "stickiness"): "targetGroupStickinessConfig",
+    (GroupStickiness, "duration_s"): "durationSeconds",
     (TargetGroup, "deregistration_delay_s"): (
         f"{_ATTRIBUTES}deregistration_delay.timeout_seconds"
     ),
     (TargetGroup, "health_check"): "",
+    (TargetGroup, "stickiness"): f"{_ATTRIBUTES}stickiness",
+    (Stickiness, "lb_cookie_duration_s"): "lb_cookie.duration_seconds",
+    (Stickiness, "app_cookie_name"): "app_cookie.cookie_name",
+    (Stickiness, "app_cookie_duration_s"): "app_cookie.duration_seconds",
     (HealthCheck, "path"): "healthCheckPath",
     (HealthCheck, "port"): "healthCheckPort",
     (HealthCheck, "interval_s"): "healthCheckIntervalSeconds",
@@ -110,4 +128,5 @@ def _plain_record(value: object) -> dict[str, object]:
             getattr(value, each.name)
         )
         for each in fields(value)  # type: ignore[arg-type] # asked by the caller
+        if (kind, each.name) not in _SELDOM or getattr(value, each.name) != each.default
     }

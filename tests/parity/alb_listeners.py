@@ -7,6 +7,7 @@ from tests.parity.rows import Section, absent, live, not_yet
 MISTAKES = "controlplane/cluster_file/test_mistakes.py"
 RULES = "alb/decide/test_rules.py"
 REQUESTS = "alb/app/test_requests.py"
+GROUP_STICKINESS = "alb/app/test_group_stickiness.py"
 TRANSFORMED = "alb/app/test_transforms.py"
 TOLD = f"{MISTAKES}::test_a_mistake_is_told_in_these_words"
 
@@ -163,7 +164,23 @@ ACTIONS = Section(
             "alb/state/test_table.py::"
             "test_a_group_that_is_missing_or_weighs_nothing_is_not_chosen",
         ),
-        not_yet("group stickiness, AWSALBTG"),
+        live(
+            "group stickiness, AWSALBTG and AWSALBTGCORS",
+            f"{GROUP_STICKINESS}::test_a_client_stays_in_its_group_and_not_with_a_target",
+        ),
+        live(
+            "a group of weight 0 keeps the clients it has",
+            f"{GROUP_STICKINESS}::test_a_group_that_weighs_nothing_now_keeps_the_clients_it_has",
+        ),
+        live(
+            "group stickiness must be on where a target group of several is sticky",
+            "controlplane/cluster_file/test_mistakes.py::test_a_mistake_is_told_in_these_words",
+        ),
+        live(
+            "spilling over to other groups, which ALB lacks",
+            f"{GROUP_STICKINESS}::test_what_an_empty_group_cannot_serve_goes_to_the_others_by_weight",
+            differs="`spillOver: true` in the forward action",
+        ),
         live(
             "redirect, all keywords, 301 and 302",
             "alb/decide/test_redirect.py::test_location",

@@ -96,7 +96,11 @@ METRICS = Section(
             "live/test_slow_and_many.py::test_connections_beyond_what_may_be_open_are_rejected_and_counted",
             differs="`alb_client_connections_rejected_total`: beyond three quarters of the open files that a worker may have",
         ),
-        not_yet("NonStickyRequestCount, AppCookieNonStickinessCount"),
+        live(
+            "NonStickyRequestCount, AppCookieNonStickinessCount",
+            "alb/app/test_stickiness.py::test_a_cookie_that_means_nothing_leads_to_a_new_choice",
+            differs="`alb_non_sticky_requests_total`, `alb_app_cookie_non_sticky_requests_total`",
+        ),
         not_yet("AnomalousHostCount, MitigatedHostCount"),
         not_yet("HealthyStateRouting, UnhealthyStateRouting, UnhealthyRoutingRequestCount"),
         live(

@@ -9,6 +9,7 @@ PROBING = "alb/decide/test_probing.py"
 HTTPS_TARGETS = "alb/app/test_https_targets.py"
 PROBE = "alb/drivers/test_probe.py"
 ALGORITHMS = "alb/app/test_algorithms.py"
+STICKINESS = "alb/app/test_stickiness.py"
 NODE = "live/test_node.py"
 
 GROUPS = Section(
@@ -113,11 +114,40 @@ ATTRIBUTES = Section(
         not_yet("`load_balancing.algorithm.anomaly_mitigation`"),
         absent("`load_balancing.cross_zone.enabled`", "always on"),
         not_yet("`slow_start.duration_seconds`"),
-        not_yet("`stickiness.enabled`"),
-        not_yet("`stickiness.type`"),
-        not_yet("`stickiness.lb_cookie.duration_seconds`"),
-        not_yet("`stickiness.app_cookie.cookie_name`"),
-        not_yet("`stickiness.app_cookie.duration_seconds`"),
+        live(
+            "`stickiness.enabled`",
+            f"{STICKINESS}::test_a_client_stays_and_the_others_take_turns",
+        ),
+        live(
+            "`stickiness.type`",
+            f"{STICKINESS}::test_a_new_client_gets_a_pair_of_cookies_for_seven_days",
+        ),
+        live(
+            "app_cookie: the client returns AWSALBAPP and the application's cookie",
+            f"{STICKINESS}::test_a_client_must_send_both_cookies",
+            differs="AWSALBAPP-0 alone: a value is never longer than one cookie",
+        ),
+        live(
+            "`stickiness.lb_cookie.duration_seconds`",
+            f"{STICKINESS}::test_the_duration_begins_anew_with_every_answer",
+        ),
+        live(
+            "`stickiness.app_cookie.cookie_name`",
+            f"{STICKINESS}::test_a_session_begins_when_the_target_sets_its_cookie",
+        ),
+        live(
+            "`stickiness.app_cookie.duration_seconds`",
+            f"{STICKINESS}::test_a_session_of_the_application_lasts_its_duration",
+        ),
+        live(
+            "a session leaves who drains, is gone or is unhealthy, and stays where it went",
+            f"{STICKINESS}::test_a_session_that_moved_stays_moved",
+        ),
+        live(
+            "cookies are encrypted by rotating keys, the same on every node",
+            "live/test_sessions.py::test_all_workers_keep_a_session_and_so_do_those_that_follow_them",
+            differs="the same in every worker of one node",
+        ),
         *(
             absent(
                 f"`target_group_health.dns_failover.minimum_healthy_targets.{measure}`",

@@ -164,7 +164,9 @@ PITFALLS: Final = (
         promise("turns are exact whatever comes and goes", "alb/decide/test_balance.py::test_whatever_comes_and_goes_those_that_stay_are_picked_alike"),
         promise("weights are exact, 0 is none", "alb/decide/test_balance.py::test_a_whole_round_gives_each_group_its_weight"),
         promise("one that cannot be reached attracts nothing", "alb/state/test_table.py::test_one_that_could_not_be_reached_is_passed_over_for_a_moment"),
-        waits("a cookie of another, tampered, expired", "stickiness"),
+        promise("a tampered cookie is none", "alb/decide/test_sealing.py::test_a_value_that_was_tampered_with_does_not_open"),
+        promise("nor is one that is encoded, or of another group", "alb/app/test_stickiness.py::test_a_cookie_of_another_group_is_not_taken"),
+        promise("nor is one of a target that is not to be chosen", "alb/app/test_stickiness.py::test_who_drains_or_has_left_or_is_ill_is_left_at_once"),
     )),
     Pitfall("Fidelity of headers", (
         promise("of requests: order, case, doubles, empty, any octet, 16 K, over 100", f"{_FIDELITY}::test_headers_of_a_request_pass_in_order_and_octet_by_octet"),

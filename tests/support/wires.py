@@ -30,6 +30,7 @@ from alb.model import (
     Version,
     WeightedGroup,
 )
+from alb.state.sessions import Sessions
 from alb.state.table import Table
 from alb.state.targets import TargetState
 
@@ -151,6 +152,7 @@ class World:
         self.trace_prefix = b"0123456789ab"
         self.time_s = lambda: self.now_s
         self.client_files_max = 1 << 20
+        self.sessions = Sessions(lambda: 1_700_000_000.0 + self.now_s)
         self.connects: list[tuple[Exchange, TargetState]] = []
         self.drained: list[TargetState] = []
         self.clients: list[Wire] = []

@@ -247,19 +247,32 @@ TARGET_GROUP_ATTRIBUTES: Final = attributes(
         "0",
         status=_IGNORED,
     ),
-    Field("stickiness.enabled", Flag(), _TG_ATTRIBUTE, default=False, status=_REFUSED),
+    Field("stickiness.enabled", Flag(), _TG_ATTRIBUTE, default=False),
     Field(
         "stickiness.type",
         Choice(("lb_cookie", "app_cookie")),
         _TG_ATTRIBUTE,
-        status=_IGNORED,
+        "lb_cookie",
     ),
-    ignored(
-        "stickiness.lb_cookie.duration_seconds", _TG_ATTRIBUTE, kind=Whole(1, 604_800)
+    Field(
+        "stickiness.lb_cookie.duration_seconds",
+        Whole(1, 604_800),
+        _TG_ATTRIBUTE,
+        86_400,
+        note="since the last answer",
     ),
-    ignored("stickiness.app_cookie.cookie_name", _TG_ATTRIBUTE, kind=Text(shortest=0)),
-    ignored(
-        "stickiness.app_cookie.duration_seconds", _TG_ATTRIBUTE, kind=Whole(1, 604_800)
+    Field(
+        "stickiness.app_cookie.cookie_name",
+        Text(shortest=0, longest=255),
+        _TG_ATTRIBUTE,
+        "",
+        note="a cookie that the target sets; not AWSALB…",
+    ),
+    Field(
+        "stickiness.app_cookie.duration_seconds",
+        Whole(1, 604_800),
+        _TG_ATTRIBUTE,
+        86_400,
     ),
     *(
         Field(

@@ -14,7 +14,6 @@ from controlplane.cluster_file.kinds import (
     Each,
     Field,
     Flag,
-    Status,
     Text,
     Variants,
     Whole,
@@ -108,8 +107,13 @@ _ACTION = "ELBv2 Action"
 _ORDER = Field("order", Whole(1, 50_000), _ACTION, note="one action: no order to keep")
 _STICKINESS = shape(
     "TargetGroupStickinessConfig",
-    Field("enabled", Flag(), _ACTION, default=False, status=Status.REFUSED),
-    ignored("durationSeconds", _ACTION, kind=Whole(1, 604_800)),
+    Field("enabled", Flag(), _ACTION, default=False),
+    Field(
+        "durationSeconds",
+        Whole(1, 604_800),
+        _ACTION,
+        note="since the last answer; needed where enabled",
+    ),
 )
 
 ACTION: Final = Variants(
@@ -134,6 +138,14 @@ ACTION: Final = Variants(
                 note="several groups by weight; 0 takes no new requests",
             ),
             Field("targetGroupStickinessConfig", _STICKINESS, _ACTION),
+            Field(
+                "spillOver",
+                Flag(),
+                "ours",
+                default=False,
+                note="a group with no target to pick hands its share to the others; "
+                "ALB answers 503",
+            ),
             _ORDER,
             wrappers=("forwardConfig",),
         ),

@@ -6,11 +6,22 @@ Source: ELBv2 API reference, Action; ALB user guide, rule action types.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
-from alb.model import Action, FixedResponse, Forward, Redirect, WeightedGroup
+from alb.model import (
+    Action,
+    FixedResponse,
+    Forward,
+    Redirect,
+    TargetGroup,
+    WeightedGroup,
+)
 from controlplane.cluster_file.decode import quoted
+from controlplane.cluster_file.meaning.stickiness import (
+    check_meeting,
+    group_stickiness,
+)
 from controlplane.cluster_file.record import Findings, Record
 from controlplane.problems import did_you_mean
 
@@ -31,7 +42,7 @@ _KEYWORD = re.compile(r"#\{([^{}]*)\}")
 
 
 def action(
-    owner: Record, name: str, groups: Collection[str], findings: Findings
+    owner: Record, name: str, groups: Mapping[str, TargetGroup], findings: Findings
 ) -> Action:
     """Return the one action of a rule or listener, read from its list `name`."""
     records = owner.records(name)
@@ -55,13 +66,16 @@ def action(
             )
 
 
-def _forward(record: Record, groups: Collection[str], findings: Findings) -> Forward:
+def _forward(
+    record: Record, groups: Mapping[str, TargetGroup], findings: Findings
+) -> Forward:
     if record.absent("targetGroup") == record.absent("targetGroups"):
         message = "must have targetGroup or targetGroups, and not both"
         findings.error(record.node, record.path, message)
     if record.has("targetGroup"):
         check_group(record, groups, findings)
-        return Forward((WeightedGroup(record.text("targetGroup")),))
+        sticky = group_stickiness(record, findings)
+        return Forward((WeightedGroup(record.text("targetGroup")),), sticky)
     weighted: dict[str, WeightedGroup] = {}
     for item in record.records("targetGroups"):
         name = item.text("targetGroup")
@@ -76,7 +90,10 @@ def _forward(record: Record, groups: Collection[str], findings: Findings) -> For
         findings.warn(
             record.at("targetGroups"), record.path_of("targetGroups"), message
         )
-    return Forward(tuple(weighted.values()))
+    sticky = group_stickiness(record, findings)
+    known = [groups[name] for name in weighted if name in groups]
+    check_meeting(record, sticky, known, findings)
+    return Forward(tuple(weighted.values()), sticky, record.flag("spillOver"))
 
 
 def check_group(record: Record, groups: Collection[str], findings: Findings) -> None:

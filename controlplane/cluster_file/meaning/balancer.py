@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -34,6 +34,7 @@ from controlplane.cluster_file.meaning.certificates import (
     warn_untrusted,
 )
 from controlplane.cluster_file.meaning.conditions import conditions
+from controlplane.cluster_file.meaning.stickiness import stickiness
 from controlplane.cluster_file.meaning.transforms import transforms
 from controlplane.cluster_file.record import Findings, Record
 
@@ -74,11 +75,11 @@ def load_balancer(root: Record, findings: Findings) -> LoadBalancer | None:
     settings = _attributes(record, name)
     groups = [_group(group, findings) for group in root.records("targetGroups")]
     check_unique(root.records("targetGroups"), "name", findings)
-    names = [group.name for group in groups]
+    by_name = {group.name: group for group in groups}
     addresses = EVERYWHERE if internet_facing else LOOPBACK
     kinds = 1 if record.text("ipAddressType") == "ipv4" else len(addresses)
     listeners = [
-        _listener(listener, names, findings) for listener in root.records("listeners")
+        _listener(listener, by_name, findings) for listener in root.records("listeners")
     ]
     check_unique(root.records("listeners"), "port", findings)
     if internet_facing:
@@ -186,7 +187,9 @@ def _check_quotas(root: Record, findings: Findings) -> None:
 # --- listeners ----------------------------------------------------------------------
 
 
-def _listener(record: Record, groups: Collection[str], findings: Findings) -> Listener:
+def _listener(
+    record: Record, groups: Mapping[str, TargetGroup], findings: Findings
+) -> Listener:
     rules = record.records("rules")
     check_unique(rules, "priority", findings)
     check_unique(rules, "name", findings)
@@ -242,6 +245,7 @@ def _group(record: Record, findings: Findings) -> TargetGroup:
         record.text("protocol"),
         algorithm(attributes, findings),
         minimum_healthy(attributes),
+        stickiness(attributes, findings),
     )
 
 

@@ -53,6 +53,8 @@ from alb.ports import (
     Hello,
     Manifest,
     Message,
+    SessionKey,
+    SessionKeys,
     Stop,
     Superseded,
     Telemetry,
@@ -87,6 +89,7 @@ MESSAGES: list[Message] = [
     *(FromWorker(0, 1, TELEMETRY), FromWorker(0, 1, Drained("t", 0))),
     *(WorkerStarted(WORKER), WorkerExited(0, 1, "killed"), Bound("::", 80, "in use")),
     *(Hello(3), Superseded(4), Stop(0.5)),
+    SessionKeys((SessionKey("0000000a", "AA==", 7),)),
     Welcome(Manifest(Version(1, 2), ("a",)), (FRONT,), (WORKER,), HealthReport({}), ()),
 ]
 NOT_MESSAGES = [b"", b"{}", b"[]", b'{"is": "Nothing"}', b'{"is": "Hello"}', b"\xff"]

@@ -74,7 +74,7 @@ def test_a_field_that_is_looked_into_is_live_or_has_a_default() -> None:
 REFUSED = [  # what is not built and would change who reaches what
     "certificateArn", "mutualAuthentication", "secrets", "environmentFiles",
     "placementConstraints", "securityGroups", "privileged",
-    "stickiness.enabled", "capacityProviderStrategy", "mountPoints", "volumes",
+    "capacityProviderStrategy", "mountPoints", "volumes",
     "ipv6.deny_all_igw_traffic", "networkConfiguration",
     "scheduledActions", "compositeAlarms", "linuxParameters", "dependsOn",
 ]
