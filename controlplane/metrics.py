@@ -163,7 +163,9 @@ GROUP_TOTALS: Final = (
     ("alb_target_group_tls_negotiation_errors_total", "tlsErrors",
      "TLS handshakes with targets that failed."),
     ("alb_target_group_retries_total", "retries",
-     "Requests tried on another target because nothing had been sent."),
+     "Requests tried on another target."),
+    ("alb_target_group_retries_refused_total", "retriesRefused",
+     "Requests not tried on another target because the retry budget was spent."),
     ("alb_target_group_cut_requests_total", "cut",
      "Requests that outlived the deregistration delay and were cut."),
 )

@@ -38,6 +38,7 @@ COMPILED = (
     "alb/decide/rendezvous.py",
     "alb/decide/request.py",
     "alb/decide/response.py",
+    "alb/decide/retry.py",
     "alb/decide/rewrite.py",
     "alb/decide/rules.py",
     "alb/decide/trace.py",

@@ -4,9 +4,10 @@
 
 This is the data plane. Everything it asks is answered by `state.table` and
 `decide`; bytes are the drivers' affair, and pass through `relay`. A request is
-sent again only when nothing of it was sent before: a connection that could not
-be made, or a pooled one that had ended. Whatever way it ends, it ends once, and
-gives back what it took (`_release`).
+sent again when nothing of it was sent before: a connection that could not be
+made, or a pooled one that had ended. Where the group says so it is sent again also
+after that (`decide.retry`), never once a byte of an answer went to the client.
+Whatever way it ends, it ends once, and gives back what it took (`_release`).
 """
 
 from __future__ import annotations
@@ -14,12 +15,20 @@ from __future__ import annotations
 from typing import Final
 
 from alb.app.relay import Relay
+from alb.decide.response import ResponseHead
+from alb.decide.retry import (
+    ATTEMPTS_MAX,
+    KEPT_MAX,
+    Attempted,
+    Retries,
+    may_follow_reset,
+    may_follow_status,
+)
 from alb.drivers.upstream import UpstreamConnection
 from alb.errors import Blame, Failure
 from alb.model import TargetId
 from alb.state.targets import TargetState
 
-ATTEMPTS_MAX: Final = 3
 NOT_TRIED: Final[frozenset[TargetId]] = frozenset()
 _TLS_FAILURES: Final = (Failure.TLS_FAILED, Failure.TLS_TIMEOUT)
 AVOID_S: Final = 1.0
@@ -30,11 +39,21 @@ class Exchange(Relay):
     """A request being forwarded to a target of one group."""
 
     _tried = NOT_TRIED
+    _failed = 0
+    """Attempts that have failed."""
+    _reused = False
+    """The connection had carried a request before."""
+    _sent_head = b""
+    """Kept where it may have to be sent again."""
+    _until_s = 0.0
+    """When the time of a request that was sent again is up."""
 
     # --- choosing and connecting --------------------------------------------------
 
     def attempt(self, otherwise: Failure) -> bool:
         """Take a target and send to it; False when none was left to try."""
+        if self._group.retries is not None and self._retries is None:
+            self._prepare(self._group.retries)
         target = None
         if self.session is not None:
             target = self.session.target(self._group, self._door.now_s, self._tried)
@@ -43,17 +62,31 @@ class Exchange(Relay):
         if target is None:
             self.fail(otherwise)
             return False
+        self._go_to(target, pooled=True)
+        return not self._ended
+
+    def _prepare(self, retries: Retries) -> None:
+        """Keep what is needed to send the request again."""
+        self._retries = retries
+        self._until_s = self._door.now_s + self._door.idle_timeout_s
+        if retries.may_repeat(self.method) and self._head.content_length <= KEPT_MAX:
+            self._kept = []
+        retries.budget.earn()
+
+    def _go_to(self, target: TargetState, *, pooled: bool) -> None:
+        """Send to `target`, on a connection of its pool or a new one."""
         self.target = target
         target.begin()
-        upstream = target.take_idle(self._door.now_s)
+        upstream = target.take_idle(self._door.now_s) if pooled else None
         if (
             isinstance(upstream, UpstreamConnection)
             and not upstream.transport.is_closing()
         ):
+            self._reused = True
             self.on_connected(upstream)
         else:
+            self._reused = False
             self._door.connect(self, target)
-        return not self._ended
 
     def _pick(self, tried: frozenset[TargetId]) -> TargetState | None:
         group = self._group
@@ -73,7 +106,9 @@ class Exchange(Relay):
         self._sent_at = door.time_s()
         self._active_at = door.now_s
         target.counters.requests += 1
-        data = door.onward.head(self._client, self._head)
+        data = self._sent_head or door.onward.head(self._client, self._head)
+        if self._retries is not None:
+            self._sent_head = data
         if self.entry is not None:
             self.entry.tried(target.host, target.port)
             self.entry.sent_s = self._sent_at
@@ -99,7 +134,8 @@ class Exchange(Relay):
             self.entry.tried(target.host, target.port)
         self._leave_target()
         self._tried |= {target.id}
-        if len(self._tried) >= ATTEMPTS_MAX:
+        self._failed += 1
+        if self._failed >= ATTEMPTS_MAX:
             self.fail(failure)
             return
         target.counters.retries += 1
@@ -108,7 +144,7 @@ class Exchange(Relay):
     @property
     def is_last_attempt(self) -> bool:
         """Whether the request ends here if its target cannot be connected to."""
-        if self._ended or len(self._tried) + 1 >= ATTEMPTS_MAX:
+        if self._ended or self._failed + 1 >= ATTEMPTS_MAX:
             return not self._ended
         return all(
             target is self.target or target.id in self._tried
@@ -130,6 +166,79 @@ class Exchange(Relay):
             self.target = target
             target.begin()
         return target
+
+    # --- trying again -------------------------------------------------------------
+
+    def on_target_lost(self, failure: Failure) -> None:
+        upstream, self._upstream = self._upstream, None
+        if self.tunnel:
+            self._end_tunnel()
+        elif (
+            self._retries is None
+            or upstream is None
+            or not self._reused
+            or not upstream.is_silent
+            or not self._goes_on(self._retries)
+        ):
+            self.fail(failure)
+
+    def _goes_on(self, retries: Retries) -> bool:
+        """Whether another connection takes what a used one lost: to another target,
+        or to the same one if there is no other."""
+        target = self.target
+        if target is None or not may_follow_reset(retries, self._attempted()):
+            return False
+        other = self._another(target) or target
+        if not self._spend(retries, target):
+            return False
+        self._leave_target()
+        self._go_again(other, pooled=other is not target)
+        return True
+
+    def _goes_elsewhere(self, head: ResponseHead, *, more: bool) -> bool:
+        retries, target, upstream = self._retries, self.target, self._upstream
+        if retries is None or target is None or upstream is None:
+            return False
+        if not may_follow_status(retries, self._attempted(), head.status):
+            return False
+        other = self._another(target)
+        if other is None or not self._spend(retries, target):
+            return False
+        answered_at = self._door.time_s()
+        self._count(head.status, answered_at - self._sent_at)
+        if self.entry is not None:
+            self.entry.target_statuses[-1] = b"%d" % head.status
+        upstream.exchange = None
+        self._release(reusable=not more and self._is_clean())
+        self._go_again(other, pooled=True)
+        return True
+
+    def _attempted(self) -> Attempted:
+        return Attempted(
+            self.method,
+            self._failed + 1,
+            self._head.has_body,
+            self._kept is not None or not self._head.has_body,
+            self._until_s - self._door.now_s,
+        )
+
+    def _another(self, target: TargetState) -> TargetState | None:
+        return self._pick(self._tried | {target.id})
+
+    def _spend(self, retries: Retries, target: TargetState) -> bool:
+        if retries.budget.spend(self._door.now_s):
+            target.counters.retries += 1
+            self._failed += 1
+            self._tried |= {target.id}
+            return True
+        target.counters.retries_refused += 1
+        return False
+
+    def _go_again(self, target: TargetState, *, pooled: bool) -> None:
+        self._pending = [*self._kept] if self._kept else None
+        self._pending_size = self._kept_size
+        self._client.resume_reading()
+        self._go_to(target, pooled=pooled)
 
     # --- ends ---------------------------------------------------------------------
 
@@ -165,13 +274,6 @@ class Exchange(Relay):
             status = entry.status if self._responding else failure.status
             self._door.end_entry(entry, status, failure.name)
 
-    def on_target_lost(self, failure: Failure) -> None:
-        self._upstream = None
-        if self.tunnel:
-            self._end_tunnel()
-        else:
-            self.fail(failure)
-
     def cut(self) -> None:
         """The deregistration delay of its target has passed."""
         target = self.target
@@ -181,6 +283,9 @@ class Exchange(Relay):
 
     def check(self, now_s: float) -> None:
         """End what has been idle for too long, and say by whose fault."""
+        if self._is_overdue(now_s):
+            self.fail(Failure.RESPONSE_TIMEOUT)
+            return
         if self._upstream is None:
             return  # connecting has a deadline of its own
         client = self._client
@@ -195,3 +300,13 @@ class Exchange(Relay):
             self.fail(Failure.RESPONSE_TIMEOUT)
         else:
             self.fail(Failure.CLIENT_SLOW)
+
+    def _is_overdue(self, now_s: float) -> bool:
+        """Whether a request that was sent again has had the time of the first."""
+        return (
+            self._retries is not None
+            and self._failed > 0
+            and now_s > self._until_s
+            and self._body_sent
+            and not self._responding
+        )

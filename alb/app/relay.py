@@ -15,6 +15,7 @@ from alb.decide.chunked import LAST_CHUNK, chunk
 from alb.decide.head import without
 from alb.decide.request import RequestHead
 from alb.decide.response import ResponseHead
+from alb.decide.retry import KEPT_MAX, Retries
 from alb.drivers.client import READ_AHEAD_MAX, ClientConnection
 from alb.drivers.upstream import UpstreamConnection
 from alb.state.groups import GroupState
@@ -45,6 +46,11 @@ class Relay:
     _pending_size = 0
     _chunks = False
     """The response goes out in chunks."""
+    _retries: Retries | None = None
+    """Set where the group sends again what a target may have seen."""
+    _kept: list[bytes] | None = None
+    """The body so far, as it was sent, while it may have to be sent again."""
+    _kept_size = 0
     _responding = False
     _ended = False
     _tunnel_ends = 0
@@ -81,6 +87,8 @@ class Relay:
         self._active_at = self._door.now_s
 
     def _to_target(self, data: bytes) -> None:
+        if self._kept is not None:
+            self._keep(self._kept, data)
         upstream = self._upstream
         if upstream is not None:
             if not upstream.transport.is_closing():
@@ -92,6 +100,14 @@ class Relay:
         self._pending_size += len(data)
         if self._pending_size > READ_AHEAD_MAX:
             self._client.pause_reading()
+
+    def _keep(self, kept: list[bytes], data: bytes) -> None:
+        """Keep what is small enough to be sent again."""
+        self._kept_size += len(data)
+        if self._kept_size > KEPT_MAX:
+            self._kept = None
+        else:
+            kept.append(data)
 
     def on_client_full(self) -> None:
         upstream = self._upstream
@@ -114,6 +130,8 @@ class Relay:
 
     def on_head(self, head: ResponseHead, body: bytes, *, more: bool) -> None:
         """Write the head, framed anew for this client, and the body so far."""
+        if self._retries is not None and self._goes_elsewhere(head, more=more):
+            return
         door = self._door
         self._responding = True
         self._active_at = door.now_s
@@ -138,6 +156,10 @@ class Relay:
     def _cookies(self, session: Session, head: ResponseHead) -> bytes:
         assert self.target is not None
         return session.cookies(self._group, self.target.id, head.passed_on)
+
+    def _goes_elsewhere(self, head: ResponseHead, *, more: bool) -> bool:
+        """Whether this answer is not passed on, and another target asked instead."""
+        raise NotImplementedError
 
     def _framing(self, head: ResponseHead, *, more: bool) -> bytes:
         """Return the lines that say where the body ends, and the connection."""
@@ -181,12 +203,13 @@ class Relay:
         if self.entry is not None:
             self._door.end_entry(self.entry, self.entry.status, "")
         client = self._client
-        head = self._head
-        self._release(
-            reusable=not head.close_after
-            and (not head.has_body or self._has_all_been_sent())
-        )
+        self._release(reusable=self._is_clean())
         client.end_exchange(keep_alive=self._keep_alive)
+
+    def _is_clean(self) -> bool:
+        """Whether the connection to the target may carry another request."""
+        head = self._head
+        return not head.close_after and (not head.has_body or self._has_all_been_sent())
 
     def _has_all_been_sent(self) -> bool:
         """Whether what the target reads next is the next request."""

@@ -120,6 +120,11 @@ class UpstreamConnection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether not a byte of an answer has come."""
+        return self._phase == _HEAD and not self._buffer and not self._interim
+
     def pause_reading(self) -> None:
         if not self._paused and not self.transport.is_closing():
             self._paused = True
@@ -185,7 +190,6 @@ class UpstreamConnection(asyncio.Protocol):
             self._end(exchange)
             return
         self.exchange = None
-        self._phase = _IDLE
         started = phase != _HEAD
         exchange.on_target_lost(
             Failure.RESPONSE_TRUNCATED if started else Failure.TARGET_CLOSED
@@ -247,10 +251,9 @@ class UpstreamConnection(asyncio.Protocol):
         """The whole response is here, as most are: one call, one write."""
         if excess:
             self.reusable = False
-        self.exchange = None
         self._phase = _IDLE
         exchange.on_head(head, body, more=False)
-        exchange.on_end()
+        self._end(exchange)
 
     def _read_interim(
         self, exchange: Exchange, head: ResponseHead, rest: bytes

@@ -114,6 +114,7 @@ class TargetCounters:
         "latency",
         "requests",
         "retries",
+        "retries_refused",
         "tls_errors",
     )
 
@@ -124,6 +125,8 @@ class TargetCounters:
         self.broken = 0
         """Requests that got no whole answer by the target's fault."""
         self.retries = 0
+        self.retries_refused = 0
+        """Not sent again, because the budget was spent."""
         self.cut = 0
         self.by_class = [0] * 10
         """Responses by the first digit of their status."""
@@ -142,6 +145,7 @@ class TargetCounters:
             "tlsErrors": self.tls_errors,
             "broken": self.broken,
             "retries": self.retries,
+            "retriesRefused": self.retries_refused,
             "cut": self.cut,
         }
         totals |= {f"target.{c}xx": self.by_class[c] for c in (1, 2, 3, 4, 5)}

@@ -24,6 +24,7 @@ from alb.decide.cookies import CookieName
 from alb.decide.draws import Draws
 from alb.decide.names import target_group_arn
 from alb.decide.rendezvous import NO_SLOT, HashKey, Rendezvous
+from alb.decide.retry import Retries, retries_of
 from alb.model import (
     Algorithm,
     GroupTargets,
@@ -85,6 +86,7 @@ class GroupState:
         "eligible",
         "hash_key",
         "name",
+        "retries",
         "stickiness",
         "sticky",
         "targets",
@@ -107,6 +109,8 @@ class GroupState:
         """None: it is `turn` that chooses."""
         self.hash_key: HashKey | None = None
         """What of a request is hashed, if anything."""
+        self.retries: Retries | None = None
+        """None: only what was not sent is tried again."""
         self._departed: list[TargetState] = []
         self._departed_counters = Counters()
 
@@ -149,6 +153,7 @@ class GroupState:
         self.stickiness = content.group.stickiness
         self.sticky = self.stickiness.enabled
         self.app_cookie = CookieName(self.stickiness.app_cookie_name.encode())
+        self.retries = retries_of(content.group.retry, self.retries)
         secure = content.group.protocol == "HTTPS"
         for target in content.targets:
             state = before.get(target.id)

@@ -62,6 +62,11 @@ REQUEST = Section(
             differs="what was not sent is tried on up to three targets",
         ),
         live(
+            "retries by status or after a reset, where the group wants them",
+            "alb/app/test_retries.py::test_when_all_targets_fail_they_get_a_fifth_more_to_do",
+            differs="beyond ALB: `alb.retry.*`, within a budget",
+        ),
+        live(
             "a refused upgrade is an ordinary answer",
             f"{RESPONSES}::test_a_refused_upgrade_is_an_ordinary_answer",
         ),

@@ -293,6 +293,42 @@ TARGET_GROUP_ATTRIBUTES: Final = attributes(
         )
     ),
     refused("lambda.multi_value_headers.enabled", _TG_ATTRIBUTE),
+    Field(
+        "alb.retry.on_reset",
+        Flag(),
+        "ours",
+        default=False,
+        note="a used connection ended without an answer: to another target, where"
+        " the method may be repeated and there is no body",
+    ),
+    Field(
+        "alb.retry.on_status_codes",
+        Text(shortest=0),
+        "ours",
+        "",
+        note="such as 502,503,504; to another target, with a body of up to 64 KiB",
+    ),
+    Field(
+        "alb.retry.non_idempotent",
+        Flag(),
+        "ours",
+        default=False,
+        note="POST and PATCH too, by status",
+    ),
+    Field(
+        "alb.retry.budget_percent",
+        Whole(0, 100),
+        "ours",
+        20,
+        note="of a worker's requests, sent again at most",
+    ),
+    Field(
+        "alb.retry.budget_minimum",
+        Whole(0, 1000),
+        "ours",
+        3,
+        note="retries per second and worker that are free",
+    ),
     refused("alb.max_concurrency", "ours", "per target, over all workers"),
 )
 

@@ -33,7 +33,9 @@ from controlplane.cluster_file.meaning.certificates import (
     tls_header_names,
     warn_untrusted,
 )
+from controlplane.cluster_file.meaning.codes import Codes, code_ranges
 from controlplane.cluster_file.meaning.conditions import conditions
+from controlplane.cluster_file.meaning.retries import retry_policy
 from controlplane.cluster_file.meaning.stickiness import stickiness
 from controlplane.cluster_file.meaning.transforms import transforms
 from controlplane.cluster_file.record import Findings, Record
@@ -57,8 +59,7 @@ _RESPONSE_HEADERS: Final = {
     "x_content_type_options": "X-Content-Type-Options",
     "x_frame_options": "X-Frame-Options",
 }
-MATCHER_LOW: Final = 200
-MATCHER_HIGH: Final = 499
+MATCHER: Final = Codes(200, 499, '"200", "200,202" or "200-299"')
 
 
 def load_balancer(root: Record, findings: Findings) -> LoadBalancer | None:
@@ -246,6 +247,7 @@ def _group(record: Record, findings: Findings) -> TargetGroup:
         algorithm(attributes, findings),
         minimum_healthy(attributes),
         stickiness(attributes, findings),
+        retry=retry_policy(attributes, findings),
     )
 
 
@@ -265,7 +267,7 @@ def _health_check(record: Record, findings: Findings) -> HealthCheck:
         float(timeout),
         record.whole("healthyThresholdCount"),
         record.whole("unhealthyThresholdCount"),
-        _matcher(record.record("matcher"), findings),
+        code_ranges(record.record("matcher"), "httpCode", MATCHER, findings),
         record.text("healthCheckProtocol"),
     )
 
@@ -280,23 +282,6 @@ def _health_check_port(record: Record, findings: Findings) -> int | None:
     name = "healthCheckPort"
     findings.error(record.at(name), record.path_of(name), message)
     return None
-
-
-def _matcher(record: Record, findings: Findings) -> tuple[tuple[int, int], ...]:
-    text = record.text("httpCode")
-    ranges: list[tuple[int, int]] = []
-    for part in text.split(","):
-        form = re.fullmatch(r"\s*([0-9]{3})(?:-([0-9]{3}))?\s*", part, re.ASCII)
-        low, high = (int(form[1]), int(form[2] or form[1])) if form else (0, 0)
-        if not MATCHER_LOW <= low <= high <= MATCHER_HIGH:
-            message = (
-                'must be codes of 200-499 such as "200", "200,202" or "200-299" '
-                f"(got {quoted(text)})"
-            )
-            findings.error(record.at("httpCode"), record.path_of("httpCode"), message)
-            break
-        ranges.append((low, high))
-    return tuple(ranges)
 
 
 # --- fixed targets ------------------------------------------------------------------

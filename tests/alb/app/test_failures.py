@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from alb.model import LoadBalancerAttributes
+from alb.model import LoadBalancerAttributes, RetryPolicy
 from tests.support.messages import CLOSE, body_of, get, head_of, replying
 from tests.support.node import Node, Origin, until
 
@@ -74,6 +74,33 @@ async def test_a_pooled_connection_that_ended_is_never_written_to(
         await asyncio.sleep(0.02)
 
     assert [body_of(answer) for answer in answers] == [b"ok"] * 5
+
+
+async def test_a_keep_alive_race_is_nobodys_failure_where_resets_are_followed(
+    node: Node, origins: Start
+) -> None:
+    """The target takes a second request on a connection, and hangs up on it."""
+
+    async def once(
+        head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        if writer in answered:
+            return False
+        answered.append(writer)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        return True
+
+    answered: list[asyncio.StreamWriter] = []
+    origin = await origins(once)
+    await node.serve(
+        {"web": [origin.port]}, group={"retry": RetryPolicy(on_reset=True)}
+    )
+    await node.healthy(f"web-{origin.port}")
+
+    answers = [await node.ask(get(b"/%d" % n)) for n in range(4)]
+
+    assert [body_of(answer) for answer in answers] == [b"ok"] * 4
+    assert len(origin.heads) > len(answers), "some were sent twice"
 
 
 async def test_nothing_registered_is_503(node: Node, origins: Start) -> None:
