@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from controlplane.client import Document, TcpAddress
+from controlplane.client import Document
 from controlplane.commands.place import control_of
-from controlplane.commands.terminal import say, say_json, table
+from controlplane.commands.terminal import listener_url, say, say_json, table
 
 STOPPED_SHOWN: Final = 5
 TASK_ID_SHOWN: Final = 8
@@ -58,9 +58,10 @@ def _first_line(state: Document) -> str:
 def _listeners(state: Document) -> Iterator[str]:
     rows = []
     for listener in _list(state, "listeners"):
-        url = TcpAddress(str(listener.get("address")), listener.get("port"))  # type: ignore[arg-type] # JSON
         bound = listener.get("bound")
-        rows.append((url, "bound" if bound is True else bound or "not bound"))
+        rows.append(
+            (listener_url(listener), "bound" if bound is True else bound or "not bound")
+        )
     return table(("LISTENER", "STATE"), rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 
 def say(text: str = "") -> None:
@@ -49,6 +49,14 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.1f}"
     return str(value)
+
+
+def listener_url(listener: Mapping[str, object]) -> str:
+    """Return where a listener of `/v1/state` is asked."""
+    scheme = str(listener["protocol"]).lower()
+    address = str(listener["address"])
+    host = f"[{address}]" if ":" in address else address
+    return f"{scheme}://{host}:{listener['port']}"
 
 
 def clock_time(unix_s: float) -> str:

@@ -14,7 +14,7 @@ import signal
 from types import FrameType
 from typing import Final
 
-from controlplane.client import ClientError, Control, Refused, TcpAddress
+from controlplane.client import ClientError, Control, Refused
 from controlplane.commands import down
 from controlplane.commands.node import (
     DRAIN_TIMEOUT_S,
@@ -23,7 +23,13 @@ from controlplane.commands.node import (
     wait_until,
 )
 from controlplane.commands.place import Place
-from controlplane.commands.terminal import clock_time, complain, say, say_json
+from controlplane.commands.terminal import (
+    clock_time,
+    complain,
+    listener_url,
+    say,
+    say_json,
+)
 from controlplane.commands.validate import check
 
 FAILED: Final = 1
@@ -179,9 +185,7 @@ def _tell_addresses(control: Control, output: str) -> None:
         say_json({"control": address, "listeners": listeners})
         return
     for listener in listeners:
-        scheme = str(listener["protocol"]).lower()
-        at = str(TcpAddress(str(listener["address"]), int(listener["port"])))
-        say(at.replace("http", scheme, 1))
+        say(listener_url(listener))
     say(f"control {address}")
 
 

@@ -29,7 +29,10 @@ listeners:
 STATE = {
     "cluster": "demo",
     "node": {"ready": True, "workers": [{"slot": 0}, {"slot": 1}]},
-    "listeners": [{"port": 8080, "address": "127.0.0.1", "bound": True}],
+    "listeners": [
+        {"port": 8080, "address": "127.0.0.1", "bound": True, "protocol": "HTTP"},
+        {"port": 8443, "address": "::1", "bound": True, "protocol": "HTTPS"},
+    ],
     "targetGroups": [
         {
             "name": "web",
@@ -119,6 +122,7 @@ cluster demo: ready, 2 workers
 
 LISTENER               STATE
 http://127.0.0.1:8080  bound
+https://[::1]:8443     bound
 
 SERVICE  DESIRED  RUNNING  PENDING  HEALTHY  CPU %  TASK DEFINITION  ROLLOUT
 web      3        2        1        0        71.2   web:4            IN_PROGRESS (2)
