@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.parity.rows import Section, absent, live, not_yet
+from tests.parity.rows import Section, absent, live
 
 MISTAKES = "controlplane/cluster_file/test_mistakes.py"
 RULES = "alb/decide/test_rules.py"
@@ -32,7 +32,10 @@ OBJECTS = Section(
             "alb/app/test_dualstack.py::test_targets_may_have_addresses_of_ipv6",
             differs="a group that names no ipAddressType may have both kinds",
         ),
-        not_yet("ipAddressType dualstack-without-public-ipv4"),
+        absent(
+            "ipAddressType dualstack-without-public-ipv4",
+            "which addresses are public is AWS's to say",
+        ),
         live("priorities 1-50000, unique in a listener", TOLD),
         live(
             "quotas: listeners, rules, groups, targets, values, wildcards",

@@ -261,7 +261,7 @@ HTTPS = Section(
             differs="where TLS 1.3 is allowed all three of its suites are offered, under FIPS names too; "
             "DES-CBC3-SHA of TLS-1-0-2015-04 is in no OpenSSL of today; the default is TLS13-1-2-2021-06",
         ),
-        not_yet(
+        absent(
             "post-quantum security policies (…-PQ-2025-09)",
             "Python's ssl chooses no key exchange",
         ),

@@ -183,7 +183,7 @@ CHECKS = Section(
             "healthCheckProtocol HTTPS",
             f"{HTTPS_TARGETS}::test_a_check_by_tls_fails_where_there_is_none",
         ),
-        not_yet("healthCheckEnabled false"),
+        absent("healthCheckEnabled false", "AWS has it for Lambda targets alone"),
         absent("gRPC health checks", "not over HTTP/1.1"),
         live(
             "a new connection for each check, ELB-HealthChecker/2.0",
