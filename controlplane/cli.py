@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "plan": "what apply would change",
     "apply": "change the running cluster to a file",
     "scale": "set desired counts: scale SERVICE=N",
+    "weight": "set weights of a forward: weight LISTENER[/RULE] GROUP=N",
     "deploy": "start a new deployment of a service",
     "upgrade": "go on as the program that is installed now, without a pause",
     "logs": "what a service's tasks write",

@@ -28,6 +28,7 @@ from controlplane.errors import (
     ListenerNotBound,
     NotApplied,
     ServiceNotFound,
+    VersionPassed,
 )
 from controlplane.events import EventLog
 from controlplane.front_door import (
@@ -41,13 +42,22 @@ from controlplane.front_door import (
 from controlplane.metrics import render
 from controlplane.parts import Parts
 from controlplane.portrait import InForce, picture, state_document
-from controlplane.records import APPLIED, DEFAULT_INSTANCE, Applied
+from controlplane.records import APPLIED, DEFAULT_INSTANCE, WEIGHTS, Applied
 from controlplane.runtimes import (
     choose_default,
     engine_endpoint,
     require_commands,
 )
 from controlplane.tls.disk import LocalDisk
+from controlplane.weights import (
+    LiveWeights,
+    WeightChange,
+    difference,
+    reweighted,
+    shown,
+    weighted_at,
+    with_weights,
+)
 from foundation.journal import Change as JournalChange
 from foundation.journal import CommitFailed, Put
 from scheduler.errors import ContainerError
@@ -80,6 +90,9 @@ class Cluster:
         default = records.get(DEFAULT_INSTANCE, {}).get(INSTANCE_KEY)
         assert applied is None or isinstance(applied, Applied)
         assert default is None or isinstance(default, ContainerInstance)
+        weights = records.get(WEIGHTS, {}).get(KEY, LiveWeights())
+        assert isinstance(weights, LiveWeights)
+        self._weights = weights
         self._applied = applied
         self._default = default
         self._instances: tuple[ContainerInstance, ...] = ()
@@ -104,7 +117,7 @@ class Cluster:
             merged = self._merge(self._applied.content)
             await self._configure(self._applied, merged.result)
             if not self._applied.settled:
-                await self._commit_applied(replace(self._applied, settled=True))
+                await self._settle(self._applied, merged.result)
 
     async def listen_for_late_engines(self) -> None:
         """Open the listeners where engines that answer only now reach us. A loop."""
@@ -164,7 +177,7 @@ class Cluster:
             applied = await self._complete(prepared)
             await self._commit_applied(applied)
             await self._configure(applied, prepared.desired)
-            await self._commit_applied(replace(applied, settled=True))
+            await self._settle(applied, prepared.desired)
         self._parts.feed.tell("cluster", f"{submission.file} was applied")
         return _planned(submission, prepared)
 
@@ -173,6 +186,36 @@ class Cluster:
         await self._parts.scheduler.set_desired(
             service, desired, None, "", "as commanded"
         )
+
+    async def weigh(self, change: WeightChange) -> Document:
+        """Change weights while they run; a file that changes them later wins."""
+        if self.going_down.is_set():
+            raise GoingDown
+        async with self._changing:
+            applied, before = self._applied, self._weights
+            if applied is None or not applied.settled:
+                raise NotApplied
+            if change.if_version not in (None, before.version):
+                raise VersionPassed(change.if_version or 0, before.version)
+            desired = self._merge(applied.content).result
+            balancer = desired.load_balancer or LoadBalancer(desired.cluster)
+            found = weighted_at(balancer, change.listener, change.rule)
+            wanted = reweighted(found, change.weights)
+            if wanted != found.weights:
+                balancer = with_weights(balancer, {found.place: wanted})
+                await self._commit_weights(applied.content, balancer)
+                desired = replace(desired, load_balancer=balancer)
+                wanted_now = _load_balancer(
+                    desired, applied.gateways, applied.directory
+                )
+                self._parts.balancer.configure(wanted_now)
+                self._balancer_wanted = wanted_now
+                told = f"{found.shown}: weights {shown(wanted)}, "
+                told += f"were {shown(found.weights)}, as commanded"
+                self._parts.feed.tell("cluster", told)
+            version = self._weights.version
+        place = {"listener": change.listener, "rule": change.rule}
+        return {**place, "weights": wanted, "version": version}
 
     async def deploy(self, service: str) -> None:
         self._require(service)
@@ -210,7 +253,8 @@ class Cluster:
             for name, view in self._parts.scheduler.observe_services().items()
             if view.status is ServiceStatus.ACTIVE
         }
-        return merge(last, content, last and live_of(last, counts))
+        weights = self._weights.by_place
+        return merge(last, content, last and live_of(last, counts, weights))
 
     async def _prepare(self, submission: Submission) -> Prepared:
         content = await _load(submission)
@@ -283,6 +327,22 @@ class Cluster:
         change: JournalChange = Put(APPLIED, KEY, applied)
         await self._parts.store.commit([change])
         self._applied = applied
+
+    async def _commit_weights(
+        self, content: ClusterFile, runs: LoadBalancer | None, *more: JournalChange
+    ) -> None:
+        """Commit how what runs differs from the file."""
+        by_place = difference(content.load_balancer, runs)
+        weights = LiveWeights(self._weights.version + 1, by_place)
+        await self._parts.store.commit([*more, Put(WEIGHTS, KEY, weights)])
+        self._weights = weights
+
+    async def _settle(self, applied: Applied, desired: ClusterFile) -> None:
+        """Every part was told: from now on live values differ from this file."""
+        settled = replace(applied, settled=True)
+        change: JournalChange = Put(APPLIED, KEY, settled)
+        await self._commit_weights(applied.content, desired.load_balancer, change)
+        self._applied = settled
 
     async def _configure(self, applied: Applied, desired: ClusterFile) -> None:
         instances = await self._instances_of(applied.content)

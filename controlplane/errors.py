@@ -3,6 +3,9 @@
     ControlError
       InvalidParameter     the request does not mean anything
       ServiceNotFound      no service of that name
+      ListenerNotFound     no listener of that port or name
+      RuleNotFound         the listener has no such rule
+      VersionPassed        somebody else has changed it since
       NotApplied           no cluster file was applied yet
       GoingDown            everything is being stopped
       ListenerNotBound     a listener's address is taken or not ours
@@ -45,6 +48,45 @@ class ServiceNotFound(ControlError):
 
     def __str__(self) -> str:
         return f'no service named "{self.name}"{did_you_mean(self.name, self.known)}'
+
+
+class ListenerNotFound(ControlError):
+    """No listener has that port or name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        known = ", ".join(self.known) or "none"
+        return f'no listener "{self.name}"; there is {known}'
+
+
+class RuleNotFound(ControlError):
+    """The listener has no rule of that priority or name."""
+
+    def __init__(self, name: str, port: int, known: Iterable[str]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.port = port
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        near = did_you_mean(self.name, self.known)
+        return f'listener {self.port} has no rule "{self.name}"{near}'
+
+
+class VersionPassed(ControlError):
+    """What was to be changed is not any more what the caller has seen."""
+
+    def __init__(self, seen: int, now: int) -> None:
+        super().__init__(seen, now)
+        self.seen = seen
+        self.now = now
+
+    def __str__(self) -> str:
+        return f"weights were changed since: version {self.now}, not {self.seen}"
 
 
 class NotApplied(ControlError):

@@ -10,6 +10,7 @@ from autoscaler.app.autoscaler import RECORDS as AUTOSCALER_KINDS
 from controlplane.cluster_file import ClusterFile
 from controlplane.codec import Codec
 from controlplane.store import History
+from controlplane.weights import LiveWeights
 from scheduler.model import ContainerInstance, ServiceEvent
 from scheduler.state.records import KINDS as SCHEDULER_KINDS
 
@@ -37,10 +38,14 @@ class Applied:
     """Every part was told of it."""
 
 
+WEIGHTS: Final = "weights"
+"""Key ``file``: weights that were changed since that file was applied."""
+
 KINDS: Final[Mapping[str, type]] = {
     **SCHEDULER_KINDS,
     **AUTOSCALER_KINDS,
     APPLIED: Applied,
+    WEIGHTS: LiveWeights,
     DEFAULT_INSTANCE: ContainerInstance,
 }
 

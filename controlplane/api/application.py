@@ -21,8 +21,11 @@ from controlplane.errors import (
     ControlError,
     InvalidParameter,
     ListenerNotBound,
+    ListenerNotFound,
     NotApplied,
+    RuleNotFound,
     ServiceNotFound,
+    VersionPassed,
 )
 from controlplane.problems import ConfigInvalid, Problem
 from foundation.journal import CommitFailed
@@ -46,6 +49,9 @@ EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 # fmt: off
 STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (ServiceNotFound,  404, "ServiceNotFoundException"),
+    (ListenerNotFound, 404, "ListenerNotFoundException"),
+    (RuleNotFound,     404, "RuleNotFoundException"),
+    (VersionPassed,    409, "VersionPassed"),
     (InvalidParameter, 400, "InvalidParameterException"),
     (NotApplied,       409, "ClusterNotFoundException"),
     (ListenerNotBound, 409, "ListenerNotBound"),
@@ -78,6 +84,7 @@ def application(cluster: Cluster, token: str) -> web.Application:
     app.router.add_post("/v1/apply", apply)
     app.router.add_post("/v1/services/{service}/scale", scale)
     app.router.add_post("/v1/services/{service}/deploy", deploy)
+    app.router.add_post("/v1/listeners/{listener}/weights", weigh)
     app.router.add_post("/v1/down", down)
     return app
 
@@ -263,6 +270,12 @@ async def scale(request: web.Request) -> web.Response:
     service = request.match_info["service"]
     await request.app[CLUSTER].scale(service, desired)
     return web.json_response({"serviceName": service, "desiredCount": desired})
+
+
+async def weigh(request: web.Request) -> web.Response:
+    told = await body.read_object(request)
+    change = body.weight_change_in(request.match_info["listener"], told)
+    return web.json_response(await request.app[CLUSTER].weigh(change))
 
 
 async def deploy(request: web.Request) -> web.Response:

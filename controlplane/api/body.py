@@ -10,6 +10,7 @@ from aiohttp import web
 
 from controlplane.api.ports import Submission
 from controlplane.errors import InvalidParameter
+from controlplane.weights import WeightChange
 
 BODY_MAX: Final = 1024 * 1024
 """Bytes. A thousand rules are a tenth of it."""
@@ -49,6 +50,24 @@ def desired_count_in(body: Mapping[str, object]) -> int:
     if not 0 <= count <= TASKS_MAX:
         raise InvalidParameter("desiredCount", f"must be 0-{TASKS_MAX} (got {count})")
     return count
+
+
+def weight_change_in(listener: str, body: Mapping[str, object]) -> WeightChange:
+    """Return {rule, weights, ifVersion} for a listener. Raises InvalidParameter."""
+    rule, weights = body.get("rule", ""), body.get("weights")
+    if not isinstance(rule, str):
+        raise InvalidParameter("rule", "must be a string")
+    if not isinstance(weights, dict) or not all(map(_is_whole, weights.values())):
+        raise InvalidParameter("weights", "must be an object of integers")
+    version = body.get("ifVersion")
+    if version is not None and not _is_whole(version):
+        raise InvalidParameter("ifVersion", "must be an integer")
+    assert version is None or isinstance(version, int)
+    return WeightChange(listener, rule, weights, version)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _text(body: Mapping[str, object], name: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from controlplane.events import EventLog
+from controlplane.weights import WeightChange
 
 Document = Mapping[str, object]
 """JSON, lowerCamelCase: built where the facts are, sent here."""
@@ -61,6 +62,10 @@ class Cluster(Protocol):
     async def apply(self, submission: Submission) -> Document: ...
 
     async def scale(self, service: str, desired: int) -> None: ...
+
+    async def weigh(self, change: WeightChange) -> Document:
+        """Return {listener, rule, weights, version}."""
+        ...
 
     async def deploy(self, service: str) -> None: ...
 

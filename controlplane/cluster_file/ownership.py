@@ -26,6 +26,7 @@ from controlplane.cluster_file.spelling import (
     field_path,
     plain,
 )
+from controlplane.weights import Weights, with_weights
 from scheduler.model import (
     ContainerDefinition,
     ContainerInstance,
@@ -83,8 +84,15 @@ def merge(
     return Merged(_joined(result, file), tuple(merge_.changes))
 
 
-def live_of(applied: ClusterFile, desired_counts: Mapping[str, int]) -> ClusterFile:
-    """Return `applied` as it runs now: with the services' desired counts of now."""
+def live_of(
+    applied: ClusterFile,
+    desired_counts: Mapping[str, int],
+    weights: Mapping[str, Weights] | None = None,
+) -> ClusterFile:
+    """Return `applied` as it runs now: with the desired counts and weights of now."""
+    balancer = applied.load_balancer
+    if balancer is not None and weights:
+        applied = replace(applied, load_balancer=with_weights(balancer, weights))
     services = tuple(
         replace(service, desired_count=desired_counts[service.name])
         for service in applied.services

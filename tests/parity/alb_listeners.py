@@ -163,6 +163,11 @@ ACTIONS = Section(
             "test_a_whole_round_gives_each_group_its_weight",
         ),
         live(
+            "weights change while requests are served",
+            "live/test_weights.py::test_weights_change_under_load_and_are_kept",
+            differs="by `alb weight` or the file, not by ModifyRule",
+        ),
+        live(
             "a weighted group without targets keeps its share: 503",
             "alb/state/test_table.py::"
             "test_a_group_that_is_missing_or_weighs_nothing_is_not_chosen",

@@ -12,6 +12,7 @@ from controlplane.api.ports import Document, Question, Submission
 from controlplane.errors import ServiceNotFound
 from controlplane.events import EventLog
 from controlplane.problems import ConfigInvalid, Problem
+from controlplane.weights import WeightChange
 from foundation.journal import CommitFailed
 
 TOKEN = "t" * 43
@@ -25,6 +26,7 @@ class MemoryCluster:
         self.applied: list[Submission] = []
         self.desired: Mapping[str, int] = {"web": 2}
         self.deployed: list[str] = []
+        self.weighed: list[WeightChange] = []
         self.is_down = False
         self.not_ready = ""
         self.log_lines = [b"web/1 one\n", b"web/2 two\n"]
@@ -59,6 +61,10 @@ class MemoryCluster:
     async def scale(self, service: str, desired: int) -> None:
         self._require(service)
         self.desired = {service: desired}
+
+    async def weigh(self, change: WeightChange) -> Document:
+        self.weighed.append(change)
+        return {"weights": change.weights, "version": 2}
 
     async def deploy(self, service: str) -> None:
         self._require(service)

@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestClient
 from controlplane.api.application import SECURITY_HEADERS, application
 from controlplane.api.doors import open_unix
 from controlplane.events import FOLLOWERS_MAX, Happening
+from controlplane.weights import WeightChange
 
 DEADLINE_S = 10.0
 MIB = 1024 * 1024
@@ -131,6 +132,20 @@ async def test_services_are_scaled_and_deployed(
     assert ({"web": 5}, ["web"]) == (cluster.desired, cluster.deployed)
 
 
+async def test_weights_are_changed(
+    client: Client, cluster: Cluster, owner: Owner
+) -> None:
+    path = "/v1/listeners/http-80/weights"
+    body = {"rule": "10", "weights": {"a": 9, "b": 1}, "ifVersion": 4}
+
+    answer = await client.post(path, json=body, headers=owner)
+    refused = await client.post(path, json=body)
+
+    assert {"weights": {"a": 9, "b": 1}, "version": 2} == await answer.json()
+    assert [WeightChange("http-80", "10", {"a": 9, "b": 1}, 4)] == cluster.weighed
+    assert 401 == refused.status, "not without the token"
+
+
 async def test_an_unknown_service_is_named_with_its_neighbour(
     client: Client, owner: Owner
 ) -> None:
@@ -163,6 +178,11 @@ BAD_BODIES = [
     ("/v1/services/web/scale", b'{"desiredCount": "2"}',   "must be an integer"),
     ("/v1/services/web/scale", b'{"desiredCount": -1}',    "must be 0-10000 (got -1)"),
     ("/v1/services/web/scale", b'{"desiredCount": 10001}', "must be 0-10000"),
+    ("/v1/listeners/80/weights", b"{}",                    "weights: must be an object of integers"),
+    ("/v1/listeners/80/weights", b'{"weights": {"a": "1"}}', "weights: must be an object of integers"),
+    ("/v1/listeners/80/weights", b'{"weights": {"a": true}}', "weights: must be an object of integers"),
+    ("/v1/listeners/80/weights", b'{"weights": {}, "rule": 10}', "rule: must be a string"),
+    ("/v1/listeners/80/weights", b'{"weights": {}, "ifVersion": "1"}', "ifVersion: must be an integer"),
 ]
 # fmt: on
 

@@ -196,6 +196,39 @@ def test_a_count_that_means_nothing_is_a_usage_error(place: Place, text: str) ->
     assert not place.control.asked
 
 
+def test_weight_sets_the_weights_of_a_rule(place: Place) -> None:
+    told = {"weights": {"stable": 90, "canary": 10}, "version": 3}
+    place.control.replies["POST /v1/listeners/8080/weights"] = Reply(told)
+
+    status, out, _ = place.run("weight", "8080/shop", "stable=90", "canary=10")
+    again, *_ = place.run("weight", "8080", "canary=10", "--if-version", "2")
+
+    assert (status, again) == (0, 0)
+    assert out == "8080/shop: stable 90, canary 10 (version 3)\n"
+    assert [asked.body for asked in place.control.asked] == [
+        {"weights": {"stable": 90, "canary": 10}, "rule": "shop"},
+        {"weights": {"canary": 10}, "rule": "", "ifVersion": 2},
+    ]
+
+
+def test_weights_that_leave_nothing_are_told_of(place: Place) -> None:
+    told = {"weights": {"stable": 0, "canary": 0}, "version": 3}
+    place.control.replies["POST /v1/listeners/8080/weights"] = Reply(told)
+
+    status, _, err = place.run("weight", "8080", "stable=0", "canary=0")
+
+    assert (status, err) == (0, "every weight is 0: nothing receives these requests\n")
+
+
+@pytest.mark.parametrize("text", ["web", "web=", "web=-1", "=3", "web=x"])
+def test_a_weight_that_means_nothing_is_a_usage_error(place: Place, text: str) -> None:
+    status, _, err = place.run("weight", "8080", text)
+
+    assert status == 2
+    assert "is not GROUP=N" in err
+    assert not place.control.asked
+
+
 def test_a_service_that_is_not_there_fails_with_controls_words(place: Place) -> None:
     error = {"code": "ServiceNotFoundException", "message": 'no service named "wev"'}
     place.control.replies["POST /v1/services/wev/deploy"] = Reply({"error": error}, 404)
