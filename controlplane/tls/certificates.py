@@ -82,17 +82,25 @@ class Certificates:
         """When local certificates are looked at again."""
 
     async def follow(self, load_balancer: LoadBalancer) -> None:
-        """Serve what the files of these listeners hold now. Paths are absolute."""
+        """Serve what the files of these listeners hold now. Paths are absolute.
+
+        They are sent together at the end: who configures the listeners right behind
+        it has both in one snapshot.
+        """
         before, self._followed = self._followed, {}
         self._wanted = load_balancer
         complete = await self._completed(load_balancer)
+        read: list[ListenerCertificates | None] = []
         for listener in complete.listeners:
             if listener.is_secure:
                 seen = await asyncio.to_thread(_look, listener)
                 followed = self._followed[listener.name] = _Followed(listener, seen)
                 if listener.name in before:
                     followed.warned = before[listener.name].warned
-                await self._read(followed)
+                read.append(await self._read(followed))
+        for served in read:
+            if served is not None:
+                self._node.certify(served)
 
     async def _completed(self, load_balancer: LoadBalancer) -> LoadBalancer:
         """Have local certificates issued, and issued anew when it is time."""
@@ -115,15 +123,22 @@ class Certificates:
                 changed = at_rest and seen != followed.read
                 if changed or self._disk.unix_s() >= followed.ends_s:
                     followed.read = seen
-                    if await self._read(followed) and changed:
-                        name = followed.listener.name
-                        self._tell(name, "serves the certificates that were changed")
+                    served = await self._read(followed)
+                    if served is not None and self._is_followed(followed):
+                        self._node.certify(served)
+                        if changed:
+                            told = "serves the certificates that were changed"
+                            self._tell(followed.listener.name, told)
 
-    async def _read(self, followed: _Followed) -> bool:
-        """Read and send; False: a file is bad, and was told."""
+    def _is_followed(self, followed: _Followed) -> bool:
+        """Whether nobody commanded anything else while it was read."""
+        return self._followed.get(followed.listener.name) is followed
+
+    async def _read(self, followed: _Followed) -> ListenerCertificates | None:
+        """Return what the files hold; None: one of them is bad, and that was told."""
         listener = followed.listener
         if not listener.certificates:
-            return False  # why was told
+            return None  # why was told
         followed.ends_s = math.inf
         try:
             pairs = await asyncio.to_thread(_pairs, listener, self._disk)
@@ -131,7 +146,7 @@ class Certificates:
             self._tell(
                 listener.name, f"goes on with the certificates it has: {problem}"
             )
-            return False
+            return None
         warnings = {
             f"{pair.certificate.name} {text}"
             for pair in pairs
@@ -143,8 +158,7 @@ class Certificates:
         followed.warned = frozenset(warnings)
         ends = (p.not_after_s for p in pairs if not p.certificate.offer.expired)
         followed.ends_s = min(ends, default=math.inf)
-        self._node.certify(_served(listener, pairs))
-        return True
+        return _served(listener, pairs)
 
 
 class _Unusable(Exception):

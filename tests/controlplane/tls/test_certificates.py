@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from alb.decide.tls_policies import DEFAULT_POLICY
@@ -158,6 +158,36 @@ async def test_what_has_expired_is_served_and_told_once(tmp_path: Path) -> None:
     assert 1 == len(scene.node.served)
     (told,) = scene.told
     assert told.startswith(f"{tmp_path}/a.pem has expired on ")
+
+
+async def test_all_listeners_get_theirs_in_one_turn_of_the_loop(tmp_path: Path) -> None:
+    """A snapshot that was published in between would not know the new listeners."""
+    scene = Scene(tmp_path)
+    scene.put(kept("one"))
+    (first,) = scene.balancer.listeners
+    both = LoadBalancer("front", listeners=(first, replace(first, port=9443)))
+    turns = 0
+    at: list[int] = []
+
+    class Noting(Node):
+        def certify(self, served: ListenerCertificates) -> None:
+            at.append(turns)
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    local = LocalCertificates(tmp_path / "tls", tmp_path / "ca")
+    async with asyncio.TaskGroup() as tasks:
+        turning = tasks.create_task(turn())
+        await Certificates(Noting(), scene.hear, local).follow(both)
+        at.append(turns)
+        turning.cancel()
+
+    assert 3 == len(at)
+    assert 1 == len({*at}), "also who called it goes on in that turn"
 
 
 async def test_a_listener_that_is_gone_is_not_followed(tmp_path: Path) -> None:
