@@ -33,7 +33,7 @@ pytestmark = pytest.mark.timeout(180)
 
 Property = Callable[[str, object], None]
 MIB = 1 << 20
-QUICK = LoadBalancerAttributes(idle_timeout_s=2, head_timeout_s=2)
+QUICK = LoadBalancerAttributes(idle_timeout_s=5, head_timeout_s=3)
 FIXED = Rule(1, (PathPattern(("/fixed",)),), FixedResponse(200, message_body="f"))
 KEPT = b"GET /fixed HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -52,8 +52,18 @@ async def origin() -> AsyncIterator[Origin]:
     started.drop()
 
 
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Property:
+    """Write a number into the test's report (--junitxml), of whichever family."""
+
+    def write(name: str, value: object) -> None:
+        request.node.user_properties.append((name, value))
+
+    return write
+
+
 async def test_ten_thousand_idle_connections_harm_nobody(
-    node: Node, origin: Origin, record_property: Property
+    node: Node, origin: Origin, tell: Property
 ) -> None:
     with open_files(12_000):
         await node.serve({"web": [origin.port]}, rules=[FIXED])
@@ -65,11 +75,11 @@ async def test_ten_thousand_idle_connections_harm_nobody(
             await idle.come(10_000)
             await until(lambda: connections(node) >= 10_000, "all are connected")
             grown = (worker.memory - memory) / 10_000
-            record_property("bytes_per_idle_connection", round(grown))
+            tell("bytes_per_idle_connection", round(grown))
             await others.ask(200)
             idle.say(KEPT)
             here, gone = idle.hear()
-        record_property("others_p99_ms", others.p99_ms)
+        tell("others_p99_ms", others.p99_ms)
 
         assert grown < 16 * 1024
         assert (10_000, 0) == (len(here), len(gone))
@@ -79,7 +89,7 @@ async def test_ten_thousand_idle_connections_harm_nobody(
 
 
 async def test_heads_that_trickle_are_ended_by_their_deadline(
-    node: Node, origin: Origin, record_property: Property
+    node: Node, origin: Origin, tell: Property
 ) -> None:
     await node.serve({"web": [origin.port]}, attributes=QUICK)
     others = Others(node)
@@ -91,7 +101,7 @@ async def test_heads_that_trickle_are_ended_by_their_deadline(
             await asyncio.sleep(0.05)
         await until(lambda: connections(node) <= 1, "all of them were ended")
         said = {sock.recv(12) for sock in slow.sockets}
-    record_property("others_p99_ms", others.p99_ms)
+    tell("others_p99_ms", others.p99_ms)
 
     assert {b"HTTP/1.1 408"} == said
     assert 500 == total(node, "refused.HeadTimeout")
@@ -100,7 +110,7 @@ async def test_heads_that_trickle_are_ended_by_their_deadline(
 
 
 async def test_bodies_that_stop_coming_free_their_target(
-    node: Node, origin: Origin, record_property: Property
+    node: Node, origin: Origin, tell: Property
 ) -> None:
     await node.serve({"web": [origin.port]}, attributes=QUICK)
     others = Others(node)
@@ -110,7 +120,7 @@ async def test_bodies_that_stop_coming_free_their_target(
         await others.ask(100)
         await until(lambda: failures(node).get("failure.CLIENT_SLOW") == 300, "408")
         said = {sock.recv(12) for sock in slow.sockets}
-    record_property("others_p99_ms", others.p99_ms)
+    tell("others_p99_ms", others.p99_ms)
 
     assert {b"HTTP/1.1 408"} == said
     assert [] == others.failed
@@ -137,12 +147,13 @@ def sending(size: int, sent: list[int]) -> Callable[..., object]:
 
 
 async def test_readers_that_stop_cost_a_bounded_memory_and_are_ended(
-    node: Node, record_property: Property
+    node: Node, tell: Property
 ) -> None:
     """A hundred ask for 64 MiB each and read none of it."""
     sent = [0]
     origin = await Origin(sending(64 * MIB, sent)).start()  # type: ignore[arg-type] # a handler
-    await node.serve({"web": [origin.port]}, attributes=QUICK)
+    patient = LoadBalancerAttributes(idle_timeout_s=10)  # the target is busy as well
+    await node.serve({"web": [origin.port]}, attributes=patient)
     (worker,) = workers(node)
     others = Others(node)
     await others.ask(20)
@@ -152,10 +163,12 @@ async def test_readers_that_stop_cost_a_bounded_memory_and_are_ended(
         await others.ask(100)
         grown = worker.memory - memory
         await until(
-            lambda: failures(node).get("failure.CLIENT_STALLED") == 100, "all ended"
+            lambda: failures(node).get("failure.CLIENT_STALLED") == 100,
+            "all ended",
+            within_s=60,
         )
-    record_property("others_p99_ms", others.p99_ms)
-    record_property("bytes_per_stopped_reader", grown // 100)
+    tell("others_p99_ms", others.p99_ms)
+    tell("bytes_per_stopped_reader", grown // 100)
 
     assert grown < 100 * MIB
     assert sent[0] < 100 * 32 * MIB
@@ -179,7 +192,7 @@ async def test_who_leaves_while_paused_frees_the_target_at_once(node: Node) -> N
 
 
 async def test_storms_of_resets_leave_nothing_behind(
-    node: Node, origin: Origin, record_property: Property
+    node: Node, origin: Origin, tell: Property
 ) -> None:
     await node.serve({"web": [origin.port]}, rules=[FIXED])
     (worker,) = workers(node)
@@ -197,7 +210,7 @@ async def test_storms_of_resets_leave_nothing_behind(
                 await storm.come(50, start)
                 storm.leave(reset=True)
             await others.ask(10)
-    record_property("others_p99_ms", others.p99_ms)
+    tell("others_p99_ms", others.p99_ms)
 
     assert [] == others.failed
     await at_rest(node)
@@ -211,7 +224,7 @@ async def first_of(sock: socket.socket, size: int = 12) -> bytes:
 
 
 async def test_connections_beyond_what_may_be_open_are_rejected_and_counted(
-    tmp_path: Path, origin: Origin, record_property: Property
+    tmp_path: Path, origin: Origin, tell: Property
 ) -> None:
     few = ("prlimit", "--nofile=200:200")
     async with run_node(tmp_path, workers=1, through=few) as node, crowd(node) as many:
@@ -234,8 +247,8 @@ async def test_connections_beyond_what_may_be_open_are_rejected_and_counted(
         for sock in asked:
             sock.send(KEPT.replace(b"/fixed", b"/"))
         assert {b"HTTP/1.1 200"} == {await first_of(sock) for sock in asked}
-        record_property("accepted", len(here))
-        record_property("rejected", len(gone))
+        tell("accepted", len(here))
+        tell("rejected", len(gone))
         many.leave()
         await at_rest(node)
         others = Others(node)
@@ -280,7 +293,10 @@ async def test_without_a_file_left_the_node_recovers_by_itself(node: Node) -> No
     leave_files(node, 20)
     async with crowd(node) as many:
         await many.come(200)
-        await until(lambda: len(many.hear()[1]) >= 150, "those behind are closed")
+        await until(
+            lambda: connections(node) + len(many.hear()[1]) == 200 > connections(node),
+            "each of them is open, or was closed at once",
+        )
         here, _ = many.hear()
         before = worker.cpu_s
         await asyncio.sleep(1)
