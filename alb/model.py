@@ -163,12 +163,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class LogFiles:
-    """Where one kind of log is written: ALB's folders and file names below it."""
+    """Where one kind of log of `balancer` is written: ALB's folders and file names."""
 
     directory: str
     """Relative to the cluster file until control makes it absolute."""
     balancer: str
-    """The load balancer's name."""
     json: bool = False
     """Lines of JSON in place of ALB's."""
 
@@ -183,6 +182,7 @@ class LoadBalancerAttributes:
     """Ours: an absolute deadline from a request's first byte to its last head byte."""
     access_log: LogFiles | None = None
     connection_log: LogFiles | None = None
+    health_check_log: LogFiles | None = None
     desync_mitigation_mode: str = "defensive"
     """``monitor``, ``defensive`` or ``strictest``."""
     drop_invalid_header_fields: bool = False

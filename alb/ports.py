@@ -75,6 +75,8 @@ class HealthReport:
     """The prober's whole knowledge; a target that is not in it is INITIAL."""
 
     targets: Mapping[str, TargetHealth]
+    log_lines_dropped: int = 0
+    """Of the health check log, since this prober began."""
 
 
 @dataclass(frozen=True, slots=True)

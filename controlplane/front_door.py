@@ -41,6 +41,7 @@ def with_logs_below(load_balancer: LoadBalancer, directory: str) -> LoadBalancer
         attributes,
         access_log=_below(directory, attributes.access_log),
         connection_log=_below(directory, attributes.connection_log),
+        health_check_log=_below(directory, attributes.health_check_log),
     )
     listeners = tuple(
         replace(listener, attributes=attributes) for listener in load_balancer.listeners

@@ -107,6 +107,11 @@ def _of_node(picture: Picture) -> Iterator[Metric]:
         "Workers that ended since this control began.",
         statistics.worker_exits,
     )
+    yield CounterMetricFamily(
+        "alb_health_check_log_lines_dropped_total",
+        "Lines of the health check log that could not be written in time.",
+        statistics.check_lines_dropped,
+    )
     yield _plain(
         "alb_client_connections",
         "Connections of clients that are open.",

@@ -74,6 +74,8 @@ class BalancerStatistics:
     health: Mapping[str, TargetHealth]
     bound: tuple[Bound, ...]
     version: Version
+    check_lines_dropped: int = 0
+    """Of the health check log, by the prober that runs."""
 
 
 async def join(path: str, epoch: int) -> Balancer:
@@ -111,6 +113,7 @@ class Balancer:
         self._appeared: dict[TargetId, Version] = {}
         self._removed: dict[TargetId, Version] = {}
         self._exits = 0
+        self._check_lines_dropped = welcome.health.log_lines_dropped
         self._held = False
         self._dirty = asyncio.Event()
         self._callbacks: list[OnChange] = []
@@ -199,6 +202,7 @@ class Balancer:
             self._health,
             tuple(self._bound.values()),
             self._version,
+            self._check_lines_dropped,
         )
 
     def ready(self) -> tuple[bool, str]:
@@ -323,8 +327,9 @@ class Balancer:
             case WorkerExited(slot, incarnation):
                 self._exits += 1
                 self._fleet.exited(slot, incarnation)
-            case HealthReport(targets):
+            case HealthReport(targets, dropped):
                 self._health = dict(targets)
+                self._check_lines_dropped = dropped
             case Bound(address, port):
                 self._bound[address, port] = message
             case Superseded():

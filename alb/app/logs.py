@@ -1,6 +1,6 @@
-"""Writes what the doors of a worker logged, once a second, on a thread. Floor 4.
+"""Writes what a process logged, once a second, on a thread. Floor 4.
 
-    doors -> ListenerLog.lines -> Logs -> drivers.log_files
+    doors, prober -> WaitingLog.lines -> Logs -> drivers.log_files
 
 A disk that hangs holds up this thread and nothing else: lines wait as far as they
 fit, and are dropped and counted beyond that.
@@ -18,7 +18,7 @@ from typing import Final
 
 from alb.drivers.log_files import append
 from alb.model import LogFiles
-from alb.state.access_log import ListenerLog
+from alb.state.access_log import WaitingLog
 from foundation.clock import Clock
 
 FLUSH_S: Final = 1.0
@@ -37,14 +37,14 @@ class Logs:
         self._thread = ThreadPoolExecutor(1, "logs")
         self._failing = ""
 
-    async def run(self, logs: Callable[[], Iterable[ListenerLog]]) -> None:
+    async def run(self, logs: Callable[[], Iterable[WaitingLog]]) -> None:
         while True:
             await asyncio.sleep(FLUSH_S)
             await self.flush(logs())
 
-    async def flush(self, logs: Iterable[ListenerLog]) -> None:
+    async def flush(self, logs: Iterable[WaitingLog]) -> None:
         """Write all lines that wait. What cannot be written is dropped and counted."""
-        together: dict[tuple[LogFiles, str], list[ListenerLog]] = defaultdict(list)
+        together: dict[tuple[LogFiles, str], list[WaitingLog]] = defaultdict(list)
         for log in logs:
             together[log.files, log.kind].append(log)
         for (files, kind), of_file in together.items():
@@ -67,7 +67,7 @@ class Logs:
         self._failing = ""
         return True
 
-    async def end(self, logs: Iterable[ListenerLog]) -> None:
+    async def end(self, logs: Iterable[WaitingLog]) -> None:
         """Write the last lines, unless the disk takes too long."""
         try:
             async with asyncio.timeout(LAST_FLUSH_S):

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
 from alb.decide.health import ProbeOutcome
+from alb.decide.health_log import Checked
 from alb.decide.probing import Assignment, Probed, advance, assignments, begin
 from alb.model import GroupTargets, HealthCheck, Listener, TargetHealth, TargetId
 from foundation.clock import Clock
@@ -50,13 +51,15 @@ async def run(  # noqa: PLR0913 - the world, one argument each
     clock: Clock,
     draw: Callable[[], float],
     known: Mapping[TargetId, TargetHealth] | None = None,
+    note: Callable[[Checked], None] = lambda checked: None,
 ) -> None:
     """Check and publish until cancelled.
 
     `known` is what an earlier prober told: those targets keep their health until
-    their own checks say otherwise. What `publish` or `probe` raises ends it all.
+    their own checks say otherwise. `note` is told of every check. What
+    `publish` or `probe` raises ends it all.
     """
-    prober = _Prober(probe, clock, draw, dict(known or {}))
+    prober = _Prober(probe, clock, draw, note, dict(known or {}))
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(prober.tell(publish), name="publish")
         while True:
@@ -72,11 +75,13 @@ class _Prober:
         probe: Probe,
         clock: Clock,
         draw: Callable[[], float],
+        note: Callable[[Checked], None],
         known: dict[TargetId, TargetHealth],
     ) -> None:
         self._probe = probe
         self._clock = clock
         self._draw = draw
+        self._note = note
         self._known = known
         self._assigned: dict[TargetId, Assignment] = {}
         self._watches: dict[TargetId, asyncio.Task[None]] = {}
@@ -130,7 +135,10 @@ class _Prober:
             self._tell(target_id, watch.state.health)
             await asyncio.sleep(watch.next_s - now_s())
             async with self._in_flight:
+                began_s, began_unix_s = now_s(), self._clock.unix_s()
                 outcome = await self._probe(probed.host, probed.port, check)
+            took_s = now_s() - began_s
+            self._note(Checked(probed, began_unix_s, took_s, outcome))
             watch = advance(watch, outcome, check, now_s())
 
     def _tell(self, target_id: TargetId, health: TargetHealth) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import random
 import socket
 import sys
@@ -21,11 +22,13 @@ from typing import Final
 import uvloop
 
 from alb.app import prober
+from alb.app.logs import Logs
 from alb.decide.sections import whole
 from alb.drivers.link import Link
 from alb.drivers.probe import probe
 from alb.model import GroupTargets, Listener, TargetHealth, TargetId
 from alb.ports import Alive, HealthReport, Manifest, Section
+from alb.state.health_log import HealthLogs
 from foundation.clock import SystemClock
 
 ALIVE_S: Final = 0.5
@@ -38,7 +41,8 @@ class _KeeperGone(Exception):
 class HeardSnapshot:
     """The newest snapshot that the keeper sent; a `prober.SnapshotSource`."""
 
-    def __init__(self) -> None:
+    def __init__(self, logs: HealthLogs) -> None:
+        self._logs = logs
         self._sections: dict[str, Section] = {}
         self._current: tuple[tuple[Listener, ...], tuple[GroupTargets, ...]] = ((), ())
         self._changed = asyncio.Event()
@@ -49,6 +53,7 @@ class HeardSnapshot:
     def take(self, manifest: Manifest) -> None:
         self._sections = {digest: self._sections[digest] for digest in manifest.digests}
         self._current = whole(s.content for s in self._sections.values())
+        self._logs.follow(self._current[0])
         self._changed.set()
 
     def current(self) -> tuple[tuple[Listener, ...], tuple[GroupTargets, ...]]:
@@ -62,23 +67,25 @@ class HeardSnapshot:
 async def _run(link: Link) -> None:
     known = await link.receive()
     assert isinstance(known, HealthReport), "the keeper says first what was known"
-    snapshot = HeardSnapshot()
+    health_logs = HealthLogs()
+    snapshot = HeardSnapshot(health_logs)
     clock = SystemClock()
+    logs = Logs(os.urandom(6).hex(), clock)
 
-    def publish(health: Mapping[TargetId, TargetHealth]) -> None:
-        link.send(HealthReport({str(target): how for target, how in health.items()}))
-
+    report = _Report(link, health_logs)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_listen(link, snapshot))
-        tasks.create_task(_say_alive(link))
+        tasks.create_task(logs.run(health_logs.to_write))
+        tasks.create_task(_say_alive(link, report))
         await snapshot.wait_changed()
         await prober.run(
             snapshot,
-            publish,
+            report.publish,
             probe,
             clock=clock,
             draw=random.SystemRandom().random,
             known={TargetId(name): how for name, how in known.targets.items()},
+            note=health_logs.note,
         )
 
 
@@ -96,9 +103,30 @@ async def _listen(link: Link, snapshot: HeardSnapshot) -> None:
         raise _KeeperGone from None
 
 
-async def _say_alive(link: Link) -> None:
+class _Report:
+    """What the prober says: health, and how many lines of its log were lost."""
+
+    def __init__(self, link: Link, logs: HealthLogs) -> None:
+        self._link = link
+        self._logs = logs
+        self._said = HealthReport({})
+
+    def publish(self, health: Mapping[TargetId, TargetHealth]) -> None:
+        targets = {str(target): how for target, how in health.items()}
+        self._said = HealthReport(targets, self._logs.dropped)
+        self._link.send(self._said)
+
+    def renew(self) -> None:
+        """Say it again if more lines were lost since."""
+        if self._logs.dropped != self._said.log_lines_dropped:
+            self._said = HealthReport(self._said.targets, self._logs.dropped)
+            self._link.send(self._said)
+
+
+async def _say_alive(link: Link, report: _Report) -> None:
     while True:
         link.send(Alive())
+        report.renew()
         await asyncio.sleep(ALIVE_S)
 
 

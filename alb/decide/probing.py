@@ -53,6 +53,8 @@ class Probed:
     host: str
     port: int
     check: HealthCheck
+    group: str = ""
+    """The group's name, for the log."""
 
 
 Assignment = Probed | TargetHealth
@@ -77,7 +79,7 @@ def _assignment(target: Target, of: GroupTargets, *, in_use: bool) -> Assignment
     if not in_use:
         return NOT_IN_USE
     check = of.group.health_check
-    return Probed(target.host, check.port or target.port, check)
+    return Probed(target.host, check.port or target.port, check, of.group.name)
 
 
 def _groups_in_use(listeners: Iterable[Listener]) -> frozenset[str]:

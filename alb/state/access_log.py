@@ -6,7 +6,7 @@ disk costs lines and not requests.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
 from alb.decide.access_log import (
     AccessEntry,
@@ -45,6 +45,19 @@ class Lines:
         taken, self._lines = self._lines, []
         self._size = 0
         return taken
+
+
+class WaitingLog(Protocol):
+    """A log with lines to be written; `kind` begins its files' names."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def files(self) -> LogFiles: ...
+
+    @property
+    def lines(self) -> Lines: ...
 
 
 class ListenerLog:

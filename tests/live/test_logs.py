@@ -31,6 +31,28 @@ def connected(directory: Path) -> int:
     return len(lines(directory, "conn_log_*.log.gz"))
 
 
+async def test_every_check_stands_in_the_health_check_log(tmp_path: Path) -> None:
+    files = LogFiles(str(tmp_path / "logs"), "front")
+    logged = LoadBalancerAttributes(health_check_log=files)
+    well = await Origin().start()
+    gone = await Origin().start()
+    gone.drop()
+
+    def told(port: int) -> list[list[bytes]]:
+        rows = [one.split() for one in lines(tmp_path, "health_check_log_*.log.gz")]
+        return [row for row in rows if row[3] == b"127.0.0.1:%d" % port]
+
+    async with run_node(tmp_path / "state", workers=2) as node:
+        await node.serve({"web": [well.port, gone.port]}, attributes=logged)
+        await until(lambda: len(told(well.port)) > 2, "checks that passed are told")
+        await until(lambda: len(told(gone.port)) > 2, "checks that failed are told")
+
+    assert {(*row[4:],) for row in told(well.port)} == {(b"web", b"PASS", b"200", b"-")}
+    refused = (b"web", b"FAIL", b"-", b"ConnectionReset")
+    assert {(*row[4:],) for row in told(gone.port)} == {refused}
+    well.drop()
+
+
 async def test_every_request_stands_in_the_log_once(tmp_path: Path) -> None:
     files = LogFiles(str(tmp_path / "logs"), "front")
     logged = LoadBalancerAttributes(access_log=files, connection_log=files)

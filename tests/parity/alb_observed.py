@@ -56,7 +56,8 @@ LOGS = Section(
         live("a slow or full disk costs lines, never a request",
              "alb/app/test_access_log.py::test_a_disk_that_hangs_costs_lines_and_never_waits",
              differs="beyond ALB: lost lines are counted"),
-        not_yet("health check log"),
+        live("health check log", "alb/decide/test_health_log.py::test_a_check_is_told_in_awss_words",
+             differs="a refused connection is told as ConnectionReset"),
     ),
 )  # fmt: skip
 

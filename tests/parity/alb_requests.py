@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.parity.rows import Row, Section, absent, live, not_yet
+from tests.parity.rows import Row, Section, absent, live
 
 REQUESTS = "alb/app/test_requests.py"
 RESPONSES = "alb/app/test_responses.py"
@@ -180,11 +180,7 @@ LOAD_BALANCER = Section(
                 "alb/decide/test_names.py::test_a_log_file_lies_where_s3_has_it",
                 differs="a folder of this machine",
             )
-            for log in ("access_logs", "connection_logs")
-            for part in ("enabled", "bucket", "prefix")
-        ),
-        *(
-            not_yet(f"`health_check_logs.s3.{part}`")
+            for log in ("access_logs", "connection_logs", "health_check_logs")
             for part in ("enabled", "bucket", "prefix")
         ),
         absent("`routing.http2.enabled`", "not over HTTP/1.1"),

@@ -60,7 +60,7 @@ LOAD_BALANCER_ATTRIBUTES: Final = attributes(
     ),
     *(
         row
-        for log in ("access_logs", "connection_logs")
+        for log in ("access_logs", "connection_logs", "health_check_logs")
         for row in (
             Field(f"{log}.s3.enabled", Flag(), _LB_ATTRIBUTE, default=False),
             Field(
@@ -89,13 +89,12 @@ LOAD_BALANCER_ATTRIBUTES: Final = attributes(
         "text",
         note="text: ALB's 34 fields; json: the same and why a request failed",
     ),
-    *(
-        ignored(f"health_check_logs.s3.{part}", _LB_ATTRIBUTE, kind=kind)
-        for part, kind in (
-            ("enabled", Flag()),
-            ("bucket", Text(shortest=0)),
-            ("prefix", Text(shortest=0)),
-        )
+    Field(
+        "alb.health_check_logs.format",
+        Choice(("text", "json")),
+        "ours",
+        "text",
+        note="text: ALB's 8 fields; json: the same and the load balancer",
     ),
     Field(
         "deletion_protection.enabled",

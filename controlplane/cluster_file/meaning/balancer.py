@@ -127,6 +127,7 @@ def _attributes(record: Record, balancer: str) -> LoadBalancerAttributes:
         float(written.whole("alb.head_timeout.timeout_seconds")),
         access_log=_log_files(written, "access_logs", balancer),
         connection_log=_log_files(written, "connection_logs", balancer),
+        health_check_log=_log_files(written, "health_check_logs", balancer),
         desync_mitigation_mode=written.text("routing.http.desync_mitigation_mode"),
         drop_invalid_header_fields=written.flag(
             "routing.http.drop_invalid_header_fields.enabled"
@@ -150,7 +151,7 @@ def _log_files(written: Record, log: str, balancer: str) -> LogFiles | None:
         written.text(f"{log}.s3.prefix"),
     )
     directory = "/".join(folder for folder in folders if folder)
-    is_json = log == "access_logs" and written.text("alb.access_logs.format") == "json"
+    is_json = log != "connection_logs" and written.text(f"alb.{log}.format") == "json"
     return LogFiles(directory, balancer, is_json)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from alb.app.prober import PUBLISH_EVERY_S, Probe, run
 from alb.decide.health import HEALTHY, Answered, Failed, ProbeOutcome
+from alb.decide.health_log import Checked
 from alb.drivers.probe import probe
 from alb.model import (
     Forward,
@@ -109,6 +110,7 @@ async def prober(
     source: Registered,
     check_with: Probe = probe,
     known: Told | None = None,
+    note: Callable[[Checked], None] = lambda checked: None,
 ) -> AsyncIterator[Hearer]:
     hearer = Hearer()
     async with asyncio.TaskGroup() as tasks:
@@ -120,6 +122,7 @@ async def prober(
                 clock=SystemClock(),
                 draw=lambda: 0.0,
                 known=known,
+                note=note,
             )
         )
         try:
@@ -324,3 +327,18 @@ async def test_a_probe_that_breaks_ends_the_prober() -> None:
         async with prober(Registered(target(1)), broken):
             await asyncio.sleep(10)
     assert raised.group_contains(LookupError)
+
+
+async def test_every_check_is_noted_once() -> None:
+    scripted = Scripted(Answered(200))
+    noted: list[Checked] = []
+    source = Registered(Target(A, "127.0.0.1", 80))
+    async with prober(source, scripted, note=noted.append) as hearer:
+        await hearer.wait_for_state(HealthState.HEALTHY)
+        await scripted.wait_for_more(3)
+
+    assert len(noted) in (len(scripted.asked), len(scripted.asked) - 1)
+    assert {(one.probed.group, one.outcome) for one in noted} == {
+        ("web", Answered(200))
+    }
+    assert all(one.took_s >= 0 for one in noted)

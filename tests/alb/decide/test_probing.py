@@ -1,5 +1,7 @@
 """Who is checked, and when: at a fixed rate, new targets sooner."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,9 +65,9 @@ def test_targets_of_groups_that_some_action_names_are_checked() -> None:
 
     probed = Probed("192.0.2.1", 8080, CHECK)
     assert {
-        "t/main": probed,
-        "t/ruled": probed,
-        "t/off": probed,
+        "t/main": replace(probed, group="main"),
+        "t/ruled": replace(probed, group="ruled"),
+        "t/off": replace(probed, group="off"),
         "t/idle": NOT_IN_USE,
     } == assignments([listener], groups)
 
@@ -84,7 +86,7 @@ def test_the_health_check_may_have_a_port_of_its_own() -> None:
 
     found = assignments([listener], [group("main", check)])
 
-    assert {"t/main": Probed("192.0.2.1", 9000, check)} == found
+    assert {"t/main": Probed("192.0.2.1", 9000, check, "main")} == found
 
 
 def test_a_new_target_is_checked_at_once_and_counted_later() -> None:
