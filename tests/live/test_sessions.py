@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import os
 import re
@@ -9,6 +11,9 @@ import signal
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import aiohttp
 
 from alb.drivers.link import encode
 from alb.model import (
@@ -22,6 +27,7 @@ from alb.model import (
 from alb.ports import Manifest, Message
 from tests.live.test_node import pids
 from tests.live.test_upgrade import upgrade
+from tests.support.control import RunningCluster, run_cluster
 from tests.support.node import QUICK, Node, Origin, run_node, until
 
 STICKY = TargetGroup("web", QUICK, stickiness=Stickiness(enabled=True))
@@ -152,3 +158,90 @@ async def test_a_broken_key_file_costs_the_sessions_and_nothing_else(
         assert at_first == await clients.ask()
     for origin in origins:
         origin.drop()
+
+
+def sticky_file(port: int, origins: Sequence[Origin]) -> str:
+    group = {
+        "name": "web",
+        "healthCheckPath": "/healthz",
+        "healthCheckIntervalSeconds": 1,
+        "attributes": {"stickiness.enabled": True},
+        "targets": [{"id": "127.0.0.1", "port": one.port} for one in origins],
+    }
+    action = {"type": "forward", "targetGroup": "web"}
+    listener = {"port": port, "protocol": "HTTP", "defaultActions": [action]}
+    return json.dumps(
+        {"cluster": "test", "targetGroups": [group], "listeners": [listener]}
+    )
+
+
+class Visitor:
+    """Comes to a cluster's front door again and again, with its cookies."""
+
+    def __init__(self, cluster: RunningCluster) -> None:
+        self.url = f"http://127.0.0.1:{cluster.port}/"
+        self.jar = aiohttp.CookieJar(unsafe=True)
+
+    async def ask(self, origins: Sequence[Origin]) -> int:
+        """Return the number of the target that answers."""
+        before = [len(one.heads) for one in origins]
+        connector = aiohttp.TCPConnector(force_close=True)
+        async with (
+            aiohttp.ClientSession(cookie_jar=self.jar, connector=connector) as session,
+            session.get(self.url) as answer,
+        ):
+            assert 200 == answer.status
+        after = [len(one.heads) for one in origins]
+        (number,) = (n for n in range(len(origins)) if after[n] > before[n])
+        return number
+
+
+async def test_sessions_outlive_control_and_down_and_up_and_nobody_tells_the_keys(
+    tmp_path: Path,
+) -> None:
+    origins = await started()
+    async with run_cluster(tmp_path) as cluster:
+        port = cluster.port
+        status, told = await cluster.apply(sticky_file(port, origins))
+        assert 200 == status, told
+        await ready(cluster)
+        visitors = [Visitor(cluster) for _ in range(6)]
+        at_first = [await one.ask(origins) for one in visitors]
+
+        killed = cluster.control_pid
+        os.kill(killed, signal.SIGKILL)
+        assert at_first == [await one.ask(origins) for one in visitors]
+        await cluster.answers(unlike_pid=killed)
+        await ready(cluster)
+        assert at_first == [await one.ask(origins) for one in visitors]
+
+        path = tmp_path / "session.keys"
+        secrets = [key["secret"] for key in json.loads(path.read_text())["keys"]]
+        for page in ("/v1/state", "/v1/events", "/metrics"):
+            _, shown = await cluster.ask("GET", page)
+            assert not any(secret in shown for secret in secrets), page
+        assert [path] == holders(tmp_path, secrets)
+
+    async with run_cluster(tmp_path) as again:
+        again.port = port
+        status, told = await again.apply(sticky_file(port, origins))
+        assert 200 == status, told
+        await ready(again)
+        assert at_first == [await one.ask(origins) for one in visitors]
+    for origin in origins:
+        origin.drop()
+
+
+async def ready(cluster: RunningCluster) -> None:
+    """Wait until the node serves what was applied, and its targets are healthy."""
+
+    def healthy(state: dict[str, Any]) -> bool:
+        targets = [one for group in state["targetGroups"] for one in group["targets"]]
+        return state["node"]["ready"] and all(t["state"] == "healthy" for t in targets)
+
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError, OSError):
+                if healthy(await cluster.state()):
+                    return
+            await asyncio.sleep(0.05)

@@ -43,6 +43,9 @@ LOGS = Section(
     "Logs",
     "ALB user guide, access logs, connection logs, health check logs",
     (
+        live("error_reason AWSALBTGCookieInvalid",
+             "alb/app/test_group_stickiness.py::test_a_group_cookie_that_is_not_ours_is_told_of_in_the_log",
+             differs="the request is served, by a new choice"),
         live("access log, all 34 fields",
              "alb/decide/test_access_log.py::test_a_forwarded_request_fills_all_fields_in_their_order"),
         live("a file each five minutes, named as ALB's", "alb/app/test_access_log.py::test_each_five_minutes_have_a_file"),

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from alb.app.session_keys import keyring
+from alb.errors import Failure
 from alb.model import HealthState, TargetHealth, TargetId
 from tests.support.sticky import APP_COOKIE, KEYS, LB_COOKIE, Browser, StickyWorld
 from tests.support.wires import World
@@ -117,16 +119,17 @@ def test_a_cookie_that_was_encoded_on_its_way_is_another(
     assert 2 == non_sticky(world)
 
 
-def test_a_cookie_of_another_group_is_not_taken() -> None:
-    world = StickyWorld({"web": 2})
-    other = StickyWorld({"api": 2})
-    foreign, browser = Browser(other), Browser(world)
-    foreign.ask()
-    browser.jar = dict(foreign.jar)
+@pytest.mark.parametrize(
+    ("about", "new"), [(b"AWSALB web", 0), (b"AWSALB api", 1), (b"AWSALBAPP-0 web", 1)]
+)
+def test_a_cookie_of_another_group_is_not_taken(
+    world: StickyWorld, browser: Browser, about: bytes, new: int
+) -> None:
+    """Not even if it names a registration that is in this group too."""
+    value = keyring(KEYS).seal(about, b"web/1", 1_700_001_000)
+    browser.jar = {b"AWSALB": value}
     browser.ask()
-    assert 1 == non_sticky(world)
-    world.close()
-    other.close()
+    assert new == non_sticky(world)
 
 
 def test_who_drains_or_has_left_or_is_ill_is_left_at_once(
@@ -175,10 +178,31 @@ def test_a_retried_request_gets_the_cookie_of_the_target_that_answered(
     world: StickyWorld, browser: Browser
 ) -> None:
     first = browser.ask()
-    second = browser.ask(refused=1)
+    second = browser.ask(refused=2)
     assert second != first
     assert {second} == {browser.ask() for _ in range(3)}
-    assert 2 == non_sticky(world)
+    assert 2 == non_sticky(world), "a request counts once, however often it is tried"
+
+
+def test_what_could_not_be_connected_to_by_our_fault_is_not_tried_again(
+    world: StickyWorld, browser: Browser
+) -> None:
+    first = browser.ask()
+    browser.send()
+    exchange, _ = world.connects.pop()
+    exchange.on_not_connected(Failure.NO_SOCKET)
+    ((_, second),) = world.connects
+    assert second.id != first
+
+
+def test_a_target_that_refused_somebody_a_moment_ago_is_left(
+    world: StickyWorld, browser: Browser
+) -> None:
+    first = browser.ask()
+    while (other := Browser(world)).ask() != first:
+        pass
+    other.ask(refused=1)
+    assert browser.ask() != first
 
 
 def test_no_target_is_kept_by_an_answer_of_our_own(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from alb.decide.key_rotation import LEAD_S, SEALS_S, is_due, rotated
@@ -29,6 +29,7 @@ def sealer(keys: tuple[SessionKey, ...], now: int) -> SessionKey:
     return max((k for k in keys if k.from_unix_s <= now), key=lambda k: k.from_unix_s)
 
 
+@example([SEALS_S // 24] * 20 * 24)
 @given(st.lists(st.integers(0, 2 * SEALS_S), min_size=1, max_size=40))
 def test_a_value_opens_as_long_as_it_may_last(looks: list[int]) -> None:
     seen = run(looks)
