@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import ssl
+import tempfile
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +53,24 @@ def test_targets_are_not_validated() -> None:
 
     assert ssl.CERT_NONE == context.verify_mode
     assert not context.check_hostname
+
+
+def test_where_no_file_can_be_in_memory_one_is_private_and_gone_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    seen: list[int] = []
+    load = ssl.SSLContext.load_cert_chain
+
+    def look(context: ssl.SSLContext, path: Path) -> None:
+        assert path.parent == tmp_path
+        seen.append(path.stat().st_mode & 0o777)
+        load(context, path)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", look)
+
+    server_context(POLICIES[DEFAULT_POLICY], [kept("localhost").served().pem])
+
+    assert [0o600] == seen
+    assert [] == [*tmp_path.iterdir()]
