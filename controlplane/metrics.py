@@ -54,6 +54,8 @@ class Picture:
     group_states: Mapping[str, Mapping[HealthState, int]]
     """Target group -> health state -> number of targets."""
     group_in_flight: Mapping[str, int]
+    group_routing: Mapping[str, bool] = field(default_factory=dict)
+    """Target group that gets requests -> whether enough of its targets are healthy."""
     targets: Sequence[RegisteredTarget] = ()
     services: Mapping[str, ServiceView] = field(default_factory=dict)
     cpu_ratios: Mapping[str, float] = field(default_factory=dict)
@@ -171,6 +173,8 @@ GROUP_TOTALS: Final = (
      "Requests tried on another target."),
     ("alb_target_group_retries_refused_total", "retriesRefused",
      "Requests not tried on another target because the retry budget was spent."),
+    ("alb_target_group_unhealthy_routing_requests_total", "unhealthyRouting",
+     "Requests sent while fewer targets were healthy than the group asks for."),
     ("alb_target_group_cut_requests_total", "cut",
      "Requests that outlived the deregistration delay and were cut."),
 )
@@ -236,6 +240,26 @@ def _of_targets(picture: Picture) -> Iterator[Metric]:
     for group, count in picture.group_in_flight.items():
         in_flight.add_metric([group], count)
     yield in_flight
+    yield from _of_routing(picture.group_routing)
+
+
+def _of_routing(enough: Mapping[str, bool]) -> Iterator[Metric]:
+    for name, wanted, text in (
+        (
+            "alb_target_group_healthy_state_routing",
+            True,
+            "Whether as many of the targets in use are healthy as the group asks for.",
+        ),
+        (
+            "alb_target_group_unhealthy_state_routing",
+            False,
+            "Whether fewer of the targets in use are healthy, so that it fails open.",
+        ),
+    ):
+        family = GaugeMetricFamily(name, text, labels=["target_group"])
+        for group, is_enough in enough.items():
+            family.add_metric([group], is_enough is wanted)
+        yield family
 
 
 def _buckets(latency: Iterable[tuple[int, int]]) -> tuple[list[Sample], float]:

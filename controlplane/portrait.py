@@ -6,10 +6,12 @@ parts + what is in force --> the state document, and the metrics' picture
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from alb.model import HealthState, LoadBalancer, TargetId
+from alb.decide.balance import are_enough
+from alb.model import ONE_HEALTHY, HealthState, LoadBalancer, TargetId
 from alb.ports import Counters
 from controlplane import views
 from controlplane.api.ports import Document
@@ -23,6 +25,9 @@ from scheduler.decide.identity import target_ids
 from scheduler.model import ContainerInstance, Task
 
 PERCENT: Final = 100.0
+SERVING: Final = (HealthState.HEALTHY, HealthState.UNAVAILABLE)
+NOT_SERVING: Final = (HealthState.UNHEALTHY, HealthState.INITIAL)
+"""Also in use; who drains is not, nor who is in a group nobody forwards to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +89,29 @@ def picture(parts: Parts, now: InForce) -> Picture:
         balancer=parts.balancer.statistics(),
         group_states=states,
         group_in_flight=in_flight,
+        group_routing=group_routing(states, now.load_balancer),
         targets=_registered(parts, now),
         services=parts.scheduler.observe_services(),
         cpu_ratios=ratios,
         instances=parts.scheduler.instances(),
         alarms=parts.scaler.alarms(),
     )
+
+
+def group_routing(
+    states: Mapping[str, Mapping[HealthState, int]], balancer: LoadBalancer | None
+) -> dict[str, bool]:
+    """Return of each group with targets in use whether enough of them are healthy."""
+    groups = balancer.groups if balancer else ()
+    minimums = {group.name: group.minimum_healthy for group in groups}
+    found: dict[str, bool] = {}
+    for group, counts in states.items():
+        healthy = sum(counts.get(state, 0) for state in SERVING)
+        in_use = healthy + sum(counts.get(state, 0) for state in NOT_SERVING)
+        if in_use:
+            minimum = minimums.get(group, ONE_HEALTHY)
+            found[group] = are_enough(healthy, in_use, minimum)
+    return found
 
 
 def _registered(parts: Parts, now: InForce) -> list[RegisteredTarget]:

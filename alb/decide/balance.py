@@ -16,7 +16,7 @@ Source: ALB user guide, "Target groups: routing algorithms", "Forward actions".
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from alb.model import (
     ONE_HEALTHY,
@@ -130,17 +130,27 @@ class WeightedTurn:
         self._groups = groups
 
 
-def eligible_targets(
+class Judgement(NamedTuple):
+    """What health says of a group's targets."""
+
+    healthy: tuple[Target, ...]
+    eligible: tuple[Target, ...]
+    """Who may get new requests, in the order given. Empty means 503."""
+    fails_open: bool
+    """Fewer are healthy than the group asks for."""
+
+
+def judge_targets(
     targets: Iterable[Target],
     overlay: Overlay,
     minimum: MinimumHealthy = ONE_HEALTHY,
-) -> tuple[Target, ...]:
-    """Return the targets that may get new requests, in the order given.
+) -> Judgement:
+    """Return who of `targets` is healthy, and who may get new requests.
 
-    The healthy ones. If they are fewer than `minimum`, the unhealthy ones as well
+    The healthy ones may. If they are fewer than `minimum`, the unhealthy ones as well
     (fail-open: checks may be wrong, and a few must not break under what all should
     bear). If none was judged yet, those that wait for their first check. Draining
-    ones never. Empty means 503.
+    ones never.
 
     What is registered decides about draining; the overlay may be a moment older.
     """
@@ -159,8 +169,22 @@ def eligible_targets(
                 judged.append(target)
             case _:
                 unknown.append(target)
-    registered = len(judged) + len(unknown)
-    enough = len(healthy) >= max(minimum.count, 1) and (
-        len(healthy) * 100 >= minimum.percentage * registered
+    fails_open = not are_enough(len(healthy), len(judged) + len(unknown), minimum)
+    eligible = (judged if fails_open else healthy) or unknown
+    return Judgement(tuple(healthy), tuple(eligible), fails_open)
+
+
+def are_enough(healthy: int, registered: int, minimum: MinimumHealthy) -> bool:
+    """Whether so many healthy targets of those registered bear the requests."""
+    return healthy >= max(minimum.count, 1) and (
+        healthy * 100 >= minimum.percentage * registered
     )
-    return tuple((healthy if enough else judged) or unknown)
+
+
+def eligible_targets(
+    targets: Iterable[Target],
+    overlay: Overlay,
+    minimum: MinimumHealthy = ONE_HEALTHY,
+) -> tuple[Target, ...]:
+    """Return the targets that may get new requests, in the order given."""
+    return judge_targets(targets, overlay, minimum).eligible

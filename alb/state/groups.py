@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from alb.decide.balance import RoundRobin, eligible_targets
+from alb.decide.balance import RoundRobin, judge_targets
 from alb.decide.choosers import (
     Chooser,
     LeastOutstanding,
@@ -79,6 +79,8 @@ class GroupState:
         "_around",
         "_departed",
         "_departed_counters",
+        "_opened_at",
+        "_while_open",
         "app_cookie",
         "arn",
         "chooser",
@@ -111,6 +113,10 @@ class GroupState:
         """What of a request is hashed, if anything."""
         self.retries: Retries | None = None
         """None: only what was not sent is tried again."""
+        self._opened_at: int | None = None
+        """How many requests there had been when it began to fail open, if it does."""
+        self._while_open = 0
+        """Requests of earlier times that it failed open."""
         self._departed: list[TargetState] = []
         self._departed_counters = Counters()
 
@@ -207,14 +213,33 @@ class GroupState:
         )
         present = [*self._departed, *self.targets.values()]
         reports = (target.counters.report() for target in present)
-        return add_counters([self._departed_counters, *reports])
+        while_open = Counters({"unhealthyRouting": self._sent_while_open()})
+        return add_counters([self._departed_counters, while_open, *reports])
+
+    def _sent(self) -> int:
+        """Return how many requests were sent to all targets there ever were."""
+        present = [*self._departed, *self.targets.values()]
+        before = self._departed_counters.totals.get("requests", 0)
+        return before + sum(target.counters.requests for target in present)
+
+    def _sent_while_open(self) -> int:
+        if self._opened_at is None:
+            return self._while_open
+        return self._while_open + self._sent() - self._opened_at
 
     def judge(self, health: Mapping[TargetId, TargetHealth]) -> None:
         """Find out anew who may be picked."""
-        if self.content is not None:
-            chosen = eligible_targets(
-                self.content.targets, health, self.content.group.minimum_healthy
-            )
-            eligible = tuple(self.targets[target.id] for target in chosen)
-            if eligible != self.eligible:
-                self.eligible = eligible
+        if self.content is None:
+            return
+        judgement = judge_targets(
+            self.content.targets, health, self.content.group.minimum_healthy
+        )
+        self._note_routing(fails_open=judgement.fails_open)
+        eligible = tuple(self.targets[target.id] for target in judgement.eligible)
+        if eligible != self.eligible:
+            self.eligible = eligible
+
+    def _note_routing(self, *, fails_open: bool) -> None:
+        """Count what is sent while too few are healthy: at no cost for a request."""
+        self._while_open = self._sent_while_open()
+        self._opened_at = self._sent() if fails_open else None

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from alb.app.balancer import BalancerStatistics
 from alb.model import HealthState, Version
 from alb.ports import Counters, Telemetry, WorkerState
-from alb.state.histogram import BUCKETS, bucket_of
+from alb.state.histogram import BUCKETS, bucket_of, upper_bound_us
 from autoscaler.decide.utilization import cpu_metric
 from autoscaler.model import AlarmState, AlarmView, Comparison
 from controlplane.metrics import Picture, render
@@ -43,10 +43,18 @@ GROUP = Counters(
         "tlsErrors": 2,
         "retries": 1,
         "cut": 0,
+        "unhealthyRouting": 5,
         "target.2xx": 6,
     },
     ((bucket_of(100), 1), (bucket_of(5_000), 5), (BUCKETS - 1, 1)),
 )
+LATENCY_SUM_S = (
+    sum(
+        count * upper_bound_us(bucket_of(value))
+        for value, count in ((100, 1), (5_000, 5))
+    )
+    + upper_bound_us(BUCKETS - 1)
+) / 1e6
 FIRST = {
     "target_group": "web",
     "target": "10.0.0.1:20000",
@@ -95,6 +103,7 @@ def picture() -> Picture:
         ),
         group_states={"web": {HealthState.HEALTHY: 2}},
         group_in_flight={"web": 4},
+        group_routing={"web": True, "old": False},
         targets=[
             RegisteredTarget(
                 "web", "10.0.0.1:20000", "a", HealthState.HEALTHY, 3, GROUP
@@ -133,6 +142,12 @@ def test_what_was_measured_is_shown(picture: Picture) -> None:
         ("alb_targets", {"target_group": "web", "state": "healthy"}, 2.0),
         ("alb_targets", {"target_group": "web", "state": "draining"}, 0.0),
         ("alb_target_group_requests_in_flight", {"target_group": "web"}, 4.0),
+        ("alb_target_group_healthy_state_routing", {"target_group": "web"}, 1.0),
+        ("alb_target_group_healthy_state_routing", {"target_group": "old"}, 0.0),
+        ("alb_target_group_unhealthy_state_routing", {"target_group": "web"}, 0.0),
+        ("alb_target_group_unhealthy_state_routing", {"target_group": "old"}, 1.0),
+        ("alb_target_group_unhealthy_routing_requests_total",
+         {"target_group": "web"}, 5.0),
         ("alb_registered_target_healthy", FIRST, 1.0),
         ("alb_registered_target_healthy", SECOND, 0.0),
         ("alb_registered_target_requests_in_flight", FIRST, 3.0),
@@ -143,6 +158,7 @@ def test_what_was_measured_is_shown(picture: Picture) -> None:
         ("alb_target_group_tls_negotiation_errors_total", {"target_group": "web"}, 2.0),
         ("alb_registered_target_responses_total", {**FIRST, "class": "2xx"}, 6.0),
         ("alb_registered_target_response_time_seconds_count", FIRST, 7.0),
+        ("alb_registered_target_response_time_seconds_sum", FIRST, LATENCY_SUM_S),
         ("alb_service_desired_tasks", {"service": "web"}, 3.0),
         ("alb_service_cpu_utilization_ratio", {"service": "web"}, 0.8),
         ("alb_container_instance_connected", {"container_instance": "host-a"}, 1.0),

@@ -106,7 +106,17 @@ METRICS = Section(
             differs="`alb_non_sticky_requests_total`, `alb_app_cookie_non_sticky_requests_total`",
         ),
         not_yet("AnomalousHostCount, MitigatedHostCount"),
-        not_yet("HealthyStateRouting, UnhealthyStateRouting, UnhealthyRoutingRequestCount"),
+        *(
+            live(name, proof, differs=f"`alb_target_group_{ours}`")
+            for name, ours, proof in (
+                ("HealthyStateRouting", "healthy_state_routing",
+                 "controlplane/test_portrait.py::test_whether_enough_targets_are_healthy"),
+                ("UnhealthyStateRouting", "unhealthy_state_routing",
+                 "controlplane/test_portrait.py::test_whether_enough_targets_are_healthy"),
+                ("UnhealthyRoutingRequestCount", "unhealthy_routing_requests_total",
+                 "alb/state/test_table.py::test_what_is_sent_while_too_few_are_healthy_is_counted_apart"),
+            )
+        ),
         live(
             "IPv6RequestCount, IPv6ProcessedBytes",
             "alb/app/test_dualstack.py::test_what_comes_over_ipv6_is_counted_apart_and_with_the_rest",

@@ -322,3 +322,24 @@ def test_what_targets_that_left_had_counted_stays_in_their_groups_total() -> Non
     leaving.counters.requests += 1
     leaving.in_flight = 0
     assert [group.report().totals["requests"] for _ in range(3)] == [8, 8, 8]
+
+
+def test_what_is_sent_while_too_few_are_healthy_is_counted_apart() -> None:
+    node = Node()
+    node.swap(target("a"), target("b"))
+    counted = []
+    # fmt: off
+    for health in (
+        {"a": HEALTHY, "b": HEALTHY}, {"a": SICK, "b": SICK}, {"a": SICK, "b": SICK},
+        {"a": HEALTHY, "b": SICK}, {"a": SICK, "b": SICK},
+    ):
+        # fmt: on
+        node.table.judge({TargetId(name): how for name, how in health.items()})
+        for _ in range(3):
+            node.state(node.pick() or "").counters.requests += 1
+        counted.append(node.table.groups["web"].report().totals["unhealthyRouting"])
+    assert counted == [0, 3, 6, 6, 9]
+
+    node.swap(target("b"))
+    totals = node.table.groups["web"].report().totals
+    assert (totals["requests"], totals["unhealthyRouting"]) == (15, 9)
