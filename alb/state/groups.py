@@ -79,6 +79,7 @@ class GroupState:
         "_around",
         "_departed",
         "_departed_counters",
+        "_eligible_ids",
         "_opened_at",
         "_while_open",
         "app_cookie",
@@ -106,6 +107,7 @@ class GroupState:
         self.app_cookie = CookieName(b"")
         self.targets: dict[TargetId, TargetState] = {}
         self.eligible: tuple[TargetState, ...] = ()
+        self._eligible_ids: frozenset[TargetId] = frozenset()
         self.turn: RoundRobin[TargetState] = RoundRobin(around.slot)
         self.chooser: Chooser | None = None
         """None: it is `turn` that chooses."""
@@ -238,6 +240,13 @@ class GroupState:
         eligible = tuple(self.targets[target.id] for target in judgement.eligible)
         if eligible != self.eligible:
             self.eligible = eligible
+            self._eligible_ids = frozenset([target.id for target in eligible])
+
+    def eligible_target(self, target_id: TargetId) -> TargetState | None:
+        """Return the registration of that id, if it may be picked."""
+        if target_id in self._eligible_ids:
+            return self.targets.get(target_id)
+        return None
 
     def _note_routing(self, *, fails_open: bool) -> None:
         """Count what is sent while too few are healthy: at no cost for a request."""

@@ -77,7 +77,7 @@ class Session:
     """A cookie for a group came that we did not make, or not like this."""
     _forward: ForwardTo | None = None
     """Set where the group is kept too."""
-    _target: TargetState | None = None
+    _target_id: TargetId | None = None
     _is_read = False
     _continues = False
     """The application's cookie came, and ours behind it."""
@@ -119,19 +119,16 @@ class Session:
             return None
         if not self._is_read:
             self._is_read = True
-            self._target = self._read_target(group)
-        target = self._target
-        if (
-            target is not None
-            and target.id not in tried
-            and target.avoid_until_s <= now_s
-            and target in group.eligible
-        ):
-            return target
+            self._target_id = self._read_target(group)
+        target_id = self._target_id
+        if target_id is not None and target_id not in tried:
+            target = group.eligible_target(target_id)
+            if target is not None and target.avoid_until_s <= now_s:
+                return target
         self._count_new(group)
         return None
 
-    def _read_target(self, group: GroupState) -> TargetState | None:
+    def _read_target(self, group: GroupState) -> TargetId | None:
         how = group.stickiness
         duration_s = int(how.duration_s)
         if how.type != "app_cookie":
@@ -141,9 +138,7 @@ class Session:
             self._continues = text is not None
         else:
             text = None
-        if text is None:
-            return None
-        return group.targets.get(TargetId(text.decode()))
+        return None if text is None else TargetId(text.decode())
 
     def _open(
         self, names: tuple[CookieName, ...], about: bytes, duration_s: int

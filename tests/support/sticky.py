@@ -11,6 +11,7 @@ from alb.model import (
     GroupStickiness,
     GroupTargets,
     Listener,
+    RetryPolicy,
     Stickiness,
     Target,
     TargetGroup,
@@ -33,6 +34,8 @@ STICKY_HOUR = GroupStickiness(enabled=True, duration_s=3600)
 
 class StickyWorld(World):
     """Groups by name with so many targets each; a target is ``group/number``."""
+
+    retry = RetryPolicy()
 
     def __init__(
         self,
@@ -78,7 +81,7 @@ class StickyWorld(World):
         }
         contents = [
             GroupTargets(
-                TargetGroup(group, stickiness=self.how),
+                TargetGroup(group, stickiness=self.how, retry=self.retry),
                 tuple(
                     Target(TargetId(name), "h", at, draining=name in draining)
                     for at, name in enumerate(members)

@@ -8,12 +8,13 @@ import pytest
 
 from alb.app.session_keys import keyring
 from alb.errors import Failure
-from alb.model import HealthState, TargetHealth, TargetId
+from alb.model import HealthState, RetryPolicy, TargetHealth, TargetId
 from tests.support.sticky import APP_COOKIE, KEYS, LB_COOKIE, Browser, StickyWorld
 from tests.support.wires import World
 
 TWINS = [b"AWSALB", b"AWSALBCORS"]
 HEALTHY = TargetHealth(HealthState.HEALTHY)
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 SICK = TargetHealth(HealthState.UNHEALTHY)
 
 
@@ -182,6 +183,26 @@ def test_a_retried_request_gets_the_cookie_of_the_target_that_answered(
     assert second != first
     assert {second} == {browser.ask() for _ in range(3)}
     assert 2 == non_sticky(world), "a request counts once, however often it is tried"
+
+
+def test_a_request_sent_again_gets_the_cookie_of_who_answered_at_last(
+    world: StickyWorld, browser: Browser
+) -> None:
+    world.retry = RetryPolicy(on_status_codes=((503, 503),))
+    world.change()
+    first = browser.ask()
+    client = browser.send()
+    failing = world.connected()
+    failing.deliver(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+    ((_, second),) = world.connects
+    assert second.id != first
+    world.connected().deliver(OK)
+    browser.take(client)
+    assert browser.answer.startswith(b"HTTP/1.1 200 ")
+    assert 1 == browser.told.count(b"AWSALB")
+    for wire in world.upstreams:
+        wire.lose()
+    assert {second.id} == {browser.ask() for _ in range(3)}
 
 
 def test_what_could_not_be_connected_to_by_our_fault_is_not_tried_again(
