@@ -40,7 +40,7 @@ def place_with_origin() -> Iterator[Place]:
     """Run the target on the load's core, and this process too."""
     adopt_orphans()
     os.sched_setaffinity(0, {LOAD_CORE})
-    names = ("LISTEN", "ADMIN", "ORIGIN_A", "ORIGIN_B", "SINK")
+    names = ("LISTEN", "ADMIN", "ORIGIN_A", "ORIGIN_B", "SINK", "TLS_LISTEN")
     with TemporaryDirectory(prefix="alb-bench-") as directory:
         ports = dict(zip(names, free_ports(len(names)), strict=True))
         values: Mapping[str, str] = {**ports, "DIRECTORY": directory}

@@ -16,6 +16,7 @@ import http.client
 import os
 import re
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -88,18 +89,20 @@ def compare(
     """Return the rounds of each contestant, and why others have none."""
     refused = {n: why for n in names if (why := CONTESTANTS[n].missing())}
     measured: dict[str, list[Round]] = {}
-    listen, admin, origin_a, origin_b, sink = free_ports(5)
+    listen, admin, origin_a, origin_b, sink, tls = free_ports(6)
     values = {
         "LISTEN": listen,
         "ADMIN": admin,
         "ORIGIN_A": origin_a,
         "ORIGIN_B": origin_b,
         "SINK": sink,
+        "TLS_LISTEN": tls,
         "DIRECTORY": str(directory),
     }
     with (directory / "gib").open("wb") as file:
         file.truncate(GIB)  # all zeros, and no room on the disk
     directory.chmod(0o755)  # the target's workers may be another user's
+    make_certificate(directory)
     with (
         running(SINK, values, LOAD_CORE, ready=sink),
         running(ORIGIN, values, LOAD_CORE, ready=origin_b),
@@ -122,6 +125,21 @@ def compare(
     return measured, refused
 
 
+def make_certificate(directory: Path) -> None:
+    """Write cert.pem, key.pem, and both as pair.pem: ECDSA P-256, a week."""
+    # fmt: off
+    subprocess.run(
+        ("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+         "ec_paramgen_curve:prime256v1", "-nodes", "-days", "7",
+         "-subj", "/CN=www.example.com", "-addext", "subjectAltName=IP:127.0.0.1",
+         "-keyout", str(directory / "key.pem"), "-out", str(directory / "cert.pem")),
+        check=True, capture_output=True,
+    )
+    # fmt: on
+    pair = [(directory / name).read_bytes() for name in ("cert.pem", "key.pem")]
+    (directory / "pair.pem").write_bytes(b"".join(pair))
+
+
 def one_round(
     workload: Workload,
     contestant: Contestant,
@@ -136,7 +154,8 @@ def one_round(
         wrk(port, 1, seed + 1000)
         pids = descendants(os.getpid()) - before
         at_start, core_at_start = cpu_s(pids), core_busy_s(PROXY_CORE)
-        told = workload.load(port, seconds, seed, directory)
+        loaded = values["TLS_LISTEN"] if workload.secure else port
+        told = workload.load(loaded, seconds, seed, directory)
         core_s = core_busy_s(PROXY_CORE) - core_at_start
         used_s = cpu_s(pids | (descendants(os.getpid()) - before)) - at_start
     if told["failed"] or not told["requests"]:

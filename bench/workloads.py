@@ -28,27 +28,29 @@ class NotComparable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`load(port, seconds, seed, directory)`; `lines` fill in the configurations."""
+    """`load(port, seconds, seed, directory)`; all but TLS ones ask the plain port."""
 
     name: str
     measures: str
     unit: str
     load: Callable[[str, int, int, Path], Told]
     logs: bool = False
+    secure: bool = False
     only: frozenset[str] = field(default_factory=frozenset)
     """Who takes part; all, when empty."""
 
 
 def wrk(
-    port: str, seconds: int, seed: int, script: str = "requests.lua", *more: str
+    at: str, seconds: int, seed: int, script: str = "requests.lua", *more: str
 ) -> Told:
-    """Load it with wrk, closed loop; return what `done` in the script told."""
+    """Load a port or URL with wrk, closed loop; return what its script told."""
+    url = at if ":" in at else f"http://127.0.0.1:{at}"
     # fmt: off
     command = (
         "taskset", "--cpu-list", str(LOAD_CORE), "wrk", "--threads", "1",
         "--connections", str(CONNECTIONS), "--duration", f"{seconds}s",
         "--timeout", "5s", "--script", str(PEERS / script),
-        f"http://127.0.0.1:{port}", "--", str(seed), *more,
+        url, "--", str(seed), *more,
     )
     # fmt: on
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -66,6 +68,15 @@ def kept_alive(port: str, seconds: int, seed: int, _: Path) -> Told:
 def fresh(port: str, seconds: int, seed: int, _: Path) -> Told:
     """A connection for each request; the client says that it is the last."""
     return wrk(port, seconds, seed, "requests.lua", "close")
+
+
+def secured(port: str, seconds: int, seed: int, _: Path) -> Told:
+    return wrk(f"https://127.0.0.1:{port}", seconds, seed)
+
+
+def shaken(port: str, seconds: int, seed: int, _: Path) -> Told:
+    """A TLS handshake for each request; wrk resumes no session."""
+    return wrk(f"https://127.0.0.1:{port}", seconds, seed, "requests.lua", "close")
 
 
 def download(port: str, seconds: int, _seed: int, directory: Path) -> Told:
@@ -113,6 +124,7 @@ def _curl(count: int, url: str, *arguments: str) -> Told:
     }
 
 
+_WITH_TLS: Final = frozenset({"alb", "alb-pure", "haproxy", "nginx"})
 _WITH_LOG: Final = frozenset({"alb", "alb-pure", "haproxy", "nginx"})
 _CPU: Final = "user and system, all processes"
 WORKLOADS: Final = {
@@ -137,6 +149,22 @@ WORKLOADS: Final = {
         ),
         Workload(
             "download", f"CPU per GiB of response, {_CPU}, µs", "µs/GiB", download
+        ),
+        Workload(
+            "tls",
+            f"CPU per proxied request over TLS 1.3, {_CPU}, µs",
+            "µs/request",
+            secured,
+            secure=True,
+            only=_WITH_TLS,
+        ),
+        Workload(
+            "handshakes",
+            f"CPU per TLS connection with one request, ECDSA P-256, {_CPU}, µs",
+            "µs/connection",
+            shaken,
+            secure=True,
+            only=_WITH_TLS,
         ),
         Workload("upload", f"CPU per GiB of request, {_CPU}, µs", "µs/GiB", upload),
     )
