@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -109,6 +110,33 @@ async def test_its_rules_lead_to_its_fixed_targets(tmp_path: Path) -> None:
         await answer(port, "/docs", 302)
         assert await answer(port, "/weighted", 200) in {"one", "two"}
         assert await answer(port, "/", 200) in {"one", "two"}
+
+
+async def test_one_client_in_ten_gets_the_canary_and_stays(tmp_path: Path) -> None:
+    async with (
+        target("stable") as stable,
+        target("canary") as canary,
+        running(
+            "canary.yaml",
+            tmp_path,
+            TARGET_STABLE=str(stable),
+            TARGET_CANARY=str(canary),
+        ) as (_, port),
+    ):
+        await answer(port, "/", 200)
+        jars = [aiohttp.CookieJar(unsafe=True) for _ in range(20)]
+        first = [await visit(port, jar) for jar in jars]
+        assert {"stable": 18, "canary": 2} == Counter(first)
+        assert first == [await visit(port, jar) for jar in jars]
+
+
+async def visit(port: int, jar: aiohttp.CookieJar) -> str:
+    async with (
+        aiohttp.ClientSession(cookie_jar=jar) as session,
+        session.get(f"http://127.0.0.1:{port}/") as response,
+    ):
+        assert 200 == response.status
+        return await response.text()
 
 
 async def test_it_holds_awss_limits(tmp_path: Path) -> None:
