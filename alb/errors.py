@@ -47,6 +47,8 @@ class Failure(enum.Enum):
     """
 
     NO_TARGET = ("no registered target", 503, Blame.BALANCER)
+    OVERFLOW = ("all targets are full, and the queue", 503, Blame.BALANCER)
+    QUEUE_TIMEOUT = ("all targets stayed full for too long", 503, Blame.BALANCER)
     CONNECT_REFUSED = ("target refused the connection", 502, Blame.TARGET)
     NO_SOCKET = ("no file or local port was left to connect by", 503, Blame.BALANCER)
     CONNECT_TIMEOUT = ("target did not accept in time", 504, Blame.TARGET)

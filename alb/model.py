@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NewType
 
+from alb.policies import NO_LIMIT, NO_RETRY, Concurrency, RetryPolicy
+
 TargetId = NewType("TargetId", str)
 """A registration, not an address: pools, health and telemetry key on it."""
 
@@ -317,22 +319,6 @@ class Stickiness:
 
 
 @dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """What is sent to another target though one may have seen it. Ours; off."""
-
-    on_reset: bool = False
-    """A used connection ended without an answer: what may be repeated, bodyless."""
-    on_status_codes: tuple[tuple[int, int], ...] = ()
-    """Inclusive ranges of statuses."""
-    non_idempotent: bool = False
-    """POST and PATCH too, by status."""
-    budget_percent: int = 20
-    """Of a worker's requests, how many may be sent again."""
-    budget_minimum: int = 3
-    """Retries per second and worker that are free."""
-
-
-@dataclass(frozen=True, slots=True)
 class TargetGroup:
     name: str
     health_check: HealthCheck = HealthCheck()
@@ -343,7 +329,8 @@ class TargetGroup:
     algorithm: Algorithm = Algorithm()
     minimum_healthy: MinimumHealthy = ONE_HEALTHY
     stickiness: Stickiness = Stickiness()
-    retry: RetryPolicy = RetryPolicy()
+    retry: RetryPolicy = NO_RETRY
+    concurrency: Concurrency = NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True)

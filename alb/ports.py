@@ -99,6 +99,8 @@ class Telemetry:
     targets: Mapping[str, Counters]
     in_flight: Mapping[str, int]
     connections: int
+    waiting: Mapping[str, int] = field(default_factory=dict)
+    """Requests that wait for a target with room, by group."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,12 @@ GROUP_TOTALS: Final = (
      "Requests not tried on another target because the retry budget was spent."),
     ("alb_target_group_unhealthy_routing_requests_total", "unhealthyRouting",
      "Requests sent while fewer targets were healthy than the group asks for."),
+    ("alb_target_group_queued_requests_total", "queued",
+     "Requests that waited for a target with room."),
+    ("alb_target_group_queue_rejected_requests_total", "queueRejected",
+     "Requests answered 503 because all targets were full, and the queue."),
+    ("alb_target_group_queue_timed_out_requests_total", "queueTimedOut",
+     "Requests answered 503 because all targets stayed full for too long."),
     ("alb_target_group_cut_requests_total", "cut",
      "Requests that outlived the deregistration delay and were cut."),
 )
@@ -217,6 +223,22 @@ def _of_groups(picture: Picture) -> Iterator[Metric]:
         for kind, total in _with_prefix(counters, "target."):
             responses.add_metric([group, kind], total)
         latency.add_metric([group], *_buckets(counters.latency))
+    waited = CounterMetricFamily(
+        "alb_target_group_queue_seconds_total",
+        "Time that requests waited for a target with room.",
+        labels=["target_group"],
+    )
+    waiting = GaugeMetricFamily(
+        "alb_target_group_requests_queued",
+        "Requests that wait for a target with room.",
+        labels=["target_group"],
+    )
+    for group, counters in groups.items():
+        us = counters.totals.get("queuedMicroseconds", 0)
+        waited.add_metric([group], us / MICROSECONDS)
+        waiting.add_metric([group], picture.balancer.totals.waiting.get(group, 0))
+    yield waited
+    yield waiting
     yield responses
     yield latency
     yield from _of_targets(picture)

@@ -48,6 +48,7 @@ COMPILED = (
     "alb/state/counters.py",
     "alb/state/groups.py",
     "alb/state/histogram.py",
+    "alb/state/limit.py",
     "alb/state/sessions.py",
     "alb/state/shared_counts.py",
     "alb/state/table.py",

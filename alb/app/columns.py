@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from alb.drivers import shared_memory
+from alb.drivers.turnstile import NO_BELL, make_bell, ring
 from alb.state import shared_counts
 
 NO_COLUMN: Final = -1
@@ -36,6 +37,8 @@ class Columns:
         memory = shared_memory.attach(descriptor, shared_counts.SIZE)
         self._cells = shared_counts.cells_of(memory)
         self._lent: set[int] = set()
+        self._bell = make_bell()
+        """Rung when a worker's requests have ended, by it or with it."""
 
     def adopt(self, column: int) -> None:
         """Somebody has this one already."""
@@ -59,12 +62,23 @@ class Columns:
         self._lent.discard(column)
         if column != NO_COLUMN:
             shared_counts.clear(self._cells, column)
+            ring(self._bell)
+
+    @property
+    def inherited(self) -> tuple[int, ...]:
+        """What workers are to inherit."""
+        bell = () if self._bell == NO_BELL else (self._bell,)
+        return (self.descriptor, *bell)
 
     def arguments(self, column: int) -> list[str]:
         """Return what tells a worker of its column."""
         if column == NO_COLUMN:
             return []
-        told = {"--counts-fd": self.descriptor, "--counts-column": column}
+        told = {
+            "--counts-fd": self.descriptor,
+            "--counts-column": column,
+            "--bell-fd": self._bell,
+        }
         return [str(part) for pair in told.items() for part in pair]
 
 

@@ -27,6 +27,7 @@ from alb.decide.retry import (
 from alb.drivers.upstream import UpstreamConnection
 from alb.errors import Blame, Failure
 from alb.model import TargetId
+from alb.state.limit import Limit
 from alb.state.targets import TargetState
 
 NOT_TRIED: Final[frozenset[TargetId]] = frozenset()
@@ -45,6 +46,9 @@ class Exchange(Relay):
     """The connection had carried a request before."""
     _sent_head = b""
     """Kept where it may have to be sent again."""
+    _queue: Limit | None = None
+    """Where this waits for a target with room."""
+    _queued_at = 0.0
     _until_s = 0.0
     """When the time of a request that was sent again is up."""
 
@@ -54,16 +58,54 @@ class Exchange(Relay):
         """Take a target and send to it; False when none was left to try."""
         if self._group.retries is not None and self._retries is None:
             self._prepare(self._group.retries)
+        limit = self._group.limit
         target = None
+        if limit is None or not limit.waiting:
+            target = self._take_first()
+        if target is not None:
+            self._go_to(target, pooled=True)
+        elif limit is None or not self._group.has_more(self._tried):
+            self.fail(otherwise)
+        else:
+            self._wait(limit)
+        return not self._ended
+
+    def _take_first(self) -> TargetState | None:
+        """Begin at the target that the client stays with, or whose turn it is."""
         if self.session is not None:
             target = self.session.target(self._group, self._door.now_s, self._tried)
-        if target is None:
-            target = self._pick(self._tried)
-        if target is None:
-            self.fail(otherwise)
-            return False
-        self._go_to(target, pooled=True)
-        return not self._ended
+            if target is not None and self._group.begin(target):
+                return target
+        return self._take(self._tried)
+
+    def _wait(self, limit: Limit) -> None:
+        """Wait until a target has room, behind those who wait already."""
+        if limit.is_full:
+            limit.counters.rejected += 1
+            self.fail(Failure.OVERFLOW)
+            return
+        limit.counters.queued += 1
+        self._queue = limit
+        self._queued_at = self._door.time_s()
+        limit.join(self)
+        if len(limit.waiting) == 1:
+            limit.serve()  # room that was made while we looked
+
+    def on_room(self) -> bool:
+        target = self._take_first()
+        if target is not None:
+            self._leave_queue()
+            self._go_to(target, pooled=True)
+        elif not self._group.has_more(self._tried):
+            self.fail(Failure.NO_TARGET)
+        return self._queue is None
+
+    def _leave_queue(self) -> None:
+        limit, self._queue = self._queue, None
+        if limit is not None:
+            waited_s = self._door.time_s() - self._queued_at
+            limit.counters.waited_us += int(waited_s * 1e6)
+            limit.leave(self)
 
     def _prepare(self, retries: Retries) -> None:
         """Keep what is needed to send the request again."""
@@ -74,9 +116,9 @@ class Exchange(Relay):
         retries.budget.earn()
 
     def _go_to(self, target: TargetState, *, pooled: bool) -> None:
-        """Send to `target`, on a connection of its pool or a new one."""
+        """Send to `target`, where this has begun, on a connection of its pool or a
+        new one."""
         self.target = target
-        target.begin()
         upstream = target.take_idle(self._door.now_s) if pooled else None
         if (
             isinstance(upstream, UpstreamConnection)
@@ -88,12 +130,12 @@ class Exchange(Relay):
             self._reused = False
             self._door.connect(self, target)
 
-    def _pick(self, tried: frozenset[TargetId]) -> TargetState | None:
+    def _take(self, tried: frozenset[TargetId]) -> TargetState | None:
         group = self._group
         if group.hash_key is None:
-            return group.pick(self._door.now_s, tried)
+            return group.take(self._door.now_s, tried)
         slot = group.hash_key.slot(self._head, self._client.peer_ip)
-        return group.pick(self._door.now_s, tried, slot)
+        return group.take(self._door.now_s, tried, slot)
 
     def on_connected(self, upstream: UpstreamConnection) -> None:
         """Send what is there of the request."""
@@ -156,7 +198,7 @@ class Exchange(Relay):
         before = self.target
         if before is None or self._ended:
             return None
-        target = self._pick(frozenset({before.id}))
+        target = self._take(frozenset({before.id}))
         if target is not None:
             before.counters.connection_errors += 1
             before.counters.retries += 1
@@ -164,7 +206,6 @@ class Exchange(Relay):
                 self.entry.tried(before.host, before.port)
             self._leave_target()
             self.target = target
-            target.begin()
         return target
 
     # --- trying again -------------------------------------------------------------
@@ -188,11 +229,12 @@ class Exchange(Relay):
         target = self.target
         if target is None or not may_follow_reset(retries, self._attempted()):
             return False
-        other = self._another(target) or target
         if not self._spend(retries, target):
             return False
-        self._leave_target()
-        self._go_again(other, pooled=other is not target)
+        other = self._take(self._tried)
+        if other is not None:
+            self._leave_target()
+        self._go_again(other or target, pooled=other is not None)
         return True
 
     def _goes_elsewhere(self, head: ResponseHead, *, more: bool) -> bool:
@@ -201,8 +243,11 @@ class Exchange(Relay):
             return False
         if not may_follow_status(retries, self._attempted(), head.status):
             return False
-        other = self._another(target)
-        if other is None or not self._spend(retries, target):
+        other = self._take(self._tried | {target.id})
+        if other is None:
+            return False
+        if not self._spend(retries, target):
+            self._give_back(other)
             return False
         answered_at = self._door.time_s()
         self._count(head.status, answered_at - self._sent_at)
@@ -221,9 +266,6 @@ class Exchange(Relay):
             self._kept is not None or not self._head.has_body,
             self._until_s - self._door.now_s,
         )
-
-    def _another(self, target: TargetState) -> TargetState | None:
-        return self._pick(self._tried | {target.id})
 
     def _spend(self, retries: Retries, target: TargetState) -> bool:
         if retries.budget.spend(self._door.now_s):
@@ -250,6 +292,8 @@ class Exchange(Relay):
             self._end_tunnel()
             return
         self._ended = True
+        if self._queue is not None:
+            self._leave_queue()
         if self.target is not None and failure.blame is Blame.TARGET:
             self.target.counters.broken += 1
         client = self._client
@@ -286,6 +330,9 @@ class Exchange(Relay):
         if self._is_overdue(now_s):
             self.fail(Failure.RESPONSE_TIMEOUT)
             return
+        if self._queue is not None:
+            self._check_queue(self._queue, now_s)
+            return
         if self._upstream is None:
             return  # connecting has a deadline of its own
         client = self._client
@@ -300,6 +347,11 @@ class Exchange(Relay):
             self.fail(Failure.RESPONSE_TIMEOUT)
         else:
             self.fail(Failure.CLIENT_SLOW)
+
+    def _check_queue(self, limit: Limit, now_s: float) -> None:
+        if now_s - self._queued_at > limit.policy.queue_timeout_s:
+            limit.counters.timed_out += 1
+            self.fail(Failure.QUEUE_TIMEOUT)
 
     def _is_overdue(self, now_s: float) -> bool:
         """Whether a request that was sent again has had the time of the first."""

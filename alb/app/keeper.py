@@ -184,7 +184,7 @@ class Keeper:
     async def _live_in(self, column: int, slot: int, incarnation: int) -> int:
         command = [sys.executable, "-P", "-m", "alb.app.worker", "--slot", str(slot)]
         command += self._columns.arguments(column)
-        child = await exec_child(command, (self._columns.descriptor,))
+        child = await exec_child(command, self._columns.inherited)
         state = WorkerState(slot, incarnation, child.process.pid)
         member = self._members[slot] = Member(child, state, column)
         self._to_control(WorkerStarted(state))

@@ -308,6 +308,12 @@ class Relay:
     def _leave_target(self) -> None:
         target, self.target = self.target, None
         if target is not None:
-            target.end()
-            if target.draining and not target.in_flight:
-                self._door.on_drained(target)
+            self._give_back(target)
+
+    def _give_back(self, target: TargetState) -> None:
+        """End a request that began at `target`."""
+        target.end()
+        if target.draining and not target.in_flight:
+            self._door.on_drained(target)
+        if self._group.limit is not None:
+            self._group.limit.freed()

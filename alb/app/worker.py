@@ -1,7 +1,7 @@
 """A worker: one process, one core, the whole request path. Floor 4.
 
     python -m alb.app.worker --slot N --link-fd FD --sockets-fd FD
-        [--counts-fd FD --counts-column N]
+        [--counts-fd FD --counts-column N --bell-fd FD]
 
 Started by the keeper, which sends sections, manifests, health and listening
 sockets, and hears acknowledgements, drains and counters. Without a control it
@@ -37,6 +37,7 @@ from alb.drivers import shared_memory
 from alb.drivers.client import ClientConnection
 from alb.drivers.link import LINK_NAME, Link, receive_socket
 from alb.drivers.sockets import BACKLOG, raise_open_files
+from alb.drivers.turnstile import NO_BELL, Turnstile
 from alb.model import NO_VERSION, Listener, TargetId
 from alb.ports import (
     Acknowledged,
@@ -335,6 +336,7 @@ class Worker:
             for door in [*self._doors.values()]:
                 door.sweep(now_s, unix_s)
             self._table.tick()
+            self._table.serve_waiting()
             for group in self._table.groups.values():
                 for target in group.targets.values():
                     target.close_idle(now_s - POOL_IDLE_S)
@@ -367,6 +369,7 @@ class Worker:
             {target.id: target.counters.report() for target in targets},
             {target.id: target.in_flight for target in targets if target.in_flight},
             sum(len(door.clients) for door in self._doors.values()),
+            self._table.waiting(),
         )
 
     def _waiting_lines(self) -> list[ListenerLog]:
@@ -410,12 +413,16 @@ def _for_clients(open_files: int) -> int:
 async def _serve(options: argparse.Namespace) -> None:
     link = await Link.over(socket.socket(fileno=options.link_fd))
     sockets = socket.socket(fileno=options.sockets_fd)
-    counts = None
+    counts = turnstile = None
     if options.counts_fd >= 0:
         memory = shared_memory.attach(options.counts_fd, SIZE)
         counts = SharedCounts(cells_of(memory), options.counts_column)
-    table = Table(options.slot, counts)
-    await Worker(table, link, sockets, SystemClock()).run()
+        turnstile = Turnstile(options.counts_fd, options.bell_fd)
+    table = Table(options.slot, counts, turnstile)
+    worker = Worker(table, link, sockets, SystemClock())
+    if turnstile is not None:
+        turnstile.listen(table.serve_waiting)
+    await worker.run()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -425,6 +432,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sockets-fd", type=int, required=True)
     parser.add_argument("--counts-fd", type=int, default=-1)
     parser.add_argument("--counts-column", type=int, default=0)
+    parser.add_argument("--bell-fd", type=int, default=NO_BELL)
     options = parser.parse_args(arguments)
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s"

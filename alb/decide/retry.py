@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from alb.model import RetryPolicy
+from alb.policies import RetryPolicy
 
 ATTEMPTS_MAX: Final = 3
 KEPT_MAX: Final = 64 * 1024

@@ -103,6 +103,30 @@ class ListenerCounters:
         return Counters(totals)
 
 
+class QueueCounters:
+    """What waited in one worker for a target with room."""
+
+    __slots__ = ("queued", "rejected", "timed_out", "waited_us")
+
+    def __init__(self) -> None:
+        self.queued = 0
+        self.rejected = 0
+        """The queue was full."""
+        self.timed_out = 0
+        self.waited_us = 0
+        """All together, however it ended."""
+
+    def report(self) -> Counters:
+        return Counters(
+            {
+                "queued": self.queued,
+                "queueRejected": self.rejected,
+                "queueTimedOut": self.timed_out,
+                "queuedMicroseconds": self.waited_us,
+            }
+        )
+
+
 class TargetCounters:
     """What one target answered in one worker."""
 

@@ -51,7 +51,7 @@ class Fleet:
         worker = self._workers.get(slot)
         if worker is not None and worker.state.incarnation == incarnation:
             del self._workers[slot]
-            ended = replace(worker.telemetry, in_flight={}, connections=0)
+            ended = replace(worker.telemetry, in_flight={}, connections=0, waiting={})
             self._left = _sum([self._left, ended])
 
     def said(
@@ -115,14 +115,19 @@ class Fleet:
 
 
 def _sum(reports: list[Telemetry]) -> Telemetry:
-    in_flight: dict[str, int] = {}
-    for report in reports:
-        for target, count in report.in_flight.items():
-            in_flight[target] = in_flight.get(target, 0) + count
     return Telemetry(
         _add(report.listeners for report in reports),
         _add(report.groups for report in reports),
         _add(report.targets for report in reports),
-        in_flight,
+        _add_numbers(report.in_flight for report in reports),
         sum(report.connections for report in reports),
+        _add_numbers(report.waiting for report in reports),
     )
+
+
+def _add_numbers(reports: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for report in reports:
+        for name, count in report.items():
+            total[name] = total.get(name, 0) + count
+    return total

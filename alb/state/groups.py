@@ -35,6 +35,7 @@ from alb.model import (
 )
 from alb.ports import Counters
 from alb.state.counters import add_counters
+from alb.state.limit import Limit, Turnstile
 from alb.state.shared_counts import SharedCounts
 from alb.state.targets import TargetState
 
@@ -44,16 +45,22 @@ _COUNTED: Final = frozenset({"least_outstanding_requests", "alb.peak_ewma"})
 
 def needs_counts(group: TargetGroup) -> bool:
     """Whether what is in flight in other workers matters to `group`."""
-    return group.algorithm.type in _COUNTED
+    return group.algorithm.type in _COUNTED or group.concurrency.max_per_target > 0
 
 
 class Around:
     """What the groups of a worker share."""
 
-    __slots__ = ("counts", "draws", "slot")
+    __slots__ = ("counts", "draws", "slot", "turnstile")
 
-    def __init__(self, slot: int, counts: SharedCounts | None) -> None:
+    def __init__(
+        self,
+        slot: int,
+        counts: SharedCounts | None,
+        turnstile: Turnstile | None = None,
+    ) -> None:
         self.slot = slot
+        self.turnstile = turnstile
         self.counts = counts
         """None: this worker counts for itself alone."""
         self.draws = Draws(slot)
@@ -64,6 +71,12 @@ class Around:
             target.tally = self.counts.open(target.id)
             if target.tally is not None:
                 target.tally.put(target.in_flight)
+
+    def limit(self, group: str) -> Limit:
+        counts = self.counts
+        queue = TargetId(f"queue of {group}")
+        tally = None if counts is None else counts.open(queue)
+        return Limit(counts, self.turnstile, tally)
 
     def discard(self, target: TargetState) -> None:
         """Show it no more."""
@@ -88,6 +101,7 @@ class GroupState:
         "content",
         "eligible",
         "hash_key",
+        "limit",
         "name",
         "retries",
         "stickiness",
@@ -113,6 +127,8 @@ class GroupState:
         """None: it is `turn` that chooses."""
         self.hash_key: HashKey | None = None
         """What of a request is hashed, if anything."""
+        self.limit: Limit | None = None
+        """None: no target was ever capped."""
         self.retries: Retries | None = None
         """None: only what was not sent is tried again."""
         self._opened_at: int | None = None
@@ -162,6 +178,10 @@ class GroupState:
         self.sticky = self.stickiness.enabled
         self.app_cookie = CookieName(self.stickiness.app_cookie_name.encode())
         self.retries = retries_of(content.group.retry, self.retries)
+        if self.limit is None and content.group.concurrency.max_per_target:
+            self.limit = self._around.limit(content.group.name)
+        if self.limit is not None:
+            self.limit.policy = content.group.concurrency
         secure = content.group.protocol == "HTTPS"
         for target in content.targets:
             state = before.get(target.id)
@@ -214,7 +234,9 @@ class GroupState:
             [self._departed_counters, *(target.counters.report() for target in ended)]
         )
         present = [*self._departed, *self.targets.values()]
-        reports = (target.counters.report() for target in present)
+        reports = [target.counters.report() for target in present]
+        if self.limit is not None:
+            reports.append(self.limit.counters.report())
         while_open = Counters({"unhealthyRouting": self._sent_while_open()})
         return add_counters([self._departed_counters, while_open, *reports])
 
@@ -228,6 +250,39 @@ class GroupState:
         if self._opened_at is None:
             return self._while_open
         return self._while_open + self._sent() - self._opened_at
+
+    def take(
+        self,
+        now_s: float,
+        tried: frozenset[TargetId] = frozenset(),
+        slot: int = NO_SLOT,
+    ) -> TargetState | None:
+        """Pick a target that is not full, and begin a request there.
+
+        None: none is left to try, or `is_full`.
+        """
+        limit = self.limit
+        while True:
+            target = self.pick(now_s, tried, slot)
+            if target is None:
+                return None
+            if limit is None:
+                target.begin()
+                return target
+            if limit.take(target):
+                return target
+            tried |= {target.id}
+
+    def begin(self, target: TargetState) -> bool:
+        """Begin a request at `target`; False if it is full."""
+        if self.limit is not None:
+            return self.limit.take(target)
+        target.begin()
+        return True
+
+    def has_more(self, tried: frozenset[TargetId]) -> bool:
+        """Whether there is a target that was not tried, full or not."""
+        return any(target.id not in tried for target in self.eligible)
 
     def judge(self, health: Mapping[TargetId, TargetHealth]) -> None:
         """Find out anew who may be picked."""

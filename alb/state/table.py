@@ -32,6 +32,7 @@ from alb.model import (
     Version,
 )
 from alb.state.groups import Around, GroupState
+from alb.state.limit import Turnstile
 from alb.state.shared_counts import SharedCounts
 from alb.state.targets import TargetState
 
@@ -103,8 +104,13 @@ class Swapped:
 class Table:
     """All of it. `slot` sets the workers' first turns apart."""
 
-    def __init__(self, slot: int, counts: SharedCounts | None = None) -> None:
-        self._around = Around(slot, counts)
+    def __init__(
+        self,
+        slot: int,
+        counts: SharedCounts | None = None,
+        turnstile: Turnstile | None = None,
+    ) -> None:
+        self._around = Around(slot, counts, turnstile)
         self._leaving: list[TargetState] = []
         """Targets that left and may still have requests that others count."""
         self.version = NO_VERSION
@@ -162,6 +168,20 @@ class Table:
             for listener in self.listeners.values()
             for act in listener.acts
         )
+
+    def serve_waiting(self) -> None:
+        """Let those go that waited for room, where there is room now."""
+        for group in self.groups.values():
+            if group.limit is not None and group.limit.waiting:
+                group.limit.serve()
+
+    def waiting(self) -> dict[str, int]:
+        """Return how many requests wait for room, by group."""
+        return {
+            name: len(group.limit.waiting)
+            for name, group in self.groups.items()
+            if group.limit is not None and group.limit.waiting
+        }
 
     def judge(self, health: Mapping[TargetId, TargetHealth]) -> None:
         """Take a new health report."""

@@ -94,6 +94,12 @@ GROUPS = Section(
             "alb/app/test_failures.py::test_nothing_registered_is_503",
         ),
         absent("Target Optimizer", "needs AWS's agent; see `alb.max_concurrency`"),
+        live(
+            "at most so many requests at a target, 503 beyond",
+            "alb/app/test_concurrency.py::"
+            "test_four_workers_together_never_pass_the_cap",
+            differs="beyond ALB: without an agent, with a queue if wanted",
+        ),
         absent("zonal shift", "needs AWS itself: its DNS"),
     ),
 )

@@ -11,7 +11,6 @@ from alb.model import (
     GroupStickiness,
     GroupTargets,
     Listener,
-    RetryPolicy,
     Stickiness,
     Target,
     TargetGroup,
@@ -19,6 +18,7 @@ from alb.model import (
     Version,
     WeightedGroup,
 )
+from alb.policies import RetryPolicy
 from alb.ports import SessionKey, SessionKeys
 from alb.state.targets import TargetState
 from tests.support.wires import TIMEOUTS, Wire, World, compiled

@@ -201,6 +201,7 @@ class World:
         self.now_s += later_s
         self.door.sweep(self.now_s, 1_700_000_000.0 + self.now_s)
         self.table.tick()
+        self.table.serve_waiting()
         for target in self.targets:
             target.close_idle(self.now_s - 4.0)
 

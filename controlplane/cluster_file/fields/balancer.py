@@ -328,7 +328,27 @@ TARGET_GROUP_ATTRIBUTES: Final = attributes(
         3,
         note="retries per second and worker that are free",
     ),
-    refused("alb.max_concurrency", "ours", "per target, over all workers"),
+    Field(
+        "alb.max_concurrency",
+        Whole(0, 100_000),
+        "ours",
+        0,
+        note="requests at one target, over all workers; 0: no limit",
+    ),
+    Field(
+        "alb.max_concurrency.queue_length",
+        Whole(0, 10_000),
+        "ours",
+        0,
+        note="requests that wait in each worker when all are full; beyond: 503",
+    ),
+    Field(
+        "alb.max_concurrency.queue_timeout_seconds",
+        Whole(1, 4000),
+        "ours",
+        5,
+        note="how long one waits; then 503",
+    ),
 )
 
 _TARGET = "ELBv2 TargetDescription"

@@ -26,6 +26,7 @@ from alb.model import (
 from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.meaning.actions import PORT_MAX, action
 from controlplane.cluster_file.meaning.algorithms import algorithm, minimum_healthy
+from controlplane.cluster_file.meaning.beyond import concurrency, retry_policy
 from controlplane.cluster_file.meaning.certificates import (
     certificates,
     check_redirect,
@@ -35,7 +36,6 @@ from controlplane.cluster_file.meaning.certificates import (
 )
 from controlplane.cluster_file.meaning.codes import Codes, code_ranges
 from controlplane.cluster_file.meaning.conditions import conditions
-from controlplane.cluster_file.meaning.retries import retry_policy
 from controlplane.cluster_file.meaning.stickiness import stickiness
 from controlplane.cluster_file.meaning.transforms import transforms
 from controlplane.cluster_file.record import Findings, Record
@@ -249,6 +249,7 @@ def _group(record: Record, findings: Findings) -> TargetGroup:
         minimum_healthy(attributes),
         stickiness(attributes, findings),
         retry=retry_policy(attributes, findings),
+        concurrency=concurrency(attributes),
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from alb.model import LoadBalancerAttributes, RetryPolicy
+from alb.model import LoadBalancerAttributes
+from alb.policies import RetryPolicy
 from tests.support.messages import CLOSE, body_of, get, head_of, replying
 from tests.support.node import Node, Origin, until
 

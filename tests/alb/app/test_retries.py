@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from alb.decide.retry import KEPT_MAX
-from alb.model import LoadBalancerAttributes, LogFiles, RetryPolicy, TargetGroup
+from alb.model import LoadBalancerAttributes, LogFiles, TargetGroup
+from alb.policies import RetryPolicy
 from tests.support.wires import TIMEOUTS, Wire, World
 
 GET = b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n"

@@ -8,7 +8,8 @@ import pytest
 
 from alb.app.session_keys import keyring
 from alb.errors import Failure
-from alb.model import HealthState, RetryPolicy, TargetHealth, TargetId
+from alb.model import HealthState, TargetHealth, TargetId
+from alb.policies import RetryPolicy
 from tests.support.sticky import APP_COOKIE, KEYS, LB_COOKIE, Browser, StickyWorld
 from tests.support.wires import World
 

@@ -16,7 +16,7 @@ from alb.decide.retry import (
     may_follow_status,
     retries_of,
 )
-from alb.model import RetryPolicy
+from alb.policies import RetryPolicy
 
 BOTH = RetryPolicy(on_reset=True, on_status_codes=((502, 504),))
 STATUS_ONLY = RetryPolicy(on_status_codes=((503, 503),))

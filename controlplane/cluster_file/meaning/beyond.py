@@ -1,10 +1,10 @@
-"""What a target group sends again, as `alb.model` has it. Pure."""
+"""What a target group does beyond ALB, as `alb.policies` has it. Pure."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from alb.model import RetryPolicy
+from alb.policies import Concurrency, RetryPolicy
 from controlplane.cluster_file.meaning.codes import Codes, code_ranges
 from controlplane.cluster_file.record import Findings, Record
 
@@ -20,4 +20,12 @@ def retry_policy(attributes: Record, findings: Findings) -> RetryPolicy:
         attributes.flag("alb.retry.non_idempotent"),
         attributes.whole("alb.retry.budget_percent"),
         attributes.whole("alb.retry.budget_minimum"),
+    )
+
+
+def concurrency(attributes: Record) -> Concurrency:
+    return Concurrency(
+        attributes.whole("alb.max_concurrency"),
+        attributes.whole("alb.max_concurrency.queue_length"),
+        float(attributes.whole("alb.max_concurrency.queue_timeout_seconds")),
     )
