@@ -61,6 +61,7 @@ class Failure(enum.Enum):
     DEREGISTERED = ("request outlived the deregistration delay", 502, Blame.BALANCER)
     REPLACED = ("request outlived the drain timeout of its worker", 502, Blame.BALANCER)
     CLIENT_GONE = ("client closed the connection", 460, Blame.CLIENT)
+    CLIENT_CUT = ("client closed inside its request", 400, Blame.CLIENT)
     CLIENT_SLOW = ("client did not send its request in time", 408, Blame.CLIENT)
     CLIENT_MALFORMED = ("client sent a malformed body", 400, Blame.CLIENT)
     CLIENT_STALLED = ("client stopped reading its response", 460, Blame.CLIENT)

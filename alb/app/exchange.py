@@ -32,6 +32,7 @@ from alb.state.targets import TargetState
 
 NOT_TRIED: Final[frozenset[TargetId]] = frozenset()
 _TLS_FAILURES: Final = (Failure.TLS_FAILED, Failure.TLS_TIMEOUT)
+_GONE: Final = (Failure.CLIENT_GONE, Failure.CLIENT_CUT)
 AVOID_S: Final = 1.0
 """How long a worker passes over a target that it could not connect to."""
 
@@ -300,7 +301,7 @@ class Exchange(Relay):
         keep_alive = client.may_keep_alive(self._head) and failure.blame != Blame.CLIENT
         self._release(reusable=False)
         self._door.counters.failed(failure)
-        if self._responding or failure is Failure.CLIENT_GONE:
+        if self._responding or failure in _GONE:
             self._log_failure(failure)
             client.break_off()
             return

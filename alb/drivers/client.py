@@ -202,11 +202,12 @@ class ClientConnection(asyncio.Protocol):
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        inside = self._state == _BODY
         self._state = _CLOSED
         self._buffer = b""
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
-            exchange.fail(Failure.CLIENT_GONE)
+            exchange.fail(Failure.CLIENT_CUT if inside else Failure.CLIENT_GONE)
         self._door.closed(self)
 
     def pause_writing(self) -> None:

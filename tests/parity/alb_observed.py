@@ -8,6 +8,7 @@ FAILURES = "alb/app/test_failures.py"
 REFUSALS = "alb/app/test_refusals.py"
 REFUSED = f"{REFUSALS}::test_what_is_ambiguous_is_refused_and_closed"
 SHOWN = "controlplane/test_metrics.py::test_what_was_measured_is_shown"
+EACH = "alb/app/test_errors.py::test_each_status_has_its_cause_and_its_reason"
 LOGGED = "alb/app/test_access_log.py::test_each_ending_is_told_once"
 
 ANSWERS = Section(
@@ -16,6 +17,7 @@ ANSWERS = Section(
     (
         live("400: malformed, too large, blocked", REFUSED),
         live("400: a body that is malformed", f"{REFUSALS}::test_a_malformed_chunked_body_is_400_and_ends"),
+        live("400: the client closed inside its body", EACH, differs="only logged: it is gone"),
         live("405: TRACE", REFUSED),
         live("408: the head does not come", f"{FAILURES}::test_a_head_trickled_past_its_deadline_is_408",
              differs="an absolute deadline, `alb.head_timeout.timeout_seconds`"),
@@ -34,7 +36,7 @@ ANSWERS = Section(
         live("507: the redirect is too long", "alb/decide/test_redirect.py::test_a_location_that_is_too_long_is_refused"),
         absent("401, 561", "needs an identity provider"),
         absent("403", "needs AWS itself: WAF"),
-        live("each failure has a reason of ours", "alb/decide/test_access_log.py::test_json_says_why_it_failed",
+        live("each failure has a reason of ours", EACH,
              differs="beyond ALB: in JSON lines and metrics"),
     ),
 )  # fmt: skip

@@ -123,7 +123,8 @@ STAGES: dict[Stage, int] = {
 
 
 def gone(world: World) -> int:
-    return world.door.report().totals.get("failure.CLIENT_GONE", 0)
+    totals = world.door.report().totals
+    return totals.get("failure.CLIENT_GONE", 0) + totals.get("failure.CLIENT_CUT", 0)
 
 
 def assert_at_rest(world: World) -> None:
