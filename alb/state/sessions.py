@@ -184,6 +184,8 @@ class Session:
             told = set_cookie_pair(GROUP_COOKIE, value, expires)
         if not group.sticky:
             return told
+        if target != self._target_id:
+            self._count_new(group)  # its own had no room, or did not answer well
         text = target.encode()
         if group.stickiness.type != "app_cookie":
             value = sealing.seal(_about(TARGET_COOKIE, group), text, now)

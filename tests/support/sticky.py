@@ -18,7 +18,7 @@ from alb.model import (
     Version,
     WeightedGroup,
 )
-from alb.policies import RetryPolicy
+from alb.policies import Concurrency, RetryPolicy
 from alb.ports import SessionKey, SessionKeys
 from alb.state.targets import TargetState
 from tests.support.wires import TIMEOUTS, Wire, World, compiled
@@ -36,6 +36,7 @@ class StickyWorld(World):
     """Groups by name with so many targets each; a target is ``group/number``."""
 
     retry = RetryPolicy()
+    concurrency = Concurrency()
 
     def __init__(
         self,
@@ -81,7 +82,12 @@ class StickyWorld(World):
         }
         contents = [
             GroupTargets(
-                TargetGroup(group, stickiness=self.how, retry=self.retry),
+                TargetGroup(
+                    group,
+                    stickiness=self.how,
+                    retry=self.retry,
+                    concurrency=self.concurrency,
+                ),
                 tuple(
                     Target(TargetId(name), "h", at, draining=name in draining)
                     for at, name in enumerate(members)

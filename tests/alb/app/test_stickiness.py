@@ -9,7 +9,7 @@ import pytest
 from alb.app.session_keys import keyring
 from alb.errors import Failure
 from alb.model import HealthState, TargetHealth, TargetId
-from alb.policies import RetryPolicy
+from alb.policies import Concurrency, RetryPolicy
 from tests.support.sticky import APP_COOKIE, KEYS, LB_COOKIE, Browser, StickyWorld
 from tests.support.wires import World
 
@@ -201,9 +201,45 @@ def test_a_request_sent_again_gets_the_cookie_of_who_answered_at_last(
     browser.take(client)
     assert browser.answer.startswith(b"HTTP/1.1 200 ")
     assert 1 == browser.told.count(b"AWSALB")
+    assert 2 == non_sticky(world), "it was not held to its target"
     for wire in world.upstreams:
         wire.lose()
     assert {second.id} == {browser.ask() for _ in range(3)}
+
+
+def test_a_session_leaves_a_target_that_has_no_room_for_it(
+    world: StickyWorld, browser: Browser
+) -> None:
+    world.concurrency = Concurrency(max_per_target=1)
+    world.change()
+    first = browser.ask()
+    busy = browser.send()
+    world.connected()
+    second = browser.ask()
+    assert second != first
+    assert 2 == non_sticky(world)
+    busy.lose()
+    assert {second} == {browser.ask() for _ in range(3)}
+
+
+def test_a_session_that_waits_for_room_may_still_have_its_target() -> None:
+    world = StickyWorld({"web": 1})
+    world.concurrency = Concurrency(max_per_target=1, queue_length=1)
+    world.change()
+    browser = Browser(world)
+    browser.ask()
+    busy = browser.send()
+    waiting = browser.send()
+    world.connected()
+    assert [] == world.connects, "there is no room for the second"
+    busy.lose()
+    ((_, target),) = world.connects
+    assert target.id == "web/0"
+    world.connected().deliver(OK)
+    browser.take(waiting)
+    assert b" 200 " in browser.answer
+    assert 1 == non_sticky(world)
+    world.close()
 
 
 def test_what_could_not_be_connected_to_by_our_fault_is_not_tried_again(
