@@ -26,6 +26,7 @@ from alb.model import (
     Forward,
     Listener,
     LoadBalancer,
+    LoadBalancerAttributes,
     PathPattern,
     Rule,
     TargetGroup,
@@ -33,7 +34,7 @@ from alb.model import (
     WeightedGroup,
 )
 from bench.contestants import ROOT
-from bench.node import Node, Place, node, place_with_origin
+from bench.node import Node, Place, node, place_with_origin, step_back
 from bench.record import write_result
 
 RULES: Final = 1000
@@ -131,6 +132,7 @@ async def rounds(
             await asyncio.open_connection("127.0.0.1", place.listen)
             for _ in range(OPEN_CONNECTIONS)
         ]
+        step_back()
         await load(place, 1, options.rate)
         for number in range(options.rounds):
             quiet = await load(place, options.seconds, options.rate)
@@ -201,7 +203,9 @@ class Changes:
         return replace(running_phase.result(), changes=made)
 
     def _configure(self) -> None:
-        front = Listener(self._place.listen, self._to(0), tuple(self._rules))
+        patient = LoadBalancerAttributes(idle_timeout_s=4000.0)
+        rules = tuple(self._rules)
+        front = Listener(self._place.listen, self._to(0), rules, attributes=patient)
         self._balancer.configure(
             LoadBalancer("bench", listeners=(front,), groups=tuple(self._groups))
         )

@@ -30,7 +30,7 @@ from alb.model import (
     TargetId,
     WeightedGroup,
 )
-from bench.node import Node, Place, node, place_with_origin
+from bench.node import Node, Place, node, place_with_origin, step_back
 from bench.record import write_result
 from bench.workloads import LOAD_CORE, PEERS, NotComparable
 
@@ -76,6 +76,7 @@ async def rounds(
     async with node(place, pure=options.pure) as running:
         serve(running, place, 0)
         await running.ready()
+        step_back()
         for number in range(1, count + 1):
             before = await longest_ms(place)
             async with asyncio.TaskGroup() as tasks:

@@ -3,7 +3,7 @@
 Drivers: they translate. A connection carries one request at a time and tells its
 pool how it ended; nothing is ever sent twice. Idle connections are used in turn,
 so that all workers behind a port see traffic, and not after IDLE_MAX_S, so that
-the server's own idle timeout is not met by a request. Absent: TLS, pipelining.
+the server's own idle timeout is not met by a request. Absent: pipelining.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from ssl import SSLContext, SSLError
 from typing import Final, cast
 
 import httptools
@@ -23,6 +24,7 @@ from controlplane.load.outcome import (
     MALFORMED,
     REFUSED,
     RESET,
+    TLS_FAILED,
     classify,
 )
 
@@ -38,6 +40,9 @@ class Origin:
 
     address: str
     port: int
+    tls: SSLContext | None = None
+    server_name: str | None = None
+    """Of the certificate, where TLS is spoken."""
 
 
 class Request:
@@ -105,7 +110,11 @@ class Pool:
         loop = asyncio.get_running_loop()
         try:
             await loop.create_connection(
-                lambda: Connection(self), self._origin.address, self._origin.port
+                lambda: Connection(self),
+                self._origin.address,
+                self._origin.port,
+                ssl=self._origin.tls,
+                server_hostname=self._origin.server_name,
             )
         except OSError as error:
             self._connecting -= 1
@@ -169,7 +178,7 @@ def _connect_failure(error: OSError) -> str:
         return REFUSED
     if isinstance(error, ConnectionResetError):
         return RESET
-    return CONNECT_FAILED
+    return TLS_FAILED if isinstance(error, SSLError) else CONNECT_FAILED
 
 
 class Connection(asyncio.Protocol):

@@ -20,6 +20,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from itertools import cycle
+from ssl import SSLContext
 from typing import Final
 
 from controlplane.load.connection import Origin, Pool, Request
@@ -27,6 +28,7 @@ from controlplane.load.options import LoadOptions, Url
 from controlplane.load.outcome import TIMED_OUT, Second, Tally
 from controlplane.load.report import LoadReport, Run, report_of
 from controlplane.load.shape import even, poisson
+from controlplane.load.tls import trusting
 from controlplane.load.wakeup import wakeup
 from controlplane.load.witness import bind, listening
 
@@ -51,12 +53,15 @@ async def generate(
     """Run the whole shape, or until `stop` is set, and report.
 
     A caller's own `tally` can be looked at while the run goes on. Raises OSError
-    if a name does not resolve or the witness's port is taken. Connections that
+    if a name does not resolve, the witness's port is taken or no authority can be
+    read. Connections that
     fail are failed requests, never exceptions.
     """
     tally = tally or Tally(secrets.token_hex(4))
     run_id = tally.run_id
-    origins = {(url.host, url.port): await _resolve(url) for url in options.urls}
+    secure = any(url.secure for url in options.urls)
+    tls = trusting(options.cacert) if secure else None
+    origins = {url: await _resolve(url, tls) for url in options.urls}
     async with _witness(options, tally), asyncio.TaskGroup() as group:
         generator = Generator(options, run_id, tally, group, origins)
         await generator.run(on_second, stop)
@@ -74,10 +79,11 @@ async def generate(
     )
 
 
-async def _resolve(url: Url) -> Origin:
+async def _resolve(url: Url, tls: SSLContext | None) -> Origin:
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
-    return Origin(str(found[0][4][0]), url.port)
+    address = str(found[0][4][0])
+    return Origin(address, url.port, *((tls, url.host) if url.secure else ()))
 
 
 @asynccontextmanager
@@ -122,7 +128,7 @@ class Generator:
         run_id: str,
         tally: Tally,
         group: asyncio.TaskGroup,
-        origins: dict[tuple[str, int], Origin],
+        origins: dict[Url, Origin],
     ) -> None:
         self._timeout_s = options.timeout_s
         self._echo = options.echo
@@ -138,7 +144,7 @@ class Generator:
         self.pools = tuple(pools.values())
         self._turns = cycle(
             [
-                (pools[origins[url.host, url.port]], head_of(url, options, run_id))
+                (pools[origins[url]], head_of(url, options, run_id))
                 for url in options.urls
             ]
         )

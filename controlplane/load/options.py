@@ -24,6 +24,8 @@ TIMEOUT_S: Final = 5.0
 CONNECTIONS_MAX: Final = 512
 DURATION_S: Final = 10.0
 PORT_MAX: Final = 65_535
+PORTS: Final = {False: 80, True: 443}
+"""Where nothing else is said, by whether TLS is spoken."""
 
 Arrivals = Literal["even", "poisson"]
 
@@ -40,11 +42,12 @@ class Url:
     port: int
     target: str
     text: str
+    secure: bool = False
 
     @property
     def authority(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == 80 else f"{host}:{self.port}"  # noqa: PLR2004
+        return host if self.port == PORTS[self.secure] else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,19 @@ class LoadOptions:
     witness: tuple[str, int] | None = None
     progress: bool = False
     json: bool = False
+    cacert: str = ""
+    """A file of authorities to trust besides the system's; "": that of `alb certs`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what `alb load` understands."""
     add = parser.add_argument
-    add("urls", metavar="URL", nargs="+", help="http://…; several take turns")
+    add(
+        "urls",
+        metavar="URL",
+        nargs="+",
+        help="http(s)://…; several take turns",
+    )
     add(
         "--shape",
         default=f"{CONSTANT}10",
@@ -90,6 +100,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="open at most this many (default %(default)s)",
     )
     add("--header", action="append", default=[], metavar="NAME:VALUE")
+    add(
+        "--cacert",
+        default="",
+        metavar="FILE",
+        help="trust this authority besides the system's (default: that of alb certs)",
+    )
     add("--no-echo", action="store_true", help="answers carry no X-Request-Id")
     add(
         "--witness",
@@ -117,25 +133,28 @@ def options_of(args: argparse.Namespace) -> LoadOptions:
         witness=None if args.witness is None else parse_witness(args.witness),
         progress=args.progress,
         json=args.json,
+        cacert=args.cacert,
     )
 
 
 def parse_url(text: str) -> Url:
-    """Read an http URL; `localhost:8080/x` will do. Raises OptionsInvalid."""
+    """Read an http or https URL; `localhost:8080/x` will do. Raises OptionsInvalid."""
     whole = text if "://" in text else f"http://{text}"
     try:
         parts = urlsplit(whole)
         port = parts.port
     except ValueError as error:
         raise OptionsInvalid(f"{text!r} is not a URL: {error}") from error
-    if parts.scheme != "http":
-        raise OptionsInvalid(f"{text!r}: only http:// is spoken")
+    if parts.scheme not in {"http", "https"}:
+        raise OptionsInvalid(f"{text!r}: only http:// and https:// are spoken")
     if not parts.hostname:
         raise OptionsInvalid(f"{text!r}: a host is missing")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not target.isascii() or not target.isprintable() or " " in target:
         raise OptionsInvalid(f"{text!r}: percent-encode what is not plain ASCII")
-    return Url(parts.hostname, 80 if port is None else port, target, text)
+    secure = parts.scheme == "https"
+    at = PORTS[secure] if port is None else port
+    return Url(parts.hostname, at, target, text, secure)
 
 
 def parse_witness(text: str) -> tuple[str, int]:

@@ -19,6 +19,7 @@ from controlplane.load.histogram import Histogram
 REFUSED: Final = "connect refused"
 CONNECT_FAILED: Final = "connect failed"
 RESET: Final = "reset"
+TLS_FAILED: Final = "TLS failed"
 CLOSED_EARLY: Final = "closed early"
 TIMED_OUT: Final = "timeout"
 MALFORMED: Final = "malformed response"

@@ -30,10 +30,12 @@ URLS = [
     ("http://localhost:8080/a?b=c", "localhost", 8080, "/a?b=c", "localhost:8080"),
     ("localhost:81",                "localhost", 81,   "/",      "localhost:81"),
     ("http://example.com",          "example.com", 80, "/",      "example.com"),
+    ("https://example.com",         "example.com", 443, "/",     "example.com"),
+    ("https://localhost:8443",      "localhost", 8443, "/",      "localhost:8443"),
     ("http://[::1]:82/x",           "::1",       82,   "/x",     "[::1]:82"),
 ]
 REFUSED = [
-    (["https://x/"],                     "only http:// is spoken"),
+    (["ftp://x/"],                       "only http:// and https:// are spoken"),
     (["http:///x"],                      "a host is missing"),
     (["http://x:99999/"],                "is not a URL"),
     (["http://x/a b"],                   "percent-encode"),
