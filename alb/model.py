@@ -284,8 +284,7 @@ class Algorithm:
     """AWS's ``least_outstanding_requests`` and ``weighted_random``, or ours:
     ``alb.peak_ewma`` and ``alb.consistent_hash``."""
     hash_on: str = "source-ip"
-    """Of ``alb.consistent_hash``: or ``path-and-query``, ``header:NAME``,
-    ``cookie:NAME``."""
+    """Or ``path-and-query``, ``header:NAME``, ``cookie:NAME``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +330,8 @@ class TargetGroup:
     stickiness: Stickiness = Stickiness()
     retry: RetryPolicy = NO_RETRY
     concurrency: Concurrency = NO_LIMIT
+    slow_start_s: float = 0.0
+    """How long the share of a target that turned healthy grows; 0: not at all."""
 
 
 @dataclass(frozen=True, slots=True)

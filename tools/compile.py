@@ -34,6 +34,7 @@ COMPILED = (
     "alb/decide/forwarded.py",
     "alb/decide/head.py",
     "alb/decide/path_index.py",
+    "alb/decide/ramp.py",
     "alb/decide/redirect.py",
     "alb/decide/rendezvous.py",
     "alb/decide/request.py",

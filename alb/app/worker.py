@@ -144,7 +144,8 @@ class Worker:
                         await asyncio.sleep(0)  # many come at once; requests too
                     case HealthReport(targets):
                         self._table.judge(
-                            {TargetId(name): how for name, how in targets.items()}
+                            {TargetId(name): how for name, how in targets.items()},
+                            self._clock.now_s(),
                         )
                     case Drain() as drain:
                         self._begin_drain(drain)
@@ -335,7 +336,7 @@ class Worker:
             now_s, unix_s = self._clock.now_s(), self._clock.unix_s()
             for door in [*self._doors.values()]:
                 door.sweep(now_s, unix_s)
-            self._table.tick()
+            self._table.tick(now_s)
             self._table.serve_waiting()
             for group in self._table.groups.values():
                 for target in group.targets.values():

@@ -125,6 +125,53 @@ class WeightedRandom(Chooser):
         return places[-1] if places else -1
 
 
+class WeightedTurns(Chooser):
+    """In turn, each as often as its weight, spread as evenly as possible.
+
+    Smooth weighted round robin, known from nginx, over weights that may change from
+    one turn to the next. Round robin uses it while some have less than a full share.
+    Of equals, the one from `start` on is first.
+    """
+
+    def __init__(self, start: int = 0) -> None:
+        self._start = start
+        self._seen: Sequence[Candidate] = ()
+        self._credit: list[float] = []
+
+    def choose(
+        self,
+        eligible: Sequence[Candidate],
+        skip: Collection[TargetId],
+        now_s: float,
+        slot: int,
+    ) -> int:
+        if eligible is not self._seen:
+            self._take_over(eligible)
+        credit, count = self._credit, len(eligible)
+        best, total = -1, 0.0
+        for step in range(count):
+            at = (self._start + step) % count
+            candidate = eligible[at]
+            if skip and candidate.id in skip:
+                continue
+            weight = candidate.weight(now_s)
+            total += weight
+            credit[at] += weight
+            if best < 0 or credit[at] > credit[best]:
+                best = at
+        if best >= 0:
+            credit[best] -= total
+        return best
+
+    def _take_over(self, eligible: Sequence[Candidate]) -> None:
+        """Those that stay keep what they are owed; a new one is owed nothing."""
+        owed = {
+            candidate.id: self._credit[at] for at, candidate in enumerate(self._seen)
+        }
+        self._credit = [owed.get(candidate.id, 0.0) for candidate in eligible]
+        self._seen = eligible
+
+
 class Pace:
     """How slow a target has been lately, in seconds: an average that peaks at once.
 

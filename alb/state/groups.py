@@ -4,8 +4,8 @@
     health   --> judge     --> eligible
     request  --> pick      --> a target
 
-Round robin is the plain path: it asks nobody. Other algorithms are choosers
-(`decide.choosers`, `decide.rendezvous`).
+Round robin is the plain path: it asks nobody, unless a target is in slow start.
+Other algorithms are choosers (`decide.choosers`, `decide.rendezvous`).
 """
 
 from __future__ import annotations
@@ -19,16 +19,20 @@ from alb.decide.choosers import (
     LeastOutstanding,
     PeakEwma,
     WeightedRandom,
+    WeightedTurns,
 )
 from alb.decide.cookies import CookieName
 from alb.decide.draws import Draws
 from alb.decide.names import target_group_arn
+from alb.decide.ramp import end_ramps, follow_health
 from alb.decide.rendezvous import NO_SLOT, HashKey, Rendezvous
 from alb.decide.retry import Retries, retries_of
 from alb.model import (
     Algorithm,
     GroupTargets,
+    HealthState,
     Stickiness,
+    Target,
     TargetGroup,
     TargetHealth,
     TargetId,
@@ -170,6 +174,7 @@ class GroupState:
     def take_over(self, content: GroupTargets, now_s: float) -> list[TargetState]:
         """Take new targets; return those that left."""
         before, self.targets = self.targets, {}
+        first = not before
         self._follow(content.group.algorithm)
         self.content = content
         self.name = content.group.name
@@ -187,6 +192,7 @@ class GroupState:
             state = before.get(target.id)
             if state is None or not state.reaches(target, secure=secure):
                 state = TargetState(target, secure=secure)
+                state.is_of_first = first
             else:
                 del before[target.id]
             self.targets[target.id] = state
@@ -284,7 +290,7 @@ class GroupState:
         """Whether there is a target that was not tried, full or not."""
         return any(target.id not in tried for target in self.eligible)
 
-    def judge(self, health: Mapping[TargetId, TargetHealth]) -> None:
+    def judge(self, health: Mapping[TargetId, TargetHealth], now_s: float) -> None:
         """Find out anew who may be picked."""
         if self.content is None:
             return
@@ -296,6 +302,41 @@ class GroupState:
         if eligible != self.eligible:
             self.eligible = eligible
             self._eligible_ids = frozenset([target.id for target in eligible])
+        self._ease_in(judgement.healthy, health, now_s)
+
+    def _ease_in(
+        self,
+        serving: tuple[Target, ...],
+        health: Mapping[TargetId, TargetHealth],
+        now_s: float,
+    ) -> None:
+        """Begin and end slow starts by who is healthy now."""
+        if self.content is None:
+            return
+        healthy = {target.id for target in serving}
+        follow_health(
+            [(target, target.id in healthy) for target in self.targets.values()],
+            now_s,
+            self.content.group.slow_start_s,
+        )
+        for target in self.targets.values():
+            if target.is_of_first and _is_unhealthy(health.get(target.id)):
+                target.is_of_first = False
+        self._weigh_turns(now_s)
+
+    def _weigh_turns(self, now_s: float) -> None:
+        """Take turns by weight while a target has less than a full share."""
+        ramping = end_ramps(self.targets.values(), now_s)
+        if self.content is None or self.content.group.algorithm.type != "round_robin":
+            return
+        if ramping != (self.chooser is not None):
+            self.chooser = WeightedTurns(self._around.slot) if ramping else None
+
+    def tick(self, now_s: float) -> None:
+        """Some time has passed: forget some of what failed, and end slow starts."""
+        for target in self.targets.values():
+            target.forgive()
+        self._weigh_turns(now_s)
 
     def eligible_target(self, target_id: TargetId) -> TargetState | None:
         """Return the registration of that id, if it may be picked."""
@@ -307,3 +348,7 @@ class GroupState:
         """Count what is sent while too few are healthy: at no cost for a request."""
         self._while_open = self._sent_while_open()
         self._opened_at = self._sent() if fails_open else None
+
+
+def _is_unhealthy(health: TargetHealth | None) -> bool:
+    return health is not None and health.state is HealthState.UNHEALTHY

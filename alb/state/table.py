@@ -134,7 +134,7 @@ class Table:
             kept[name] = group
             if group.content != content:
                 left += group.take_over(content, now_s)
-                group.judge(self.health)
+                group.judge(self.health, now_s)
         for name in self.groups.keys() - kept.keys():
             left += self.groups[name].targets.values()
         for target in left:
@@ -150,11 +150,10 @@ class Table:
         draining = (t for g in kept.values() for t in g.targets.values() if t.draining)
         return Swapped(tuple(left), tuple(draining))
 
-    def tick(self) -> None:
-        """Some time has passed: forget some of what failed, and who has left."""
+    def tick(self, now_s: float) -> None:
+        """Some time has passed: groups forget, and so do we of who has left."""
         for group in self.groups.values():
-            for target in group.targets.values():
-                target.forgive()
+            group.tick(now_s)
         for target in [*self._leaving]:
             if not target.in_flight:
                 self._leaving.remove(target)
@@ -183,11 +182,11 @@ class Table:
             if group.limit is not None and group.limit.waiting
         }
 
-    def judge(self, health: Mapping[TargetId, TargetHealth]) -> None:
+    def judge(self, health: Mapping[TargetId, TargetHealth], now_s: float) -> None:
         """Take a new health report."""
         self.health = health
         for group in self.groups.values():
-            group.judge(health)
+            group.judge(health, now_s)
 
     def _listener(self, listener: Listener, rules: CompiledRules) -> ListenerState:
         """Keep what did not change, and of what did the weighted turns that can be."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from alb.decide.choosers import Pace
+from alb.decide.ramp import Ramp
 from alb.model import Target
 from alb.state.counters import TargetCounters
 from alb.state.shared_counts import Tally
@@ -37,12 +38,15 @@ class TargetState:
         "id",
         "idle",
         "in_flight",
+        "is_of_first",
         "pace",
         "paced",
         "port",
+        "ramp",
         "secure",
         "tally",
         "wanted",
+        "was_healthy",
     )
 
     def __init__(self, target: Target, *, secure: bool = False) -> None:
@@ -64,6 +68,11 @@ class TargetState:
         self.pace = Pace()
         self.paced = False
         """Whether somebody asks for the pace: then answers are noted."""
+        self.ramp: Ramp | None = None
+        """Its slow start, while it has one."""
+        self.was_healthy = False
+        self.is_of_first = False
+        """Whether it came into an empty group, and was not judged yet."""
         self._forgiven = 0
 
     def reaches(self, target: Target, *, secure: bool) -> bool:
@@ -90,7 +99,7 @@ class TargetState:
 
     def weight(self, now_s: float) -> float:
         """Return its part of a full share."""
-        return 1.0
+        return 1.0 if self.ramp is None else self.ramp.share(now_s)
 
     def forgive(self) -> None:
         """Forget half of what failed, rounded up."""

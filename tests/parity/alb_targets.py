@@ -9,6 +9,7 @@ PROBING = "alb/decide/test_probing.py"
 HTTPS_TARGETS = "alb/app/test_https_targets.py"
 PROBE = "alb/drivers/test_probe.py"
 ALGORITHMS = "alb/app/test_algorithms.py"
+SLOW_START = "alb/app/test_slow_start.py"
 STICKINESS = "alb/app/test_stickiness.py"
 NODE = "live/test_node.py"
 
@@ -88,6 +89,10 @@ GROUPS = Section(
             "alb/state/test_registrations.py::"
             "test_registering_while_draining_ends_the_draining",
         ),
+        live(
+            "slow start: when it begins, and when it does not",
+            "alb/state/test_slow_start.py::test_who_is_eased_in",
+        ),
         live("fail-open", "alb/decide/test_balance.py::test_eligible"),
         live(
             "no target registered: 503",
@@ -119,7 +124,12 @@ ATTRIBUTES = Section(
         ),
         not_yet("`load_balancing.algorithm.anomaly_mitigation`"),
         absent("`load_balancing.cross_zone.enabled`", "always on"),
-        not_yet("`slow_start.duration_seconds`"),
+        live(
+            "`slow_start.duration_seconds`",
+            f"{SLOW_START}::test_the_share_grows_to_a_full_one",
+            differs="in each worker, from 1 s and with `weighted_random` too,"
+            " unless strictAwsLimits",
+        ),
         live(
             "`stickiness.enabled`",
             f"{STICKINESS}::test_a_client_stays_and_the_others_take_turns",

@@ -179,7 +179,10 @@ class World:
         self._version += 1
         group = GroupTargets(self.group, targets)
         swapped = self.table.swap(
-            Version(1, self._version), [group], [(listener, compiled(listener))], 0.0
+            Version(1, self._version),
+            [group],
+            [(listener, compiled(listener))],
+            self.now_s,
         )
         for target in (*swapped.left, *swapped.draining):
             for connection in [*target.idle]:
@@ -200,7 +203,7 @@ class World:
     def sweep(self, later_s: float = 0.5) -> None:
         self.now_s += later_s
         self.door.sweep(self.now_s, 1_700_000_000.0 + self.now_s)
-        self.table.tick()
+        self.table.tick(self.now_s)
         self.table.serve_waiting()
         for target in self.targets:
             target.close_idle(self.now_s - 4.0)

@@ -241,10 +241,11 @@ TARGET_GROUP_ATTRIBUTES: Final = attributes(
     ),
     Field(
         "slow_start.duration_seconds",
-        Text("0|[3-9][0-9]|[1-8][0-9]{2}|900", "be 0 or 30-900"),
+        Whole(0, 900),
         _TG_ATTRIBUTE,
-        "0",
-        status=_IGNORED,
+        0,
+        note="with round_robin and weighted_random; under strictAwsLimits 0 or from"
+        " 30, with round_robin",
     ),
     Field("stickiness.enabled", Flag(), _TG_ATTRIBUTE, default=False),
     Field(

@@ -14,6 +14,9 @@ from controlplane.cluster_file.record import Findings, Record
 TYPE: Final = "load_balancing.algorithm.type"
 MINIMUM: Final = "target_group_health.unhealthy_state_routing.minimum_healthy_targets"
 OFF: Final = "off"
+SLOW_START: Final = "slow_start.duration_seconds"
+SLOW_START_LEAST_S: Final = 30
+"""Under strictAwsLimits."""
 HASH_ON: Final = "alb.consistent_hash.on"
 
 
@@ -34,3 +37,22 @@ def minimum_healthy(attributes: Record) -> MinimumHealthy:
     return MinimumHealthy(
         0 if count == OFF else int(count), 0 if percentage == OFF else int(percentage)
     )
+
+
+def slow_start_s(attributes: Record, findings: Findings) -> float:
+    """Return how long a target that turned healthy is eased in; 0: not at all."""
+    duration_s = attributes.whole(SLOW_START)
+    if not duration_s:
+        return 0.0
+    problems = []
+    limits = " under strictAwsLimits" if findings.strict else ""
+    if findings.strict and duration_s < SLOW_START_LEAST_S:
+        problems.append(f"must be 0 or 30-900{limits} (got {duration_s})")
+    able = ("round_robin",) if findings.strict else ("round_robin", "weighted_random")
+    chosen = attributes.text(TYPE)
+    if chosen not in able:
+        problems.append(f"needs {TYPE}: {' or '.join(able)}{limits} (it is {chosen})")
+    for message in problems:
+        where, path = attributes.at(SLOW_START), attributes.path_of(SLOW_START)
+        findings.error(where, path, message)
+    return float(duration_s)

@@ -25,7 +25,11 @@ from alb.model import (
 )
 from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.meaning.actions import PORT_MAX, action
-from controlplane.cluster_file.meaning.algorithms import algorithm, minimum_healthy
+from controlplane.cluster_file.meaning.algorithms import (
+    algorithm,
+    minimum_healthy,
+    slow_start_s,
+)
 from controlplane.cluster_file.meaning.beyond import concurrency, retry_policy
 from controlplane.cluster_file.meaning.certificates import (
     certificates,
@@ -250,6 +254,7 @@ def _group(record: Record, findings: Findings) -> TargetGroup:
         stickiness(attributes, findings),
         retry=retry_policy(attributes, findings),
         concurrency=concurrency(attributes),
+        slow_start_s=slow_start_s(attributes, findings),
     )
 
 

@@ -209,7 +209,7 @@ def test_where_no_group_has_targets_there_is_nowhere_to_spill() -> None:
 def test_unhealthy_targets_are_targets_and_spill_nothing() -> None:
     world = world_of(stickiness=GroupStickiness(), spill_over=True)
     sick = TargetHealth(HealthState.UNHEALTHY)
-    world.table.judge({TargetId(f"blue/{n}"): sick for n in range(3)})
+    world.table.judge({TargetId(f"blue/{n}"): sick for n in range(3)}, world.now_s)
     asked = Counter(group(Browser(world).ask()) for _ in range(6))
     assert {"blue": 3, "green": 3} == asked
     world.close()

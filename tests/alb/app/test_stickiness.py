@@ -146,7 +146,8 @@ def test_who_drains_or_has_left_or_is_ill_is_left_at_once(
     assert third != second
     everyone = [f"web/{n}" for n in range(3)]
     world.table.judge(
-        {TargetId(one): SICK if one == third else HEALTHY for one in everyone}
+        {TargetId(one): SICK if one == third else HEALTHY for one in everyone},
+        world.now_s,
     )
     assert third != browser.ask()
     assert 4 == non_sticky(world)
@@ -172,7 +173,7 @@ def test_an_address_that_is_another_registration_is_another_target(
 
 def test_failing_open_keeps_sessions(world: StickyWorld, browser: Browser) -> None:
     first = browser.ask()
-    world.table.judge({TargetId(f"web/{n}"): SICK for n in range(3)})
+    world.table.judge({TargetId(f"web/{n}"): SICK for n in range(3)}, world.now_s)
     assert {first} == {browser.ask() for _ in range(5)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from alb.decide.choosers import (
     Pace,
     PeakEwma,
     WeightedRandom,
+    WeightedTurns,
 )
 from alb.decide.draws import Draws
 from alb.model import TargetId
@@ -53,6 +55,7 @@ def chosen(chooser: Chooser, fleet: Sequence[Server], count: int) -> Counter[int
 CHOOSERS = {
     "least outstanding": LeastOutstanding,
     "weighted random": lambda: WeightedRandom(Draws(7)),
+    "weighted turns": WeightedTurns,
     "peak EWMA": lambda: PeakEwma(Draws(7)),
 }
 every_chooser = pytest.mark.parametrize("make", CHOOSERS.values(), ids=CHOOSERS)
@@ -151,6 +154,74 @@ def test_shares_are_as_the_weights(weights: list[float], seed: int) -> None:
     for at, weight in enumerate(weights):
         expected = 2000 * weight / sum(weights)
         assert abs(picked[at] - expected) < 6 * (expected**0.5 + 1)
+
+
+# --- weighted turns -----------------------------------------------------------------
+
+shares = st.lists(st.floats(0.01, 1.0), min_size=1, max_size=8)
+
+
+def weighing(*weights: float) -> list[Server]:
+    fleet = servers(*[0] * len(weights))
+    for server, weight in zip(fleet, weights, strict=True):
+        server.share = weight
+    return fleet
+
+
+@given(shares, st.integers(1, 400))
+def test_turns_are_as_the_weights_at_any_moment(
+    weights: list[float], requests: int
+) -> None:
+    fleet = weighing(*weights)
+
+    picked = chosen(WeightedTurns(), fleet, requests)
+
+    for at, weight in enumerate(weights):
+        expected = requests * weight / sum(weights)
+        assert abs(picked[at] - expected) < max(2, len(weights) - 1)
+
+
+@given(shares, st.integers(0, 7))
+def test_nobody_with_a_full_share_waits_longer_than_in_plain_turns(
+    weights: list[float], start: int
+) -> None:
+    """However many are in slow start, and however far."""
+    fleet = weighing(*weights, 1.0, 1.0)
+    chooser = WeightedTurns(start)
+
+    picks = [choose(chooser, fleet) for _ in range(20 * len(fleet))]
+
+    for full in (len(fleet) - 2, len(fleet) - 1):
+        turns = [at for at, picked in enumerate(picks) if picked == full]
+        gaps = [later - sooner for sooner, later in pairwise(turns)]
+        assert max(gaps) < 2 * len(fleet)
+
+
+@given(shares)
+def test_a_share_that_grows_is_followed(weights: list[float]) -> None:
+    fleet = weighing(*weights, 0.01)
+    chooser = WeightedTurns()
+    got = wanted = 0.0
+    for step in range(1000):
+        fleet[-1].share = max(0.01, step / 1000)
+        got += choose(chooser, fleet) == len(weights)
+        wanted += fleet[-1].share / sum(server.share for server in fleet)
+        assert abs(got - wanted) < max(2, len(weights))
+
+
+def test_equal_weights_are_plain_turns() -> None:
+    chooser, fleet = WeightedTurns(1), weighing(1.0, 1.0, 1.0)
+
+    assert [choose(chooser, fleet) for _ in range(7)] == [1, 2, 0, 1, 2, 0, 1]
+
+
+def test_who_stays_keeps_what_it_is_owed() -> None:
+    chooser, fleet = WeightedTurns(), weighing(1.0, 1.0, 1.0, 0.1)
+    assert [choose(chooser, fleet) for _ in range(2)] == [0, 1]
+
+    rest = [fleet[1], fleet[2], fleet[0]]
+
+    assert fleet[2].id == rest[choose(chooser, rest)].id
 
 
 # --- peak EWMA --------------------------------------------------------------------

@@ -148,7 +148,7 @@ def test_a_new_worker_drains_what_drains() -> None:
 def test_a_draining_target_is_never_picked_not_even_alone() -> None:
     node = Node()
     node.swap(target("a"), target("b"))
-    node.table.judge({TargetId("a"): HEALTHY, TargetId("b"): HEALTHY})
+    node.table.judge({TargetId("a"): HEALTHY, TargetId("b"): HEALTHY}, 0.0)
     node.swap(target("a"), target("b", draining=True))
     assert {node.pick() for _ in range(4)} == {"a"}
     node.swap(target("b", draining=True))
@@ -157,7 +157,7 @@ def test_a_draining_target_is_never_picked_not_even_alone() -> None:
 
 def test_health_that_came_before_a_target_counts_for_it() -> None:
     node = Node()
-    node.table.judge({TargetId("a"): SICK, TargetId("b"): HEALTHY})
+    node.table.judge({TargetId("a"): SICK, TargetId("b"): HEALTHY}, 0.0)
     node.swap(target("a"), target("b"))
     assert {node.pick() for _ in range(4)} == {"b"}
 
@@ -208,7 +208,7 @@ def test_a_swap_that_changes_nothing_takes_nobodys_turn() -> None:
     picks = []
     for _ in range(9):
         node.swap(target("a"), target("b"), target("c"))
-        node.table.judge({})
+        node.table.judge({}, 0.0)
         picks.append(node.pick())
     assert picks == ["a", "b", "c"] * 3
 
@@ -334,7 +334,7 @@ def test_what_is_sent_while_too_few_are_healthy_is_counted_apart() -> None:
         {"a": HEALTHY, "b": SICK}, {"a": SICK, "b": SICK},
     ):
         # fmt: on
-        node.table.judge({TargetId(name): how for name, how in health.items()})
+        node.table.judge({TargetId(name): how for name, how in health.items()}, 0.0)
         for _ in range(3):
             node.state(node.pick() or "").counters.requests += 1
         counted.append(node.table.groups["web"].report().totals["unhealthyRouting"])

@@ -152,6 +152,14 @@ def test_a_group_says_how_it_chooses() -> None:
     assert hashed.algorithm == Algorithm("alb.consistent_hash", "header:x-user")
 
 
+def test_a_group_says_how_long_it_eases_a_target_in() -> None:
+    chance = "load_balancing.algorithm.type: weighted_random"
+
+    assert grouped("").slow_start_s == 0.0
+    assert grouped("slow_start.duration_seconds: 1").slow_start_s == 1.0
+    assert grouped(f"slow_start.duration_seconds: 30, {chance}").slow_start_s == 30.0
+
+
 def test_a_fixed_target_has_an_identity_of_its_own(valid: ClusterFile) -> None:
     assert valid.load_balancer
     targets = valid.load_balancer.fixed_targets["legacy"]
