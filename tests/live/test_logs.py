@@ -6,10 +6,11 @@ import gzip
 import os
 import signal
 from collections import Counter
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from alb.model import LoadBalancerAttributes, LogFiles
-from tests.support.node import Origin, run_node, until
+from tests.support.node import QUICK, Origin, run_node, until
 
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 
@@ -51,6 +52,28 @@ async def test_every_check_stands_in_the_health_check_log(tmp_path: Path) -> Non
     refused = (b"web", b"FAIL", b"-", b"ConnectionReset")
     assert {(*row[4:],) for row in told(gone.port)} == {refused}
     well.drop()
+
+
+async def test_a_target_is_checked_once_an_interval_by_however_many_workers(
+    tmp_path: Path,
+) -> None:
+    files = LogFiles(str(tmp_path / "logs"), "front")
+    origin = await Origin().start()
+
+    def times() -> list[datetime]:
+        told = lines(tmp_path, "health_check_log_*.log.gz")
+        return sorted(datetime.fromisoformat(one.split()[1].decode()) for one in told)
+
+    async with run_node(tmp_path / "state", workers=4) as node:
+        logged = LoadBalancerAttributes(health_check_log=files)
+        await node.serve({"web": [origin.port]}, attributes=logged)
+        await until(lambda: len(times()) > 8, "it was checked a few times")
+
+    first, second, *_, last = times()
+    assert second - first < QUICK.interval_s * timedelta(seconds=2), "soon, once known"
+    intervals = (last - second) / timedelta(seconds=QUICK.interval_s)
+    assert len(times()) - 2 <= intervals + 2
+    origin.drop()
 
 
 async def test_every_request_stands_in_the_log_once(tmp_path: Path) -> None:

@@ -204,7 +204,12 @@ CHECKS = Section(
         live(
             "a new connection for each check, ELB-HealthChecker/2.0",
             f"{PROBE}::test_it_asks_as_the_balancer_of_aws_does",
-            differs="checked once per interval for all workers",
+        ),
+        live(
+            "each target is checked once per interval and node",
+            "live/test_logs.py::"
+            "test_a_target_is_checked_once_an_interval_by_however_many_workers",
+            differs="one prober for all workers, each target in a phase of its own",
         ),
         live("the rate is fixed", f"{PROBING}::test_the_rate_is_fixed"),
         live(
