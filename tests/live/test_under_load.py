@@ -30,7 +30,7 @@ from tests.support.node import free_port
 
 pytestmark = pytest.mark.timeout(180)
 
-NOTICE_S = 0.25
+NOTICE_S = 0.75
 """How long after a death a request may still be sent to who died."""
 WORKER = "alb.app.worker"
 PROBER = "alb.app.prober_process"
