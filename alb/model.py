@@ -285,6 +285,8 @@ class Algorithm:
     ``alb.peak_ewma`` and ``alb.consistent_hash``."""
     hash_on: str = "source-ip"
     """Or ``path-and-query``, ``header:NAME``, ``cookie:NAME``."""
+    anomaly_mitigation: bool = False
+    """Of ``weighted_random``: less is sent to who fails more than others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,6 +425,10 @@ class TargetObservation:
     """Removed everywhere and nothing of it is in flight anywhere."""
     cut: int = 0
     """Requests that outlived the deregistration delay and were cut."""
+    anomalous: bool = False
+    """It fails more than its peers."""
+    mitigated: bool = False
+    """It gets less than a full share, because it did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,10 @@ class Telemetry:
     connections: int
     waiting: Mapping[str, int] = field(default_factory=dict)
     """Requests that wait for a target with room, by group."""
+    anomalous: tuple[str, ...] = ()
+    """Targets that fail more than their peers."""
+    mitigated: tuple[str, ...] = ()
+    """Targets that get less than a full share because they did."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ class Picture:
     group_in_flight: Mapping[str, int]
     group_routing: Mapping[str, bool] = field(default_factory=dict)
     """Target group that gets requests -> whether enough of its targets are healthy."""
+    group_anomalous: Mapping[str, int] = field(default_factory=dict)
+    group_mitigated: Mapping[str, int] = field(default_factory=dict)
     targets: Sequence[RegisteredTarget] = ()
     services: Mapping[str, ServiceView] = field(default_factory=dict)
     cpu_ratios: Mapping[str, float] = field(default_factory=dict)
@@ -263,6 +265,23 @@ def _of_targets(picture: Picture) -> Iterator[Metric]:
         in_flight.add_metric([group], count)
     yield in_flight
     yield from _of_routing(picture.group_routing)
+    yield _by_group(
+        "alb_target_group_anomalous_targets",
+        "Targets that fail more than their peers (AnomalousHostCount).",
+        picture.group_anomalous,
+    )
+    yield _by_group(
+        "alb_target_group_mitigated_targets",
+        "Targets that get less than their share for that (MitigatedHostCount).",
+        picture.group_mitigated,
+    )
+
+
+def _by_group(name: str, text: str, counts: Mapping[str, int]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=["target_group"])
+    for group, count in counts.items():
+        family.add_metric([group], count)
+    return family
 
 
 def _of_routing(enough: Mapping[str, bool]) -> Iterator[Metric]:

@@ -77,10 +77,14 @@ def picture(parts: Parts, now: InForce) -> Picture:
     """Return what `/metrics` shows."""
     states: dict[str, dict[HealthState, int]] = {}
     in_flight: dict[str, int] = {}
+    anomalous: dict[str, int] = {}
+    mitigated: dict[str, int] = {}
     for seen in parts.balancer.observe().values():
         counts = states.setdefault(seen.group, {})
         counts[seen.health.state] = counts.get(seen.health.state, 0) + 1
         in_flight[seen.group] = in_flight.get(seen.group, 0) + seen.in_flight
+        anomalous[seen.group] = anomalous.get(seen.group, 0) + seen.anomalous
+        mitigated[seen.group] = mitigated.get(seen.group, 0) + seen.mitigated
     ratios = {name: part / PERCENT for name, part in parts.cpu.by_service.items()}
     return Picture(
         version=__version__,
@@ -89,6 +93,8 @@ def picture(parts: Parts, now: InForce) -> Picture:
         balancer=parts.balancer.statistics(),
         group_states=states,
         group_in_flight=in_flight,
+        group_anomalous=anomalous,
+        group_mitigated=mitigated,
         group_routing=group_routing(states, now.load_balancer),
         targets=_registered(parts, now),
         services=parts.scheduler.observe_services(),

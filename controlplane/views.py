@@ -135,6 +135,10 @@ def _target(target_id: TargetId, seen: TargetObservation, facts: NodeFacts) -> D
         "state": seen.health.state.value,
         "reason": seen.health.reason.value,
         "description": seen.health.description,
+        "anomalyDetection": {
+            "result": "anomalous" if seen.anomalous else "normal",
+            "mitigationInEffect": "yes" if seen.mitigated else "no",
+        },
         "inFlight": seen.in_flight,
         "requestCount": counters.totals.get("requests", 0),
     }

@@ -22,6 +22,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 COMPILED = (
     "alb/decide/access_log.py",
+    "alb/decide/anomaly.py",
     "alb/decide/balance.py",
     "alb/decide/certificates.py",
     "alb/decide/choosers.py",

@@ -192,6 +192,8 @@ class Balancer:
             in_flight=self._fleet.in_flight(target_id),
             drained=drained,
             cut=self._fleet.cut(target_id),
+            anomalous=self._fleet.is_anomalous(target_id),
+            mitigated=self._fleet.is_mitigated(target_id),
         )
 
     def statistics(self) -> BalancerStatistics:

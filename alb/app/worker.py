@@ -371,6 +371,7 @@ class Worker:
             {target.id: target.in_flight for target in targets if target.in_flight},
             sum(len(door.clients) for door in self._doors.values()),
             self._table.waiting(),
+            *self._table.anomalies(),
         )
 
     def _waiting_lines(self) -> list[ListenerLog]:

@@ -157,6 +157,10 @@ class TargetCounters:
         self.latency = [0] * BUCKETS
         """From sent to the first byte of the answer, in microseconds."""
 
+    def attempts(self) -> int:
+        """Return how often a request was sent to it, or could not be."""
+        return self.requests + self.connection_errors + self.tls_errors
+
     def failures(self) -> int:
         """Return how often it could not be reached, broke off, or answered 5xx."""
         unreached = self.connection_errors + self.tls_errors

@@ -51,7 +51,14 @@ class Fleet:
         worker = self._workers.get(slot)
         if worker is not None and worker.state.incarnation == incarnation:
             del self._workers[slot]
-            ended = replace(worker.telemetry, in_flight={}, connections=0, waiting={})
+            ended = replace(
+                worker.telemetry,
+                in_flight={},
+                connections=0,
+                waiting={},
+                anomalous=(),
+                mitigated=(),
+            )
             self._left = _sum([self._left, ended])
 
     def said(
@@ -104,6 +111,16 @@ class Fleet:
             for worker in self._workers.values()
         )
 
+    def is_anomalous(self, target: str) -> bool:
+        """Whether any worker sees it fail more than its peers."""
+        reports = (worker.telemetry for worker in self._workers.values())
+        return any(target in report.anomalous for report in reports)
+
+    def is_mitigated(self, target: str) -> bool:
+        """Whether any worker sends less to it because it did."""
+        reports = (worker.telemetry for worker in self._workers.values())
+        return any(target in report.mitigated for report in reports)
+
     def totals(self) -> Telemetry:
         """Return the counters of all workers there ever were, added up."""
         return _sum([self._left, *(w.telemetry for w in self._workers.values())])
@@ -122,6 +139,8 @@ def _sum(reports: list[Telemetry]) -> Telemetry:
         _add_numbers(report.in_flight for report in reports),
         sum(report.connections for report in reports),
         _add_numbers(report.waiting for report in reports),
+        _union(report.anomalous for report in reports),
+        _union(report.mitigated for report in reports),
     )
 
 
@@ -131,3 +150,7 @@ def _add_numbers(reports: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for name, count in report.items():
             total[name] = total.get(name, 0) + count
     return total
+
+
+def _union(reports: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({target for report in reports for target in report}))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from alb.decide.anomaly import compare
 from alb.decide.balance import RoundRobin, judge_targets
 from alb.decide.choosers import (
     Chooser,
@@ -333,10 +334,22 @@ class GroupState:
             self.chooser = WeightedTurns(self._around.slot) if ramping else None
 
     def tick(self, now_s: float) -> None:
-        """Some time has passed: forget some of what failed, and end slow starts."""
+        """Half a second has passed: forget some of what failed, end slow starts, and
+        look who fails more than others."""
         for target in self.targets.values():
             target.forgive()
         self._weigh_turns(now_s)
+        if self.content is not None:
+            self._look_at_conduct(self.content.group.algorithm)
+
+    def _look_at_conduct(self, algorithm: Algorithm) -> None:
+        targets = self.targets.values()
+        for target in targets:
+            target.look_at_conduct()
+            target.conduct.is_anomalous = False
+        compare([target.conduct for target in targets if target.was_healthy])
+        for target in targets:
+            target.conduct.weigh(mitigates=algorithm.anomaly_mitigation)
 
     def eligible_target(self, target_id: TargetId) -> TargetState | None:
         """Return the registration of that id, if it may be picked."""

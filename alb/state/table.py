@@ -182,6 +182,15 @@ class Table:
             if group.limit is not None and group.limit.waiting
         }
 
+    def anomalies(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the targets that are anomalous, and those that get less than a
+        full share for it."""
+        targets = [t for group in self.groups.values() for t in group.targets.values()]
+        return (
+            tuple([target.id for target in targets if target.conduct.is_anomalous]),
+            tuple([target.id for target in targets if target.conduct.weight < 1.0]),
+        )
+
     def judge(self, health: Mapping[TargetId, TargetHealth], now_s: float) -> None:
         """Take a new health report."""
         self.health = health

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from alb.decide.anomaly import Conduct
 from alb.decide.choosers import Pace
 from alb.decide.ramp import Ramp
 from alb.model import Target
@@ -31,6 +32,7 @@ class TargetState:
     __slots__ = (
         "_forgiven",
         "avoid_until_s",
+        "conduct",
         "counters",
         "cut_at_s",
         "draining",
@@ -68,6 +70,7 @@ class TargetState:
         self.pace = Pace()
         self.paced = False
         """Whether somebody asks for the pace: then answers are noted."""
+        self.conduct = Conduct()
         self.ramp: Ramp | None = None
         """Its slow start, while it has one."""
         self.was_healthy = False
@@ -99,7 +102,12 @@ class TargetState:
 
     def weight(self, now_s: float) -> float:
         """Return its part of a full share."""
-        return 1.0 if self.ramp is None else self.ramp.share(now_s)
+        weight = self.conduct.weight
+        return weight if self.ramp is None else weight * self.ramp.share(now_s)
+
+    def look_at_conduct(self) -> None:
+        """Note what was asked of it and what failed, twice a second."""
+        self.conduct.note(self.counters.attempts(), self.counters.failures())
 
     def forgive(self) -> None:
         """Forget half of what failed, rounded up."""

@@ -136,13 +136,26 @@ def _targets(state: Document) -> Iterator[str]:
             target.get("state"),
             target.get("inFlight"),
             target.get("requestCount"),
-            target.get("description") or target.get("reason"),
+            _conduct(target) or target.get("description") or target.get("reason"),
         )
         for group in _list(state, "targetGroups")
         for target in _list(group, "targets")
     ]
     title = ("TARGET GROUP", "TARGET", "STATE", "IN FLIGHT", "REQUESTS", "REASON")
     return table(title, rows)
+
+
+def _conduct(target: Document) -> str:
+    """Say so of a target that fails more than its peers, or did until lately."""
+    found = target.get("anomalyDetection")
+    if not isinstance(found, Mapping):
+        return ""
+    parts = []
+    if found.get("result") == "anomalous":
+        parts.append("anomalous: fails more than its peers")
+    if found.get("mitigationInEffect") == "yes":
+        parts.append("mitigation in effect: gets less than its share")
+    return "; ".join(parts)
 
 
 def _instances(state: Document) -> Iterator[str]:

@@ -103,6 +103,8 @@ def picture() -> Picture:
         ),
         group_states={"web": {HealthState.HEALTHY: 2}},
         group_in_flight={"web": 4},
+        group_anomalous={"web": 1},
+        group_mitigated={"web": 2},
         group_routing={"web": True, "old": False},
         targets=[
             RegisteredTarget(
@@ -148,6 +150,8 @@ def test_what_was_measured_is_shown(picture: Picture) -> None:
         ("alb_target_group_unhealthy_state_routing", {"target_group": "old"}, 1.0),
         ("alb_target_group_unhealthy_routing_requests_total",
          {"target_group": "web"}, 5.0),
+        ("alb_target_group_anomalous_targets", {"target_group": "web"}, 1.0),
+        ("alb_target_group_mitigated_targets", {"target_group": "web"}, 2.0),
         ("alb_registered_target_healthy", FIRST, 1.0),
         ("alb_registered_target_healthy", SECOND, 0.0),
         ("alb_registered_target_requests_in_flight", FIRST, 3.0),

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from alb.model import Algorithm
+from alb.model import Algorithm, TargetId
 from tests.live.test_node import GET, pids
 from tests.live.test_upgrade import upgrade
-from tests.support.node import Node, Origin, run_node, until
+from tests.support.node import DEADLINE_S, Node, Origin, run_node, until
 
 LEAST = {"algorithm": Algorithm("least_outstanding_requests")}
 WAVE = 16
@@ -24,6 +24,9 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     async with run_node(tmp_path, workers=2) as running:
         yield running
         running.hang_up()
+
+
+MITIGATING = {"algorithm": Algorithm("weighted_random", anomaly_mitigation=True)}
 
 
 class Holding:
@@ -109,3 +112,38 @@ async def test_counts_go_on_through_an_upgrade(node: Node) -> None:
     assert (busy.held, new.held) == (WAVE, WAVE)
     busy.origin.drop()
     new.origin.drop()
+
+
+async def test_a_target_that_answers_500_is_told_and_gets_less(node: Node) -> None:
+    """Seen by workers, told to control."""
+
+    async def answer(
+        head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        fails = b"GET /healthz" not in head
+        writer.write(
+            b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n"
+            % (b"500 No" if fails else b"200 OK")
+        )
+        return True
+
+    odd = await Origin(answer).start()
+    origins = [odd, await Origin().start(), await Origin().start()]
+    names = [f"web-{origin.port}" for origin in origins]
+    await node.serve({"web": [origin.port for origin in origins]}, group=MITIGATING)
+    await node.healthy(*names)
+
+    def told() -> dict[str, tuple[bool, bool]]:
+        seen = node.balancer.observe()
+        return {
+            name: (seen[TargetId(name)].anomalous, seen[TargetId(name)].mitigated)
+            for name in names
+        }
+
+    async with asyncio.timeout(DEADLINE_S):
+        while told()[names[0]] != (True, True):
+            await node.ask(GET)
+    assert {told()[name] for name in names[1:]} == {(False, False)}
+
+    for origin in origins:
+        origin.drop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.parity.rows import Section, absent, live, not_yet
+from tests.parity.rows import Section, absent, live
 
 FAILURES = "alb/app/test_failures.py"
 REFUSALS = "alb/app/test_refusals.py"
@@ -107,7 +107,11 @@ METRICS = Section(
             "alb/app/test_stickiness.py::test_a_cookie_that_means_nothing_leads_to_a_new_choice",
             differs="`alb_non_sticky_requests_total`, `alb_app_cookie_non_sticky_requests_total`",
         ),
-        not_yet("AnomalousHostCount, MitigatedHostCount"),
+        live(
+            "AnomalousHostCount, MitigatedHostCount",
+            SHOWN,
+            differs="`alb_target_group_anomalous_targets`, `alb_target_group_mitigated_targets`: where any worker says so",
+        ),
         *(
             live(name, proof, differs=f"`alb_target_group_{ours}`")
             for name, ours, proof in (

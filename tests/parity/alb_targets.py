@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.parity.rows import Section, absent, live, not_yet
+from tests.parity.rows import Section, absent, live
 
 HEALTH = "alb/decide/test_health.py"
 PROBING = "alb/decide/test_probing.py"
@@ -10,6 +10,7 @@ HTTPS_TARGETS = "alb/app/test_https_targets.py"
 PROBE = "alb/drivers/test_probe.py"
 ALGORITHMS = "alb/app/test_algorithms.py"
 SLOW_START = "alb/app/test_slow_start.py"
+ANOMALY = "alb/app/test_anomaly.py"
 STICKINESS = "alb/app/test_stickiness.py"
 NODE = "live/test_node.py"
 
@@ -93,6 +94,16 @@ GROUPS = Section(
             "slow start: when it begins, and when it does not",
             "alb/state/test_slow_start.py::test_who_is_eased_in",
         ),
+        live(
+            "anomaly detection, with three healthy targets and more",
+            f"{ANOMALY}::test_without_mitigation_it_is_told_and_nothing_else",
+            differs="AWS's maths are unpublished: ours are in decision 0020",
+        ),
+        live(
+            "AnomalyDetection of a target's health",
+            "live/test_algorithms.py::test_a_target_that_answers_500_is_told_and_gets_less",
+            differs="in `/v1/state` and `alb status`",
+        ),
         live("fail-open", "alb/decide/test_balance.py::test_eligible"),
         live(
             "no target registered: 503",
@@ -122,7 +133,12 @@ ATTRIBUTES = Section(
             f"{ALGORITHMS}::test_requests_in_flight_are_level_over_targets",
             differs="besides `alb.peak_ewma` and `alb.consistent_hash`",
         ),
-        not_yet("`load_balancing.algorithm.anomaly_mitigation`"),
+        live(
+            "`load_balancing.algorithm.anomaly_mitigation`",
+            f"{ANOMALY}::"
+            "test_the_share_of_who_fails_falls_to_almost_nothing_and_comes_back",
+            differs="by numbers of ours, in each worker",
+        ),
         absent("`load_balancing.cross_zone.enabled`", "always on"),
         live(
             "`slow_start.duration_seconds`",

@@ -230,7 +230,8 @@ TARGET_GROUP_ATTRIBUTES: Final = attributes(
         Choice(("off", "on")),
         _TG_ATTRIBUTE,
         "off",
-        status=_IGNORED,
+        note="with weighted_random: less is sent to a target that fails more than"
+        " its peers",
     ),
     Field(
         "load_balancing.cross_zone.enabled",

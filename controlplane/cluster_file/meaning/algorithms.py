@@ -17,6 +17,7 @@ OFF: Final = "off"
 SLOW_START: Final = "slow_start.duration_seconds"
 SLOW_START_LEAST_S: Final = 30
 """Under strictAwsLimits."""
+MITIGATION: Final = "load_balancing.algorithm.anomaly_mitigation"
 HASH_ON: Final = "alb.consistent_hash.on"
 
 
@@ -26,7 +27,12 @@ def algorithm(attributes: Record, findings: Findings) -> Algorithm:
     if attributes.has(HASH_ON) and chosen != "alb.consistent_hash":
         message = f"needs {TYPE}: alb.consistent_hash (it is {chosen})"
         findings.error(attributes.at(HASH_ON), attributes.path_of(HASH_ON), message)
-    return Algorithm(chosen, attributes.text(HASH_ON))
+    mitigates = attributes.text(MITIGATION) == "on"
+    if mitigates and chosen != "weighted_random":
+        message = f"needs {TYPE}: weighted_random (it is {chosen})"
+        where, path = attributes.at(MITIGATION), attributes.path_of(MITIGATION)
+        findings.error(where, path, message)
+    return Algorithm(chosen, attributes.text(HASH_ON), mitigates)
 
 
 def minimum_healthy(attributes: Record) -> MinimumHealthy:

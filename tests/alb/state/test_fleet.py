@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +50,18 @@ def test_one_that_starts_acts_on_nothing_but_has_not_drained_either() -> None:
     assert fleet.none_serves_before(V2)
     assert not fleet.all_serve(V2)
     assert not fleet.all_drained("t", V2)
+
+
+def test_a_target_is_anomalous_where_any_worker_that_lives_sees_it() -> None:
+    fleet = Fleet([worker(0), worker(1)])
+    fleet.said(0, 1, replace(report(1), anomalous=("a", "b"), mitigated=("b",)))
+    fleet.said(1, 1, replace(report(1), mitigated=("c",)))
+    assert [fleet.is_anomalous(target) for target in "abc"] == [True, True, False]
+    assert [fleet.is_mitigated(target) for target in "abc"] == [False, True, True]
+    assert fleet.totals().mitigated == ("b", "c")
+    fleet.exited(0, 1)
+    assert not fleet.is_anomalous("a")
+    assert fleet.totals().anomalous == ()
 
 
 def test_what_a_former_incarnation_says_counts_no_more() -> None:

@@ -160,6 +160,15 @@ def test_a_group_says_how_long_it_eases_a_target_in() -> None:
     assert grouped(f"slow_start.duration_seconds: 30, {chance}").slow_start_s == 30.0
 
 
+def test_a_group_says_whether_less_is_sent_to_who_fails_more() -> None:
+    chance = "load_balancing.algorithm.type: weighted_random"
+
+    mitigating = grouped(f"{chance}, load_balancing.algorithm.anomaly_mitigation: 'on'")
+
+    assert not grouped(chance).algorithm.anomaly_mitigation
+    assert mitigating.algorithm.anomaly_mitigation
+
+
 def test_a_fixed_target_has_an_identity_of_its_own(valid: ClusterFile) -> None:
     assert valid.load_balancer
     targets = valid.load_balancer.fixed_targets["legacy"]

@@ -44,7 +44,19 @@ STATE = {
                     "reason": "Target.Timeout",
                     "inFlight": 2,
                     "requestCount": 31,
-                }
+                },
+                {
+                    "host": "127.0.0.1",
+                    "port": 20001,
+                    "state": "healthy",
+                    "reason": "",
+                    "anomalyDetection": {
+                        "result": "anomalous",
+                        "mitigationInEffect": "yes",
+                    },
+                    "inFlight": 0,
+                    "requestCount": 9,
+                },
             ],
         }
     ],
@@ -132,6 +144,7 @@ TASK      SERVICE  STATUS   HEALTH   INSTANCE  PORTS  REASON
 
 TARGET GROUP  TARGET           STATE      IN FLIGHT  REQUESTS  REASON
 web           127.0.0.1:20000  unhealthy  2          31        Target.Timeout
+web           127.0.0.1:20001  healthy    0          9         anomalous: fails more than its peers; mitigation in effect: gets less than its share
 
 INSTANCE  RUNTIME  STATE          DETAIL
 local     process  not connected  gone
