@@ -26,6 +26,7 @@ FLEETS = [  # failed/asked of each target, and who stands out
     ("100/100 100/100 0/100",           "",   "nor when most do"),
     ("100/100 90/100 0/100 0/100 0/100", "01", "two of five are"),
     ("100/100 50/100 50/100",           "0",  "it fails twice as often as its peers"),
+    ("100/100 100/100 0/100 0/100",     "01", "and two of four"),
     ("99/100 50/100 50/100",            "",   "but for one"),
     ("3/100 0/100 0/100",               "",   "three of a hundred may be chance"),
     ("6/100 0/100 0/100",               "0",  "six are not"),
@@ -142,15 +143,17 @@ def test_the_weight_falls_step_by_step_and_never_to_nothing(
 def test_and_comes_back_slowly(fleet: list[Conduct]) -> None:
     for _ in range(30):
         look(fleet, [50, 50, 50], [50, 0, 0])
+    while fleet[0].is_anomalous:
+        look(fleet, [1, 50, 50], [0, 0, 0])
     weights = []
-    for _ in range(400):
+    for _ in range(100):
         look(fleet, [1, 50, 50], [0, 0, 0])
         weights.append(fleet[0].weight)
 
     assert weights == sorted(weights)
+    assert weights[0] < 0.02
+    assert weights[60] < 0.3, "half a minute later"
     assert weights[-1] == 1.0
-    assert sum(weight < 1.0 for weight in weights) > 90, "half a minute and more"
-    assert not fleet[0].is_anomalous
 
 
 @pytest.mark.parametrize("busy", [10, 100, 100_000])
