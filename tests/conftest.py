@@ -36,6 +36,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile(PROFILE)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with those that mostly wait: side by side they end with the others."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/live/"))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Leave the machine's network alone when this run will start engines.
 

@@ -74,7 +74,7 @@ class Visitors:
                 client.close()
             except (OSError, AssertionError) as problem:
                 self.failed.append(repr(problem))
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
 
 
 @asynccontextmanager

@@ -113,6 +113,7 @@ async def test_a_rolling_deployment_keeps_its_minimum_healthy(
         while before.keys() & (await asyncio.to_thread(cluster.containers)).keys():
             seen.add(await cluster.release_seen())
         after = await cluster.steady(3)
+        seen.add(await cluster.release_seen())
 
     load.lost_nothing()
     note(load)
