@@ -1,7 +1,6 @@
 """Twenty ways in which load balancers go wrong, and the test that shows ours does not.
 
-`promise("what must hold", "path/test.py::test_name")`, below `tests/`. What waits for
-a feature says for which: `waits("...", "retries")`.
+`promise("what must hold", "path/test.py::test_name")`, below `tests/`.
 """
 
 from __future__ import annotations
@@ -10,11 +9,8 @@ from typing import Final, NamedTuple
 
 
 class Promise(NamedTuple):
-    """`test` is empty where `waits_for` says what has to be built first."""
-
     what: str
-    test: str = ""
-    waits_for: str = ""
+    test: str
 
 
 class Pitfall(NamedTuple):
@@ -24,10 +20,6 @@ class Pitfall(NamedTuple):
 
 def promise(what: str, test: str) -> Promise:
     return Promise(what, test)
-
-
-def waits(what: str, feature: str) -> Promise:
-    return Promise(what, waits_for=feature)
 
 
 _HEAD = "alb/decide/test_head.py::test_what_has_no_one_meaning_is_refused"
@@ -87,7 +79,7 @@ PITFALLS: Final = (
         promise("a connection that ended is not written to", "alb/app/test_failures.py::test_a_pooled_connection_that_ended_is_never_written_to"),
         promise("what may have been seen is not sent twice", "alb/app/test_failures.py::test_what_is_no_response_is_502"),
         promise("a fresh connection that fails is tried elsewhere", "alb/app/test_failures.py::test_a_refused_connection_is_tried_elsewhere"),
-        waits("what is safe is tried once more on a new connection", "retries"),
+        promise("what is safe is tried once more on a new connection", "alb/app/test_retries.py::test_or_on_a_new_connection_to_the_only_one"),
     )),
     Pitfall("Slow clients", (
         promise("heads that trickle are 408 by their deadline", f"{_SLOW}::test_heads_that_trickle_are_ended_by_their_deadline"),
@@ -140,8 +132,9 @@ PITFALLS: Final = (
         promise("three targets at most, none twice, while none accepts", "alb/app/test_exchange.py::test_a_refused_connection_is_tried_elsewhere_three_times"),
         promise("every attempt is logged", "alb/app/test_access_log.py::test_each_ending_is_told_once"),
         promise("for lack of ours nobody is blamed", f"{_SLOW}::test_without_a_port_left_another_target_is_tried_and_none_is_blamed"),
-        waits("a budget caps amplification", "retries"),
-        waits("never when the body is not at hand any more", "retries"),
+        promise("a budget caps amplification", "alb/app/test_retries.py::test_when_all_targets_fail_they_get_a_fifth_more_to_do"),
+        promise("never when the body is not at hand any more", "alb/app/test_retries.py::test_a_large_body_is_sent_once"),
+        promise("each attempt stands in the log", "alb/app/test_retries.py::test_the_access_log_lists_each_attempt"),
     )),
     Pitfall("Draining", (
         promise("nothing more comes, nothing is lost", f"{_NODE}::test_a_drained_target_gets_nothing_more_and_loses_nothing"),
@@ -164,6 +157,9 @@ PITFALLS: Final = (
         promise("turns are exact whatever comes and goes", "alb/decide/test_balance.py::test_whatever_comes_and_goes_those_that_stay_are_picked_alike"),
         promise("weights are exact, 0 is none", "alb/decide/test_balance.py::test_a_whole_round_gives_each_group_its_weight"),
         promise("one that cannot be reached attracts nothing", "alb/state/test_table.py::test_one_that_could_not_be_reached_is_passed_over_for_a_moment"),
+        promise("ties are nobody's advantage", "alb/decide/test_choosers.py::test_equals_are_chosen_alike"),
+        promise("a new target gets what levels it, no herd", "alb/app/test_algorithms.py::test_a_new_target_gets_what_levels_it_and_no_more"),
+        promise("one that fails at once draws nothing more than others", "alb/app/test_algorithms.py::test_a_target_that_fails_at_once_does_not_draw_every_request"),
         promise("a tampered cookie is none", "alb/decide/test_sealing.py::test_a_value_that_was_tampered_with_does_not_open"),
         promise("nor is one that is encoded, or of another group", "alb/app/test_stickiness.py::test_a_cookie_of_another_group_is_not_taken"),
         promise("nor is one of a target that is not to be chosen", "alb/app/test_stickiness.py::test_who_drains_or_has_left_or_is_ill_is_left_at_once"),
