@@ -31,6 +31,7 @@ from alb.app.door import Door
 from alb.app.exchange import Exchange
 from alb.app.logs import Logs
 from alb.app.session_keys import keyring
+from alb.app.slices import at_once, in_slices, telemetry_steps
 from alb.decide.rules import CompiledRules, compile_steps
 from alb.decide.sections import whole
 from alb.drivers import shared_memory
@@ -64,7 +65,6 @@ SWEEP_S: Final = 0.5
 REPORT_S: Final = 1.0
 POOL_IDLE_S: Final = 4.0
 """Shorter than the keep-alive of usual servers (5 s and up): we hang up first."""
-SLICE_S: Final = 0.002
 """Longest pause that compiling rules makes in serving."""
 ORPHAN_DRAIN_S: Final = 30.0
 FILES_APART: Final = 32
@@ -242,17 +242,7 @@ class Worker:
         """Compile in slices, so that serving goes on in between."""
         if (compiled := self._compiled.get(listener)) is not None:
             return compiled
-        steps = compile_steps(listener)
-        slice_ends_s = self._clock.now_s() + SLICE_S
-        while True:
-            try:
-                next(steps)
-            except StopIteration as done:
-                rules: CompiledRules = done.value
-                return rules
-            if self._clock.now_s() >= slice_ends_s:
-                await asyncio.sleep(0)
-                slice_ends_s = self._clock.now_s() + SLICE_S
+        return await in_slices(compile_steps(listener), self._clock)
 
     def _keep_sessions(self) -> None:
         """Read and write cookies by the newest keys, once something is sticky."""
@@ -359,20 +349,11 @@ class Worker:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_S)
-            self._link.send(self._telemetry())
+            steps = telemetry_steps(self._table, self._doors)
+            self._link.send(await in_slices(steps, self._clock))
 
     def _telemetry(self) -> Telemetry:
-        groups = self._table.groups
-        targets = [t for group in groups.values() for t in group.targets.values()]
-        return Telemetry(
-            {name: door.report() for name, door in self._doors.items()},
-            {name: group.report() for name, group in groups.items()},
-            {target.id: target.counters.report() for target in targets},
-            {target.id: target.in_flight for target in targets if target.in_flight},
-            sum(len(door.clients) for door in self._doors.values()),
-            self._table.waiting(),
-            *self._table.anomalies(),
-        )
+        return at_once(telemetry_steps(self._table, self._doors))
 
     def _waiting_lines(self) -> list[ListenerLog]:
         return [log for door in self._doors.values() for log in door.logs()]
