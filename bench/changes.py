@@ -139,8 +139,9 @@ async def rounds(
             changing = await changes.during(load(place, options.seconds, options.rate))
             found.append((quiet, changing))
             print(
-                f"round {number + 1}: p99 {quiet.p99_ms:.2f} ms (lag {quiet.lag_p99_ms:.2f}) quiet, "
-                f"{changing.p99_ms:.2f} ms (lag {changing.lag_p99_ms:.2f}) during {changing.changes} changes"
+                f"round {number + 1}: p99 {quiet.p99_ms:.2f} ms quiet, "
+                f"{changing.p99_ms:.2f} ms during {changing.changes} changes "
+                f"(load late by {quiet.lag_p99_ms:.2f} and {changing.lag_p99_ms:.2f})"
             )
         if closed := sum(reader.at_eof() for reader, _ in clients):
             raise Disturbed(f"{closed} of {OPEN_CONNECTIONS} open connections ended")
