@@ -29,15 +29,6 @@ async def in_slices(steps: Generator[None, None, T], clock: Clock) -> T:
             slice_ends_s = clock.now_s() + SLICE_S
 
 
-def at_once(steps: Generator[None, None, T]) -> T:
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            result: T = done.value
-            return result
-
-
 def telemetry_steps(
     table: Table, doors: Mapping[str, Door]
 ) -> Generator[None, None, Telemetry]:

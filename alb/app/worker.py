@@ -31,9 +31,10 @@ from alb.app.door import Door
 from alb.app.exchange import Exchange
 from alb.app.logs import Logs
 from alb.app.session_keys import keyring
-from alb.app.slices import at_once, in_slices, telemetry_steps
+from alb.app.slices import in_slices, telemetry_steps
 from alb.decide.rules import CompiledRules, compile_steps
 from alb.decide.sections import whole
+from alb.decide.steps import at_once
 from alb.drivers import shared_memory
 from alb.drivers.client import ClientConnection
 from alb.drivers.link import LINK_NAME, Link, receive_socket

@@ -24,6 +24,7 @@ from hashlib import blake2b
 from typing import Final
 
 from alb.decide.choosers import Candidate, Chooser
+from alb.decide.cookies import CookieName
 from alb.decide.request import RequestHead
 from alb.model import TargetId
 
@@ -38,8 +39,8 @@ class HashKey:
 
     def __init__(self, hash_on: str) -> None:
         self._kind, _, name = hash_on.partition(":")
-        self._name = name.encode()
-        self._header = b"cookie" if self._kind == "cookie" else self._name.lower()
+        self._header = name.lower().encode()
+        self._cookie = CookieName(name.encode())
 
     def slot(self, head: RequestHead, peer_ip: str) -> int:
         """Return the request's slot; NO_SLOT if it has no such header or cookie."""
@@ -53,22 +54,13 @@ class HashKey:
         return NO_SLOT if not found else zlib.crc32(found) & (SLOTS - 1)
 
     def _value(self, head: RequestHead) -> bytes | None:
+        if self._kind == "cookie":
+            values = self._cookie.values(head.block)
+            return values[0] if values else None
         for name, value in head.pairs():
             if name == self._header:
-                if self._kind == "header":
-                    return value
-                found = _cookie(value, self._name)
-                if found is not None:
-                    return found
+                return value
         return None
-
-
-def _cookie(line: bytes, name: bytes) -> bytes | None:
-    for pair in line.split(b";"):
-        key, _, value = pair.strip().partition(b"=")
-        if key == name:
-            return value
-    return None
 
 
 class Rendezvous(Chooser):

@@ -34,6 +34,7 @@ from alb.decide.path_index import Entry, PathIndex, path_index_steps
 from alb.decide.request import RequestHead
 from alb.decide.rewrite import Rewrite
 from alb.decide.spelling import other_readings
+from alb.decide.steps import at_once
 from alb.decide.uri import normalise_path
 from alb.decide.wildcard import Pattern
 from alb.model import (
@@ -266,13 +267,7 @@ class _Entries:
 
 def compile_rules(listener: Listener) -> CompiledRules:
     """Compile all at once: for tests, tools and listeners of a few rules."""
-    steps = compile_steps(listener)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            compiled: CompiledRules = done.value
-            return compiled
+    return at_once(compile_steps(listener))
 
 
 def compile_steps(listener: Listener) -> Generator[None, None, CompiledRules]:
