@@ -27,6 +27,7 @@ from tests.support.crowd import (
     total,
     workers,
 )
+from tests.support.needs import FILES
 from tests.support.node import Node, Origin, answer_ok, read_body, run_node, to, until
 
 pytestmark = pytest.mark.timeout(180)
@@ -62,10 +63,11 @@ def tell(request: pytest.FixtureRequest) -> Property:
     return write
 
 
+@pytest.mark.needs("files")
 async def test_ten_thousand_idle_connections_harm_nobody(
     node: Node, origin: Origin, tell: Property
 ) -> None:
-    with open_files(12_000):
+    with open_files(FILES):
         await node.serve({"web": [origin.port]}, rules=[FIXED])
         (worker,) = workers(node)
         others = Others(node)

@@ -13,8 +13,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
-import pytest
-
 from tests.support.node import Node, until
 
 GET: Final = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
@@ -23,10 +21,8 @@ _RESET: Final = struct.pack("ii", 1, 0)
 
 @contextlib.contextmanager
 def open_files(wanted: int) -> Iterator[None]:
-    """Let this process open so many files, or skip the test."""
+    """Let this process open so many files. At most needs.FILES."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
-        pytest.skip(f"at most {hard} files may be open here, not {wanted}")
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     yield

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
+import resource
 import shutil
 import socket
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from typing import Final
 from tests.support.engines import ping
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+FILES: Final = 12_000
+"""Open files in one process, by its hard limit."""
 REQUIRE: Final = os.environ.get("ALB_REQUIRE", "")
 
 
@@ -104,6 +107,12 @@ def _no_ipv6() -> str:
     return ""
 
 
+def _few_files() -> str:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = hard == resource.RLIM_INFINITY or hard >= FILES
+    return "" if enough else f"at most {hard} files may be open, not {FILES}"
+
+
 def _no_browser() -> str:
     return _not_installed("chromium")
 
@@ -122,6 +131,7 @@ NEEDS: Final = {
         Need("nginx", _no_nginx, INSTALL),
         Need("nodejs", _no_nodejs, INSTALL),
         Need("ipv6", _no_ipv6, "switch IPv6 on: sysctl net.ipv6.conf.lo.disable_ipv6=0"),
+        Need("files", _few_files, f"ulimit -Hn {FILES}"),
         Need("browser", _no_browser, "apt-get install chromium"),
     )
 }
