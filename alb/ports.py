@@ -30,21 +30,30 @@ Content = Listener | RuleBlock | GroupTargets
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A listener, some of its rules, or a group with its targets.
+    """A listener, some of its rules, or a group with its targets: a `Content`.
 
-    `digest` is of the content.
+    `text` is the content as JSON, `digest` is of that. Who only passes it on does
+    not read it.
     """
 
     digest: str
-    content: Content
+    text: str
+
+
+Place = tuple[str, int]
+"""Address and port to listen on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The sections that together are one version of the snapshot."""
+    """The sections that together are one version of the snapshot.
+
+    `listeners` are the names of those in it, with the places they listen on.
+    """
 
     version: Version
     digests: tuple[str, ...]
+    listeners: Mapping[str, tuple[Place, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +81,21 @@ class ListenerCertificates:
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """The prober's whole knowledge; a target that is not in it is INITIAL."""
+    """All that is known of health; a target that is not in it is INITIAL."""
 
     targets: Mapping[str, TargetHealth]
     log_lines_dropped: int = 0
     """Of the health check log, since this prober began."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthChange:
+    """What the prober found that is not as it last said, or as it was told at first."""
+
+    targets: Mapping[str, TargetHealth]
+    gone: tuple[str, ...] = ()
+    """Targets that are not registered any more."""
+    log_lines_dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +110,25 @@ class Counters:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """Counters of groups and targets that have grown since they were last told.
+
+    Part of a report, which a Telemetry ends. `fresh`: a report begins that tells
+    everything anew, as the first one of a worker does.
+    """
+
+    groups: Mapping[str, Counters] = field(default_factory=dict)
+    targets: Mapping[str, Counters] = field(default_factory=dict)
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Telemetry:
-    """One worker's counters, once a second. A lost report loses nothing."""
+    """One worker's counters, once a second. A lost report loses nothing.
+
+    What came before it as Counted belongs to it. Levels (in flight, connections and
+    so on) are always whole: what is not there is none.
+    """
 
     listeners: Mapping[str, Counters]
     groups: Mapping[str, Counters]
@@ -105,6 +141,14 @@ class Telemetry:
     """Targets that fail more than their peers."""
     mitigated: tuple[str, ...] = ()
     """Targets that get less than a full share because they did."""
+    gone: tuple[str, ...] = ()
+    """Targets, told of before, that are not registered any more."""
+    gone_groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TellAll:
+    """To a worker: the next report is for somebody who has heard none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +201,8 @@ class Drain:
     idle_s: float = 0.0
 
 
-WorkerMessage = Telemetry | Acknowledged | Drained | Alive
+FromWorkerMessage = Counted | Telemetry | Acknowledged | Drained
+"""What workers say to control."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +219,7 @@ class WorkerState:
 class FromWorker:
     slot: int
     incarnation: int
-    message: Telemetry | Acknowledged | Drained
+    message: FromWorkerMessage
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +257,6 @@ class Welcome:
     """To an accepted control: what the node has, to be adopted."""
 
     manifest: Manifest
-    sections: tuple[Section, ...]
     workers: tuple[WorkerState, ...]
     health: HealthReport
     bound: tuple[Bound, ...]
@@ -239,7 +283,10 @@ Message = (
     | ListenerCertificates
     | Manifest
     | HealthReport
+    | HealthChange
+    | Counted
     | Telemetry
+    | TellAll
     | Acknowledged
     | Drained
     | Alive

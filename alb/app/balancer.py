@@ -31,8 +31,9 @@ from alb.model import (
 from alb.ports import (
     Bound,
     Content,
+    Counted,
     FromWorker,
-    HealthReport,
+    HealthChange,
     Hello,
     ListenerCertificates,
     Manifest,
@@ -49,6 +50,7 @@ from alb.ports import (
     WorkerState,
 )
 from alb.state.fleet import Fleet
+from alb.state.holdings import changed
 from alb.state.registrations import Registrations
 
 PUBLISH_EVERY_S: Final = 0.05
@@ -103,7 +105,7 @@ class Balancer:
         self._fleet = Fleet(welcome.workers)
         self._health = dict(welcome.health.targets)
         self._bound = {(bound.address, bound.port): bound for bound in welcome.bound}
-        self._known = {section.digest for section in welcome.sections}
+        self._known = set(welcome.manifest.digests)
         self._sections: dict[Content, Section] = {}
         self._served = dict(welcome.certificates)
         """The digest of the certificates that each listener has."""
@@ -291,7 +293,14 @@ class Balancer:
         self._forget_addresses(contents)
         digests = tuple(section.digest for section in self._sections.values())
         self._known = set(digests)
-        self._link.send(Manifest(self._version, digests))
+        listeners = {
+            content.name: tuple(
+                (address, content.port) for address in content.addresses
+            )
+            for content in contents
+            if isinstance(content, Listener)
+        }
+        self._link.send(Manifest(self._version, digests, listeners))
 
     def _forget_addresses(self, contents: Iterable[Content]) -> None:
         listeners = [one for one in contents if isinstance(one, Listener)]
@@ -323,15 +332,15 @@ class Balancer:
         match message:
             case FromWorker(slot, incarnation, said):
                 self._fleet.said(slot, incarnation, said)
-                return not isinstance(said, Telemetry)
+                return not isinstance(said, Counted | Telemetry)
             case WorkerStarted(worker):
                 self._fleet.started(worker)
             case WorkerExited(slot, incarnation):
                 self._exits += 1
                 self._fleet.exited(slot, incarnation)
-            case HealthReport(targets, dropped):
-                self._health = dict(targets)
-                self._check_lines_dropped = dropped
+            case HealthChange():
+                self._health = changed(self._health, message)
+                self._check_lines_dropped = message.log_lines_dropped
             case Bound(address, port):
                 self._bound[address, port] = message
             case Superseded():

@@ -83,13 +83,17 @@ class Door:
         self.onward = Onward(around.trace_prefix)
         self.handshakes = Handshakes(self)
         """None ever go on where there is no TLS."""
-        self.take(state)
+        self._follow(state.listener)
         self.tick(now_s, unix_s)
 
     def take(self, state: ListenerState) -> None:
         """Serve by these rules from the next request on."""
-        listener = state.listener
-        self._state = state
+        before, self._state = self._state, state
+        if state.listener is not before.listener:  # else only rules are other ones
+            self._follow(state.listener)
+
+    def _follow(self, listener: Listener) -> None:
+        """Do all else as this listener says."""
         self.idle_timeout_s = listener.attributes.idle_timeout_s
         self.head_timeout_s = listener.attributes.head_timeout_s
         self.keep_alive_s = listener.attributes.client_keep_alive_s

@@ -20,13 +20,13 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
 from alb.app.columns import Columns
 from alb.app.keeper_options import KeeperOptions
-from alb.app.listening import Listening, Place
+from alb.app.listening import Listening
 from alb.app.member import Member
 from alb.app.respawn import respawn
 from alb.app.session_keys import KeptKeys
@@ -43,19 +43,22 @@ from alb.drivers.child import exec_child, exit_reason
 from alb.drivers.link import Link, encode, send_sockets
 from alb.ports import (
     Acknowledged,
+    Counted,
     Drain,
     Drained,
     FromWorker,
-    HealthReport,
+    HealthChange,
     Hello,
     ListenerCertificates,
     Manifest,
     Message,
+    Place,
     Section,
     SessionKeys,
     Stop,
     Superseded,
     Telemetry,
+    TellAll,
     Welcome,
     WorkerExited,
     WorkerStarted,
@@ -231,11 +234,11 @@ class Keeper:
 
     def _heard(self, member: Member, message: Message) -> None:
         match message:
-            case HealthReport():
-                self._holdings.health = message
+            case HealthChange():
+                self._holdings.note(message)
                 self._to_workers(message)
                 self._to_control(message)
-            case Telemetry() | Acknowledged() | Drained():
+            case Counted() | Telemetry() | Acknowledged() | Drained():
                 assert member.state is not None
                 if isinstance(message, Acknowledged):
                     member.state = replace(member.state, acknowledged=message.version)
@@ -309,6 +312,7 @@ class Keeper:
                 self._control.close()
             self._control = link
             self._welcome(link)
+            self._to_workers(TellAll())
             while self._control is link:
                 self._obey(await link.receive())
         if self._control is link:
@@ -320,7 +324,6 @@ class Keeper:
         link.send(
             Welcome(
                 holdings.manifest,
-                holdings.sections(),
                 tuple(m.state for m in self._workers() if m.state is not None),
                 holdings.health,
                 self._listening.bound(),
@@ -338,7 +341,7 @@ class Keeper:
                 self._to_workers(message)
             case Manifest():
                 if self._holdings.publish(message):
-                    self._listening.follow(self._holdings.addresses())
+                    self._listening.follow(self._holdings.places())
                     self._to_members(message)
             case Stop(within_s):
                 self.stop(within_s)
@@ -350,14 +353,17 @@ class Keeper:
             self._control.send(message)
 
     def _to_workers(self, message: Message) -> None:
-        frame = encode(message)
-        for member in self._workers():
-            member.child.link.send_frame(frame)
+        self._to_each(self._workers(), message)
 
     def _to_members(self, message: Message) -> None:
-        self._to_workers(message)
-        if self._prober is not None:
-            self._prober.child.link.send(message)
+        prober = [self._prober] if self._prober is not None else []
+        self._to_each([*self._workers(), *prober], message)
+
+    @staticmethod
+    def _to_each(members: Iterable[Member], message: Message) -> None:
+        frame = encode(message)
+        for member in members:
+            member.child.link.send_frame(frame)
 
     def _tell_keys(self, keys: SessionKeys) -> None:
         for member in self._members.values():

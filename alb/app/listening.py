@@ -8,12 +8,9 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from alb.drivers.sockets import bind_slots
-from alb.ports import Bound
+from alb.ports import Bound, Place
 
 REBIND_S: Final = 1.0
-
-Place = tuple[str, int]
-"""Address and port."""
 
 
 class Listening:

@@ -19,8 +19,10 @@ from typing import Final, Protocol
 
 from alb.decide.health import ProbeOutcome
 from alb.decide.health_log import Checked
-from alb.decide.probing import Assignment, Probed, advance, assignments, begin
-from alb.model import GroupTargets, HealthCheck, Listener, TargetHealth, TargetId
+from alb.decide.probing import Assignment, Probed, advance, begin
+from alb.decide.sections import Whole
+from alb.model import HealthCheck, TargetHealth, TargetId
+from alb.state.assignments import Assignments
 from foundation.clock import Clock
 
 PUBLISH_EVERY_S: Final = 0.05
@@ -34,8 +36,8 @@ Probe = Callable[[str, int, HealthCheck], Awaitable[ProbeOutcome]]
 class SnapshotSource(Protocol):
     """Where the prober learns what is registered."""
 
-    def current(self) -> tuple[tuple[Listener, ...], tuple[GroupTargets, ...]]:
-        """Return the newest whole snapshot."""
+    def current(self) -> Whole:
+        """Return the newest snapshot; in it, what did not change is the same."""
         ...
 
     async def wait_changed(self) -> None:
@@ -60,10 +62,11 @@ async def run(  # noqa: PLR0913 - the world, one argument each
     `publish` or `probe` raises ends it all.
     """
     prober = _Prober(probe, clock, draw, note, dict(known or {}))
+    registered = Assignments()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(prober.tell(publish), name="publish")
         while True:
-            prober.assign(assignments(*source.current()), tasks)
+            prober.assign(registered.follow(source.current()), tasks)
             await source.wait_changed()
 
 
@@ -100,7 +103,7 @@ class _Prober:
                 self._changed.set()
         for target_id, assignment in wanted.items():
             before = self._assigned.get(target_id)
-            if assignment == before:
+            if assignment is before or assignment == before:
                 continue
             self._end_watch(target_id)
             self._assigned[target_id] = assignment

@@ -17,17 +17,18 @@ import random
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import uvloop
 
 from alb.app import prober
 from alb.app.logs import Logs
-from alb.decide.sections import whole
-from alb.drivers.link import Link
+from alb.decide.sections import Whole, whole
+from alb.drivers.link import Link, content_of
 from alb.drivers.probe import probe
-from alb.model import GroupTargets, Listener, TargetHealth, TargetId
-from alb.ports import Alive, HealthReport, Manifest, Section
+from alb.model import TargetHealth, TargetId
+from alb.ports import Alive, Content, HealthChange, HealthReport, Manifest, Section
 from alb.state.health_log import HealthLogs
 from foundation.clock import SystemClock
 
@@ -43,20 +44,22 @@ class HeardSnapshot:
 
     def __init__(self, logs: HealthLogs) -> None:
         self._logs = logs
-        self._sections: dict[str, Section] = {}
-        self._current: tuple[tuple[Listener, ...], tuple[GroupTargets, ...]] = ((), ())
+        self._contents: dict[str, Content] = {}
+        """By the digest of their section."""
+        self._current = Whole((), ())
         self._changed = asyncio.Event()
 
     def add(self, section: Section) -> None:
-        self._sections[section.digest] = section
+        if section.digest not in self._contents:
+            self._contents[section.digest] = content_of(section)
 
     def take(self, manifest: Manifest) -> None:
-        self._sections = {digest: self._sections[digest] for digest in manifest.digests}
-        self._current = whole(s.content for s in self._sections.values())
-        self._logs.follow(self._current[0])
+        self._contents = {digest: self._contents[digest] for digest in manifest.digests}
+        self._current = whole(self._contents.values())
+        self._logs.follow([listener for listener, _ in self._current.listeners])
         self._changed.set()
 
-    def current(self) -> tuple[tuple[Listener, ...], tuple[GroupTargets, ...]]:
+    def current(self) -> Whole:
         return self._current
 
     async def wait_changed(self) -> None:
@@ -72,7 +75,7 @@ async def _run(link: Link) -> None:
     clock = SystemClock()
     logs = Logs(os.urandom(6).hex(), clock)
 
-    report = _Report(link, health_logs)
+    report = _Report(link, health_logs, known.targets)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_listen(link, snapshot))
         tasks.create_task(logs.run(health_logs.to_write))
@@ -104,23 +107,34 @@ async def _listen(link: Link, snapshot: HeardSnapshot) -> None:
 
 
 class _Report:
-    """What the prober says: health, and how many lines of its log were lost."""
+    """What the prober says: health as it changes, and how many log lines were lost."""
 
-    def __init__(self, link: Link, logs: HealthLogs) -> None:
+    def __init__(
+        self, link: Link, logs: HealthLogs, known: Mapping[str, TargetHealth]
+    ) -> None:
+        """`known` is what the keeper knows."""
         self._link = link
         self._logs = logs
-        self._said = HealthReport({})
+        self._said = known
+        self._dropped = 0
 
     def publish(self, health: Mapping[TargetId, TargetHealth]) -> None:
-        targets = {str(target): how for target, how in health.items()}
-        self._said = HealthReport(targets, self._logs.dropped)
-        self._link.send(self._said)
+        said, self._said = self._said, {str(one): how for one, how in health.items()}
+        new = {
+            name: how
+            for name, how in self._said.items()
+            if (before := said.get(name)) is not how and before != how
+        }
+        self._say(HealthChange(new, tuple(said.keys() - self._said.keys())))
 
     def renew(self) -> None:
-        """Say it again if more lines were lost since."""
-        if self._logs.dropped != self._said.log_lines_dropped:
-            self._said = HealthReport(self._said.targets, self._logs.dropped)
-            self._link.send(self._said)
+        """Say so if more lines were lost since."""
+        if self._logs.dropped != self._dropped:
+            self._say(HealthChange({}))
+
+    def _say(self, change: HealthChange) -> None:
+        self._dropped = self._logs.dropped
+        self._link.send(replace(change, log_lines_dropped=self._dropped))
 
 
 async def _say_alive(link: Link, report: _Report) -> None:

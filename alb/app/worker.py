@@ -19,7 +19,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -31,34 +31,35 @@ from alb.app.door import Door
 from alb.app.exchange import Exchange
 from alb.app.logs import Logs
 from alb.app.session_keys import keyring
-from alb.app.slices import in_slices, telemetry_steps
-from alb.decide.rules import CompiledRules, compile_steps
-from alb.decide.sections import whole
-from alb.decide.steps import at_once
+from alb.app.slices import in_slices, pieces_in_slices
+from alb.app.snapshots import Compiler, Snapshot
 from alb.drivers import shared_memory
 from alb.drivers.client import ClientConnection
 from alb.drivers.link import LINK_NAME, Link, receive_socket
 from alb.drivers.sockets import BACKLOG, raise_open_files
 from alb.drivers.turnstile import NO_BELL, Turnstile
-from alb.model import NO_VERSION, Listener, TargetId
+from alb.model import NO_VERSION, TargetId
 from alb.ports import (
     Acknowledged,
     Alive,
     Drain,
     Drained,
+    HealthChange,
     HealthReport,
     ListenerCertificates,
     Manifest,
     Message,
+    Place,
     Section,
     SessionKeys,
-    Telemetry,
+    TellAll,
 )
 from alb.state.access_log import ListenerLog
 from alb.state.sessions import Sessions
 from alb.state.shared_counts import SIZE, SharedCounts, cells_of
 from alb.state.table import Table
 from alb.state.targets import TargetState
+from alb.state.telemetry import Levels, Told
 from foundation.clock import Clock, SystemClock
 
 SWEEP_S: Final = 0.5
@@ -72,9 +73,6 @@ FILES_APART: Final = 32
 """At least so many that are not for clients."""
 _GC_THRESHOLD: Final = 50_000
 """Requests make few cycles; looking for them 70 times as seldom costs nothing."""
-
-Place = tuple[str, int]
-"""Address and port."""
 
 _log = logging.getLogger("alb.worker")
 
@@ -99,9 +97,8 @@ class Worker:
         self._certificates: dict[str, ListenerCertificates] = {}
         self._sockets: dict[Place, socket.socket] = {}
         self._sites: dict[Place, asyncio.AbstractServer] = {}
-        self._sections: dict[str, Section] = {}
-        self._compiled: dict[Listener, CompiledRules] = {}
-        self._manifest: Manifest | None = None
+        self._compiler = Compiler(clock)
+        self._told = Told()
         self._work = asyncio.Event()
         self._drained_by_s = math.inf
         self._drain_idle_s = math.inf
@@ -141,11 +138,17 @@ class Worker:
             while True:
                 match await self._receive():
                     case Section() as section:
-                        self._sections[section.digest] = section
+                        self._compiler.add(section)
                         await asyncio.sleep(0)  # many come at once; requests too
                     case HealthReport(targets):
                         self._table.judge(
                             {TargetId(name): how for name, how in targets.items()},
+                            self._clock.now_s(),
+                        )
+                    case HealthChange(targets, gone):
+                        self._table.judge_some(
+                            {TargetId(name): how for name, how in targets.items()},
+                            [TargetId(name) for name in gone],
                             self._clock.now_s(),
                         )
                     case Drain() as drain:
@@ -160,7 +163,7 @@ class Worker:
         """Take what is to be served from now on, or what it is served with."""
         match message:
             case Manifest() as manifest:
-                self._manifest = manifest
+                self._compiler.take(manifest)
                 self._work.set()
             case ListenerCertificates() as served:
                 self._certificates[served.listener] = served
@@ -168,6 +171,8 @@ class Worker:
             case SessionKeys() as keys:
                 self._session_keys = keys
                 self._keep_sessions()
+            case TellAll():
+                self._told.nothing()
             case _:
                 pass
 
@@ -193,7 +198,8 @@ class Worker:
             for target in group.targets.values():
                 if target.draining and not target.in_flight:
                     self.on_drained(target)
-        self._link.send(self._telemetry())
+        self._told.nothing()
+        self._report_at_once()
 
     def _receive_socket(self) -> None:
         received = receive_socket(self._socket_channel)
@@ -213,37 +219,24 @@ class Worker:
         while True:
             await self._work.wait()
             self._work.clear()
-            manifest = self._manifest
-            if manifest is None:
-                continue
-            if self._table.version < manifest.version:
-                await self._swap(manifest)
+            snapshot = await self._compiler.compiled(self._table.version)
+            if snapshot is not None:
+                self._swap(snapshot)
             await self._open_sites()
 
-    async def _swap(self, manifest: Manifest) -> None:
-        sections = [self._sections[digest] for digest in manifest.digests]
-        listeners, groups = whole(section.content for section in sections)
-        compiled = {one: await self._compile(one) for one in listeners}
-        self._sections = {section.digest: section for section in sections}
-        self._compiled = compiled
-        now_s = self._clock.now_s()
-        swapped = self._table.swap(manifest.version, groups, compiled.items(), now_s)
+    def _swap(self, snapshot: Snapshot) -> None:
+        version, now_s = snapshot.version, self._clock.now_s()
+        swapped = self._table.swap(version, snapshot.groups, snapshot.listeners, now_s)
         for target in (*swapped.left, *swapped.draining):
             for connection in [*target.idle]:
                 connection.discard()
         if self.sessions.sealing is None:
             self._keep_sessions()
-        self._link.send(Acknowledged(manifest.version))
+        self._link.send(Acknowledged(version))
         for target in swapped.draining:
             if not target.in_flight:
                 self.on_drained(target)
         self._take_listeners()
-
-    async def _compile(self, listener: Listener) -> CompiledRules:
-        """Compile in slices, so that serving goes on in between."""
-        if (compiled := self._compiled.get(listener)) is not None:
-            return compiled
-        return await in_slices(compile_steps(listener), self._clock)
 
     def _keep_sessions(self) -> None:
         """Read and write cookies by the newest keys, once something is sticky."""
@@ -327,14 +320,19 @@ class Worker:
             now_s, unix_s = self._clock.now_s(), self._clock.unix_s()
             for door in [*self._doors.values()]:
                 door.sweep(now_s, unix_s)
-            self._table.tick(now_s)
+            await in_slices(self._table.tick_steps(now_s), self._clock)
             self._table.serve_waiting()
-            for group in self._table.groups.values():
-                for target in group.targets.values():
-                    target.close_idle(now_s - POOL_IDLE_S)
-                    if target.cut_at_s is not None and now_s >= target.cut_at_s:
-                        self._cut(target)
+            await in_slices(self._end_what_is_due(now_s), self._clock)
             self._link.send(Alive())
+
+    def _end_what_is_due(self, now_s: float) -> Generator[None, None, None]:
+        """End connections that nobody used, and requests that nobody may wait for."""
+        for group in [*self._table.groups.values()]:
+            for target in group.targets.values():
+                target.close_idle(now_s - POOL_IDLE_S)
+                if target.cut_at_s is not None and now_s >= target.cut_at_s:
+                    self._cut(target)
+            yield
 
     def _cut(self, target: TargetState) -> None:
         """The deregistration delay has passed: cut what is still in flight."""
@@ -350,11 +348,22 @@ class Worker:
     async def _report(self) -> None:
         while True:
             await asyncio.sleep(REPORT_S)
-            steps = telemetry_steps(self._table, self._doors)
-            self._link.send(await in_slices(steps, self._clock))
+            async for piece in pieces_in_slices(
+                self._told.report(self._table), self._clock
+            ):
+                self._link.send(piece)
+            self._link.send(self._told.ended(self._table, self._levels()))
 
-    def _telemetry(self) -> Telemetry:
-        return at_once(telemetry_steps(self._table, self._doors))
+    def _report_at_once(self) -> None:
+        for piece in self._told.report(self._table):
+            if piece is not None:
+                self._link.send(piece)
+        self._link.send(self._told.ended(self._table, self._levels()))
+
+    def _levels(self) -> Levels:
+        doors = self._doors
+        connections = sum(len(door.clients) for door in doors.values())
+        return {name: door.report() for name, door in doors.items()}, connections
 
     def _waiting_lines(self) -> list[ListenerLog]:
         return [log for door in self._doors.values() for log in door.logs()]
@@ -381,7 +390,7 @@ class Worker:
         for door in self._doors.values():
             door.abort()
         await asyncio.sleep(0)  # what was cut is logged as it ends
-        self._link.send(self._telemetry())
+        self._report_at_once()
         try:
             await self._link.flush()
         except ConnectionError:

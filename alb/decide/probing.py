@@ -36,7 +36,6 @@ from alb.model import (
     GroupTargets,
     HealthCheck,
     HealthState,
-    Listener,
     Target,
     TargetHealth,
     TargetId,
@@ -61,15 +60,10 @@ Assignment = Probed | TargetHealth
 """Check the target, or its health is settled without a check."""
 
 
-def assignments(
-    listeners: Iterable[Listener], groups: Iterable[GroupTargets]
-) -> Mapping[TargetId, Assignment]:
-    """Return what to do about every registered target."""
-    used = _groups_in_use(listeners)
+def assignments(each: GroupTargets, *, in_use: bool) -> Mapping[TargetId, Assignment]:
+    """Return what to do about every target of a group; `in_use`: see `groups_named`."""
     return {
-        target.id: _assignment(target, each, in_use=each.group.name in used)
-        for each in groups
-        for target in each.targets
+        target.id: _assignment(target, each, in_use=in_use) for target in each.targets
     }
 
 
@@ -82,21 +76,17 @@ def _assignment(target: Target, of: GroupTargets, *, in_use: bool) -> Assignment
     return Probed(target.host, check.port or target.port, check, of.group.name)
 
 
-def _groups_in_use(listeners: Iterable[Listener]) -> frozenset[str]:
-    """Return the groups that an action names, also those that weigh 0 there."""
+def groups_named(actions: Iterable[Action]) -> frozenset[str]:
+    """Return the groups that an action forwards to, also those that weigh 0 there.
+
+    A group that none names is not in use, and its targets are not checked.
+    """
     return frozenset(
         group.target_group
-        for listener in listeners
-        for action in _actions(listener)
+        for action in actions
         if isinstance(action, Forward)
         for group in action.groups
     )
-
-
-def _actions(listener: Listener) -> Iterable[Action]:
-    yield listener.default_action
-    for rule in listener.rules:
-        yield rule.action
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,11 @@
 """Which rule answers this request: the first by priority whose conditions all hold.
 
 Floor 1: pure. A listener's rules are compiled when configuration arrives, in
-steps short enough to stand between requests; matching then costs about the same
-for the first rule and the thousandth:
+steps short enough to stand between requests: block by block, so that a block that
+did not change is not read again, and then all of them are indexed. Matching then
+costs about the same for the first rule and the thousandth:
+
+    rules of a block --> Block, Block, ... --> CompiledRules
 
     host --> rules of that host, of ``*.its.domain``, of any host
                  each a PathIndex: path --> candidates --> open checks
@@ -14,7 +17,7 @@ actions. The answer is a position; what stands there is the caller's affair.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, assert_never
 
 from alb.decide.conditions import (
@@ -65,9 +68,9 @@ class _Indexes(NamedTuple):
 class CompiledRules:
     """The rules of one listener, ready to be asked.
 
-    `rules` are sorted by priority. `actions` has one per rule and the default
-    action last, so that ``actions[match(...)]`` is what to do; `rewrites` has
-    what the rules' transforms are, compiled.
+    `rules` are sorted by priority, as the `blocks` are that they come from.
+    `actions` has one per rule and the default action last, so that
+    ``actions[match(...)]`` is what to do.
     """
 
     __slots__ = (
@@ -76,20 +79,16 @@ class CompiledRules:
         "_labels",
         "_plain",
         "actions",
-        "rewrites",
+        "blocks",
         "rules",
     )
 
     def __init__(
-        self,
-        rules: tuple[Rule, ...],
-        default_action: Action,
-        indexes: _Indexes,
-        rewrites: tuple[Rewrite | None, ...],
+        self, blocks: tuple[Block, ...], default_action: Action, indexes: _Indexes
     ) -> None:
-        self.rules = rules
-        self.rewrites = (*rewrites, None)
-        self.actions = (*(rule.action for rule in rules), default_action)
+        self.blocks = blocks
+        self.rules = tuple([rule for block in blocks for rule in block.rules])
+        self.actions = (*[rule.action for rule in self.rules], default_action)
         self._indexes = indexes
         self._anywhere = indexes.anywhere
         self._labels = max((d.count(b".") for d in indexes.by_domain), default=0)
@@ -239,6 +238,25 @@ class _Parts(NamedTuple):
     checks: tuple[Check, ...]
 
 
+class Block:
+    """Some rules of a listener, by priority, read but not indexed. Never changes."""
+
+    __slots__ = ("needs_headers", "parts", "rewrites", "rules")
+
+    def __init__(
+        self,
+        rules: tuple[Rule, ...],
+        parts: tuple[_Parts, ...],
+        rewrites: tuple[Rewrite | None, ...],
+    ) -> None:
+        self.rules = rules
+        self.parts = parts
+        self.rewrites = rewrites
+        """What the rules' transforms are, one per rule."""
+        conditions = [c for rule in rules for c in rule.conditions]
+        self.needs_headers = any(isinstance(c, HttpHeader) for c in conditions)
+
+
 class _Entries:
     """Entries of the indexes to be, by the host they are for."""
 
@@ -273,15 +291,38 @@ def compile_rules(listener: Listener) -> CompiledRules:
 def compile_steps(listener: Listener) -> Generator[None, None, CompiledRules]:
     """Compile in steps of well under a millisecond; the return value is the result.
 
+    Raises as `block_steps`.
+    """
+    block = yield from block_steps(listener.rules)
+    return (yield from index_steps((block,), listener.default_action))
+
+
+def block_steps(rules: Iterable[Rule]) -> Generator[None, None, Block]:
+    """Read the rules of a block.
+
     Raises ValueError on a source-ip value that is no CIDR block, and on an
     expression that is none.
     """
-    rules = tuple(sorted(listener.rules, key=lambda rule: rule.priority))
-    entries = _Entries()
+    ordered = tuple(sorted(rules, key=lambda rule: rule.priority))
+    parts: list[_Parts] = []
     rewrites: list[Rewrite | None] = []
-    for position, rule in enumerate(rules):
-        entries.add(position, _take_apart(rule))
+    for rule in ordered:
+        parts.append(_take_apart(rule))
         rewrites.append(Rewrite(rule.transforms) if rule.transforms else None)
+        yield
+    return Block(ordered, tuple(parts), tuple(rewrites))
+
+
+def index_steps(
+    blocks: tuple[Block, ...], default_action: Action
+) -> Generator[None, None, CompiledRules]:
+    """Index all rules of a listener. Blocks stand by the priority of their rules."""
+    entries = _Entries()
+    position = 0
+    for block in blocks:
+        for parts in block.parts:
+            entries.add(position, parts)
+            position += 1
         yield
 
     by_host = {}
@@ -291,8 +332,7 @@ def compile_steps(listener: Listener) -> Generator[None, None, CompiledRules]:
     for domain, of_domain in entries.by_domain.items():
         by_domain[domain] = yield from path_index_steps(of_domain)
     anywhere = yield from path_index_steps(entries.anywhere)
-    indexes = _Indexes(by_host, by_domain, anywhere)
-    return CompiledRules(rules, listener.default_action, indexes, tuple(rewrites))
+    return CompiledRules(blocks, default_action, _Indexes(by_host, by_domain, anywhere))
 
 
 def _take_apart(rule: Rule) -> _Parts:

@@ -1,7 +1,7 @@
 """What of a snapshot travels together: a listener's rules go in blocks. Floor 1.
 
     listener --> the listener without rules, blocks of its rules by priority
-    contents --> listeners whole again, groups
+    contents --> each listener with its blocks, groups
 
 A section is sent and read only when it changes. A rule that comes, goes or changes
 touches the one block it stands in, however many rules there are: where blocks end
@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 from alb.model import GroupTargets, Listener, Rule, RuleBlock
 
-RULES_PER_BLOCK: Final = 32
-"""On average: about half a millisecond to read."""
+RULES_PER_BLOCK: Final = 8
+"""On average: about a fifth of a millisecond to read."""
 
 
 def parts(
@@ -50,26 +50,26 @@ def _begins_a_block(rule: Rule) -> bool:
     return not crc32(b"%d" % rule.priority) % RULES_PER_BLOCK
 
 
-def whole(
-    contents: Iterable[Listener | RuleBlock | GroupTargets],
-) -> tuple[tuple[Listener, ...], tuple[GroupTargets, ...]]:
+class Whole(NamedTuple):
+    """A snapshot, its rules in blocks as they came: what did not change is the same."""
+
+    listeners: tuple[tuple[Listener, tuple[RuleBlock, ...]], ...]
+    groups: tuple[GroupTargets, ...]
+
+
+def whole(contents: Iterable[Listener | RuleBlock | GroupTargets]) -> Whole:
     """Put together what `parts` took apart. Every block's listener is there."""
     listeners: list[Listener] = []
     groups: list[GroupTargets] = []
-    rules: dict[str, list[Rule]] = defaultdict(list)
+    blocks: dict[str, list[RuleBlock]] = defaultdict(list)
     for content in contents:
         if isinstance(content, RuleBlock):
-            rules[content.listener] += content.rules
+            blocks[content.listener].append(content)
         elif isinstance(content, Listener):
             listeners.append(content)
         else:
             groups.append(content)
-    return (
-        tuple(
-            replace(listener, rules=tuple(rules[listener.name]))
-            if listener.name in rules
-            else listener
-            for listener in listeners
-        ),
+    return Whole(
+        tuple((listener, tuple(blocks[listener.name])) for listener in listeners),
         tuple(groups),
     )

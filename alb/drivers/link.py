@@ -12,14 +12,14 @@ import asyncio
 import hashlib
 import json
 import socket
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
 from alb.model import Action, Condition
-from alb.ports import Acknowledged, Content, Drained, Message, Section, Telemetry
+from alb.ports import Content, Counters, FromWorkerMessage, Message, Section
 
 FRAME_MAX: Final = 64 * 1024 * 1024
 BACKLOG_MAX: Final = 256 * 1024 * 1024
@@ -31,7 +31,19 @@ _LENGTH_SIZE: Final = 4
 _NAME_MAX: Final = 4096
 
 _converter = make_converter(omit_if_default=True, detailed_validation=False)
-for _union in (Condition, Action, Content, Telemetry | Acknowledged | Drained, Message):
+
+
+def _read_counters(told: Mapping[str, Any], _: object) -> Counters:
+    buckets = [tuple(bucket) for bucket in told.get("latency", ())]
+    return Counters(told.get("totals", {}), tuple(buckets))
+
+
+# Most of what is said, and JSON as it stands: nothing in it needs to be converted.
+_converter.register_unstructure_hook(
+    Counters, lambda counted: {"totals": counted.totals, "latency": counted.latency}
+)
+_converter.register_structure_hook(Counters, _read_counters)
+for _union in (Condition, Action, Content, FromWorkerMessage, Message):
     configure_tagged_union(_union, _converter, tag_name="is")
 
 
@@ -56,7 +68,16 @@ def section_of(content: Content) -> Section:
     text = json.dumps(
         _converter.unstructure(content, unstructure_as=Content), sort_keys=True
     )
-    return Section(hashlib.sha256(text.encode()).hexdigest()[:32], content)
+    return Section(hashlib.sha256(text.encode()).hexdigest()[:32], text)
+
+
+def content_of(section: Section) -> Content:
+    """Return what is in a section. Raises ConnectionError if that is no content."""
+    try:
+        content: Content = _converter.loads(section.text, Content)  # type: ignore[arg-type]  # a union is no type to mypy
+    except Exception as problem:  # cattrs raises groups of anything
+        raise ConnectionError(f"not a section: {problem}") from problem
+    return content
 
 
 class Link:

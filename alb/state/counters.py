@@ -116,6 +116,10 @@ class QueueCounters:
         self.waited_us = 0
         """All together, however it ended."""
 
+    def moves(self) -> int:
+        """Return a number that grows whenever anything here does."""
+        return self.queued + self.rejected + self.timed_out + self.waited_us
+
     def report(self) -> Counters:
         return Counters(
             {
@@ -165,6 +169,17 @@ class TargetCounters:
         """Return how often it could not be reached, broke off, or answered 5xx."""
         unreached = self.connection_errors + self.tls_errors
         return unreached + self.broken + self.by_class[5]
+
+    def moves(self) -> int:
+        """Return a number that grows whenever anything here does."""
+        return (
+            self.attempts()
+            + self.broken
+            + self.retries
+            + self.retries_refused
+            + self.cut
+            + sum(self.by_class)
+        )
 
     def report(self) -> Counters:
         totals = {

@@ -1,7 +1,10 @@
 """What the workers of a node have said: acknowledgements, drains, counters. Floor 2.
 
-Held by control. A worker that ended owes nothing more: it counts as having
-acknowledged and drained everything. Its counters stay in the totals.
+    Counted, Counted, ... --> Telemetry: a report is taken when it is whole
+
+Held by control. Reports tell what has grown, so their counters are taken only once
+a worker has told everything. A worker that ended owes nothing more: it counts as
+having acknowledged and drained everything. Its counters stay in the totals.
 """
 
 from __future__ import annotations
@@ -10,7 +13,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from alb.model import NO_VERSION, Version
-from alb.ports import Acknowledged, Counters, Drained, Telemetry, WorkerState
+from alb.ports import (
+    Acknowledged,
+    Counted,
+    Counters,
+    Drained,
+    FromWorkerMessage,
+    Telemetry,
+    WorkerState,
+)
 from alb.state.counters import add_counters
 
 _NOTHING = Telemetry({}, {}, {}, {}, 0)
@@ -21,9 +32,30 @@ _NEVER = (NO_VERSION, 0)
 class _Worker:
     state: WorkerState
     telemetry: Telemetry = _NOTHING
+    coming: list[Counted] = field(default_factory=list)
+    """Of the report that a Telemetry will end."""
+    heard_all: bool = False
+    """Whether there was a report that told everything."""
     drained: dict[str, tuple[Version, int]] = field(default_factory=dict)
     """What was served when it was said, and the requests that were cut, by each
     target that is drained here."""
+
+
+def _take_report(worker: _Worker, end: Telemetry) -> None:
+    pieces, worker.coming = worker.coming, []
+    if any(piece.fresh for piece in pieces):
+        worker.heard_all, worker.telemetry = True, _NOTHING
+    groups, targets = {**worker.telemetry.groups}, {**worker.telemetry.targets}
+    for piece in pieces if worker.heard_all else ():
+        groups.update(piece.groups)
+        targets.update(piece.targets)
+    for gone in end.gone:
+        targets.pop(gone, None)
+    for gone in end.gone_groups:
+        groups.pop(gone, None)
+    worker.telemetry = replace(
+        end, groups=groups, targets=targets, gone=(), gone_groups=()
+    )
 
 
 def _add(maps: Iterable[Mapping[str, Counters]]) -> dict[str, Counters]:
@@ -61,15 +93,15 @@ class Fleet:
             )
             self._left = _sum([self._left, ended])
 
-    def said(
-        self, slot: int, incarnation: int, message: Telemetry | Acknowledged | Drained
-    ) -> None:
+    def said(self, slot: int, incarnation: int, message: FromWorkerMessage) -> None:
         worker = self._workers.get(slot)
         if worker is None or worker.state.incarnation != incarnation:
             return
         match message:
+            case Counted():
+                worker.coming.append(message)
             case Telemetry():
-                worker.telemetry = message
+                _take_report(worker, message)
             case Acknowledged(version):
                 worker.state = replace(worker.state, acknowledged=version)
             case Drained(target, cut):

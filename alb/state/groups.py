@@ -97,6 +97,7 @@ class GroupState:
         "_around",
         "_departed",
         "_departed_counters",
+        "_departed_moves",
         "_eligible_ids",
         "_opened_at",
         "_while_open",
@@ -142,6 +143,7 @@ class GroupState:
         """Requests of earlier times that it failed open."""
         self._departed: list[TargetState] = []
         self._departed_counters = Counters()
+        self._departed_moves = 0
 
     def pick(
         self,
@@ -233,13 +235,27 @@ class GroupState:
         else:
             self._around.discard(target)
 
-    def report(self) -> Counters:
-        """Return the totals over all targets there ever were."""
+    def moves(self) -> int:
+        """Return a number that grows whenever what `report` tells does."""
+        self._count_departed()
+        present = [*self._departed, *self.targets.values()]
+        moves = self._departed_moves + sum([t.counters.moves() for t in present])
+        return moves if self.limit is None else moves + self.limit.counters.moves()
+
+    def _count_departed(self) -> None:
+        """Keep of those that have ended nothing but what they counted."""
         ended = [target for target in self._departed if not target.in_flight]
+        if not ended:
+            return
         self._departed = [target for target in self._departed if target.in_flight]
+        self._departed_moves += sum([target.counters.moves() for target in ended])
         self._departed_counters = add_counters(
             [self._departed_counters, *(target.counters.report() for target in ended)]
         )
+
+    def report(self) -> Counters:
+        """Return the totals over all targets there ever were."""
+        self._count_departed()
         present = [*self._departed, *self.targets.values()]
         reports = [target.counters.report() for target in present]
         if self.limit is not None:

@@ -1,18 +1,24 @@
 """What a keeper holds for those who come and go. Floor 2.
 
-The newest manifest with its sections, the newest health report, and the epoch
+The newest manifest with its sections, all that is known of health, and the epoch
 of the control that may decide. Kept in memory alone: a keeper that is gone
 took its sockets with it, and what it held would be stale.
+
+Absent: what is in a section. A keeper needs no more than where to listen, and
+that stands in the manifest.
 """
 
 from __future__ import annotations
 
-from alb.model import NO_VERSION, Listener
+from collections.abc import Mapping
+
+from alb.model import NO_VERSION, TargetHealth
 from alb.ports import (
-    Content,
+    HealthChange,
     HealthReport,
     ListenerCertificates,
     Manifest,
+    Place,
     Section,
 )
 
@@ -48,8 +54,7 @@ class Holdings:
             return False
         self.manifest = manifest
         self._sections = {digest: self._sections[digest] for digest in manifest.digests}
-        listeners = {one.name for one in self.contents() if isinstance(one, Listener)}
-        for gone in self.certificates.keys() - listeners:
+        for gone in self.certificates.keys() - manifest.listeners.keys():
             del self.certificates[gone]
         return True
 
@@ -64,14 +69,22 @@ class Holdings:
         """Return the sections of the present manifest, in its order."""
         return tuple(self._sections[digest] for digest in self.manifest.digests)
 
-    def contents(self) -> tuple[Content, ...]:
-        return tuple(section.content for section in self.sections())
+    def places(self) -> frozenset[Place]:
+        """Return every address and port that should be listened on."""
+        listeners = self.manifest.listeners.values()
+        return frozenset(place for places in listeners for place in places)
 
-    def addresses(self) -> frozenset[tuple[str, int]]:
-        """Return every (address, port) that should be listened on."""
-        return frozenset(
-            (address, content.port)
-            for content in self.contents()
-            if isinstance(content, Listener)
-            for address in content.addresses
-        )
+    def note(self, change: HealthChange) -> None:
+        """Take what the prober found."""
+        targets = changed(self.health.targets, change)
+        self.health = HealthReport(targets, change.log_lines_dropped)
+
+
+def changed(
+    targets: Mapping[str, TargetHealth], change: HealthChange
+) -> dict[str, TargetHealth]:
+    """Return the health of all, after a change of some."""
+    after = {**targets, **change.targets}
+    for gone in change.gone:
+        after.pop(gone, None)
+    return after

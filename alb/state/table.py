@@ -10,21 +10,21 @@ snapshot that brings it to the one that drops it, whatever else changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from alb.decide.balance import WeightedTurn
 from alb.decide.fixed import Answer, fixed_answer
 from alb.decide.redirect import CompiledRedirect
 from alb.decide.rewrite import Rewrite
-from alb.decide.rules import CompiledRules
+from alb.decide.rules import DEFAULT_RULE, Block, CompiledRules
+from alb.decide.steps import at_once
 from alb.model import (
     NO_VERSION,
     Action,
     FixedResponse,
     Forward,
     GroupTargets,
-    HttpHeader,
     Listener,
     Redirect,
     TargetHealth,
@@ -90,6 +90,8 @@ class ListenerState:
     evaluations: Sequence[int]
     """How many rules were looked at when one matched, by its position; where the
     default answers, all of them."""
+    by_block: Mapping[Block, Sequence[Act]]
+    """The same acts, by the blocks that their rules stand in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +154,13 @@ class Table:
 
     def tick(self, now_s: float) -> None:
         """Some time has passed: groups forget, and so do we of who has left."""
-        for group in self.groups.values():
+        at_once(self.tick_steps(now_s))
+
+    def tick_steps(self, now_s: float) -> Generator[None, None, None]:
+        """As `tick`, a group at a time."""
+        for group in [*self.groups.values()]:
             group.tick(now_s)
+            yield
         for target in [*self._leaving]:
             if not target.in_flight:
                 self._leaving.remove(target)
@@ -192,29 +199,61 @@ class Table:
         )
 
     def judge(self, health: Mapping[TargetId, TargetHealth], now_s: float) -> None:
-        """Take a new health report."""
+        """Take the health of all."""
         self.health = health
         for group in self.groups.values():
             group.judge(health, now_s)
 
+    def judge_some(
+        self,
+        changed: Mapping[TargetId, TargetHealth],
+        gone: Collection[TargetId],
+        now_s: float,
+    ) -> None:
+        """Take the health of those that changed; of those that are gone, none."""
+        health = {**self.health, **changed}
+        for target_id in gone:
+            health.pop(target_id, None)
+        self.health = health
+        touched = changed.keys() | {*gone}
+        for group in self.groups.values():
+            if not touched.isdisjoint(group.targets):
+                group.judge(health, now_s)
+
     def _listener(self, listener: Listener, rules: CompiledRules) -> ListenerState:
         """Keep what did not change, and of what did the weighted turns that can be."""
         before = self.listeners.get(listener.name)
-        if before is not None and before.rules is rules:
+        if before is not None and before.rules is rules and before.listener is listener:
             return before
-        turns = {
-            act.action: act.turn
-            for act in (before.acts if before else ())
-            if isinstance(act, ForwardTo)
+        default = rules.actions[DEFAULT_RULE]
+        known = before.by_block if before is not None else {}
+        lost = [act for block in known.keys() - {*rules.blocks} for act in known[block]]
+        former = [*lost, before.acts[DEFAULT_RULE]] if before is not None else []
+        turns = {act.action: act.turn for act in former if isinstance(act, ForwardTo)}
+        by_block = {
+            block: known.get(block) or self._acts(block, turns)
+            for block in rules.blocks
         }
-        acts = tuple(
-            self._act(action, turns, rewrite)
-            for action, rewrite in zip(rules.actions, rules.rewrites, strict=True)
+        acts = [act for block in rules.blocks for act in by_block[block]]
+        acts.append(self._act(default, turns, None))
+        return ListenerState(
+            listener,
+            rules,
+            tuple(acts),
+            any(block.needs_headers for block in rules.blocks),
+            (*range(1, len(rules.rules) + 1), len(rules.rules)),
+            by_block,
         )
-        conditions = (c for rule in listener.rules for c in rule.conditions)
-        needs_headers = any(isinstance(c, HttpHeader) for c in conditions)
-        evaluations = (*range(1, len(rules.rules) + 1), len(rules.rules))
-        return ListenerState(listener, rules, acts, needs_headers, evaluations)
+
+    def _acts(
+        self, block: Block, turns: Mapping[Forward, WeightedTurn]
+    ) -> tuple[Act, ...]:
+        return tuple(
+            [
+                self._act(rule.action, turns, rewrite)
+                for rule, rewrite in zip(block.rules, block.rewrites, strict=True)
+            ]
+        )
 
     def _act(
         self,

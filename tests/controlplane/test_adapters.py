@@ -44,7 +44,7 @@ class SilentNode:
         pass
 
 
-NOTHING_THERE = Welcome(Manifest(NO_VERSION, ()), (), (), HealthReport({}), ())
+NOTHING_THERE = Welcome(Manifest(NO_VERSION, ()), (), HealthReport({}), ())
 
 
 # fmt: off

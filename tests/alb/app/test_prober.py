@@ -10,6 +10,7 @@ import pytest
 from alb.app.prober import PUBLISH_EVERY_S, Probe, run
 from alb.decide.health import HEALTHY, Answered, Failed, ProbeOutcome
 from alb.decide.health_log import Checked
+from alb.decide.sections import Whole
 from alb.drivers.probe import probe
 from alb.model import (
     Forward,
@@ -47,11 +48,11 @@ class Registered:
         self.in_use = changes.get("in_use", self.in_use)
         self._changed.set()
 
-    def current(self) -> tuple[tuple[Listener, ...], tuple[GroupTargets, ...]]:
+    def current(self) -> Whole:
         name = "web" if self.in_use else "other"
         listener = Listener(80, Forward((WeightedGroup(name),)))
         group = TargetGroup("web", self.check)
-        return (listener,), (GroupTargets(group, self.targets),)
+        return Whole(((listener, ()),), (GroupTargets(group, self.targets),))
 
     async def wait_changed(self) -> None:
         await self._changed.wait()
@@ -254,7 +255,7 @@ async def test_a_removed_target_is_forgotten() -> None:
 class Fickle(Registered):
     """Registers another target before anybody could look at the first."""
 
-    def current(self) -> tuple[tuple[Listener, ...], tuple[GroupTargets, ...]]:
+    def current(self) -> Whole:
         snapshot = super().current()
         if self.targets == (target(1),):
             self.change(target(2, TargetId("b")))

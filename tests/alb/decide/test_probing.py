@@ -1,7 +1,5 @@
 """Who is checked, and when: at a fixed rate, new targets sooner."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +22,7 @@ from alb.decide.probing import (
     advance,
     assignments,
     begin,
+    groups_named,
     next_due_s,
 )
 from alb.model import (
@@ -32,8 +31,6 @@ from alb.model import (
     GroupTargets,
     HealthCheck,
     HealthState,
-    Listener,
-    Rule,
     Target,
     TargetGroup,
     TargetId,
@@ -55,36 +52,28 @@ def forward(**weights: int) -> Forward:
     return Forward(tuple(WeightedGroup(name, w) for name, w in weights.items()))
 
 
-def test_targets_of_groups_that_some_action_names_are_checked() -> None:
-    rules = (
-        Rule(1, (), forward(ruled=1, off=0)),
-        Rule(2, (), FixedResponse(200)),
-    )
-    listener = Listener(80, forward(main=1), rules)
-    groups = [group(name) for name in ("main", "ruled", "off", "idle")]
+def test_a_group_that_some_action_names_is_in_use() -> None:
+    actions = (forward(main=1), forward(ruled=1, off=0), FixedResponse(200))
 
-    probed = Probed("192.0.2.1", 8080, CHECK)
-    assert {
-        "t/main": replace(probed, group="main"),
-        "t/ruled": replace(probed, group="ruled"),
-        "t/off": replace(probed, group="off"),
-        "t/idle": NOT_IN_USE,
-    } == assignments([listener], groups)
+    assert {"main", "ruled", "off"} == groups_named(actions)
+
+
+def test_targets_of_groups_in_use_are_checked() -> None:
+    probed = Probed("192.0.2.1", 8080, CHECK, "main")
+    assert {"t/main": probed} == assignments(group("main"), in_use=True)
+    assert {"t/idle": NOT_IN_USE} == assignments(group("idle"), in_use=False)
 
 
 def test_a_draining_target_is_not_checked() -> None:
-    listener = Listener(80, forward(main=1))
-
-    found = assignments([listener], [group("main", draining=True)])
+    found = assignments(group("main", draining=True), in_use=True)
 
     assert {"t/main": DRAINING} == found
 
 
 def test_the_health_check_may_have_a_port_of_its_own() -> None:
     check = HealthCheck(port=9000)
-    listener = Listener(80, forward(main=1))
 
-    found = assignments([listener], [group("main", check)])
+    found = assignments(group("main", check), in_use=True)
 
     assert {"t/main": Probed("192.0.2.1", 9000, check, "main")} == found
 

@@ -45,10 +45,12 @@ from alb.ports import (
     Acknowledged,
     Alive,
     Bound,
+    Counted,
     Counters,
     Drain,
     Drained,
     FromWorker,
+    HealthChange,
     HealthReport,
     Hello,
     Manifest,
@@ -58,6 +60,7 @@ from alb.ports import (
     Stop,
     Superseded,
     Telemetry,
+    TellAll,
     Welcome,
     WorkerExited,
     WorkerStarted,
@@ -84,13 +87,18 @@ TELEMETRY = Telemetry({"l": Counters({"a": 1}, ((2, 3),))}, {}, {}, {"t": 4}, 5)
 SICK = TargetHealth(HealthState.UNHEALTHY, HealthReason.TIMEOUT, "slow")
 WORKER = WorkerState(1, 2, 3, Version(4, 5))
 MESSAGES: list[Message] = [
-    *(FRONT, GROUP, Manifest(Version(1, 2), ("a", "b")), HealthReport({"t": SICK})),
+    *(FRONT, GROUP, Manifest(Version(1, 2), ("a",), {"http-80": (("::1", 80),)})),
+    *(HealthReport({"t": SICK}), HealthChange({"t": SICK}, ("u",), 2), TellAll()),
+    *(
+        Counted({"g": Counters()}, {"t": Counters()}),
+        FromWorker(0, 1, Counted(fresh=True)),
+    ),
     *(TELEMETRY, Acknowledged(Version(1, 2)), Drained("t", 1), Alive(), Drain(1.5)),
     *(FromWorker(0, 1, TELEMETRY), FromWorker(0, 1, Drained("t", 0))),
     *(WorkerStarted(WORKER), WorkerExited(0, 1, "killed"), Bound("::", 80, "in use")),
     *(Hello(3), Superseded(4), Stop(0.5)),
     SessionKeys((SessionKey("0000000a", "AA==", 7),)),
-    Welcome(Manifest(Version(1, 2), ("a",)), (FRONT,), (WORKER,), HealthReport({}), ()),
+    Welcome(Manifest(Version(1, 2), ("a",)), (WORKER,), HealthReport({}), ()),
 ]
 NOT_MESSAGES = [b"", b"{}", b"[]", b'{"is": "Nothing"}', b'{"is": "Hello"}', b"\xff"]
 

@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alb.model import NO_VERSION, Version
-from alb.ports import Acknowledged, Counters, Drained, Telemetry, WorkerState
+from alb.ports import (
+    Acknowledged,
+    Counted,
+    Counters,
+    Drained,
+    Telemetry,
+    WorkerState,
+)
 from alb.state.fleet import Fleet
 
 V1, V2, V3 = Version(1, 1), Version(1, 2), Version(1, 3)
@@ -24,6 +31,12 @@ def report(requests: int, in_flight: int = 0) -> Telemetry:
     counters = Counters({"requests": requests}, ((3, requests),) if requests else ())
     held = {"t": in_flight} if in_flight else {}
     return Telemetry({"l": counters}, {"g": counters}, {"t": counters}, held, in_flight)
+
+
+def tell(fleet: Fleet, slot: int, incarnation: int, told: Telemetry) -> None:
+    """Have a worker tell all of this, as its first report."""
+    fleet.said(slot, incarnation, Counted(told.groups, told.targets, fresh=True))
+    fleet.said(slot, incarnation, replace(told, groups={}, targets={}))
 
 
 def test_a_version_is_served_once_all_workers_acknowledged_it() -> None:
@@ -96,12 +109,41 @@ def test_a_forgotten_target_leaves_nothing() -> None:
 
 def test_requests_in_flight_are_those_of_the_living() -> None:
     fleet = Fleet([worker(0), worker(1)])
-    fleet.said(0, 1, report(5, in_flight=2))
-    fleet.said(1, 1, report(5, in_flight=3))
+    tell(fleet, 0, 1, report(5, in_flight=2))
+    tell(fleet, 1, 1, report(5, in_flight=3))
     assert (fleet.in_flight("t"), fleet.totals().connections) == (5, 5)
     fleet.exited(1, 1)
     assert (fleet.in_flight("t"), fleet.totals().connections) == (2, 2)
     assert fleet.totals().targets["t"] == Counters({"requests": 10}, ((3, 10),))
+
+
+ONE, TWO = (Counters({"requests": n}) for n in (1, 2))
+END = Telemetry({}, {}, {}, {}, 0)
+
+
+def test_a_report_tells_what_has_grown_and_counts_once_it_has_ended() -> None:
+    fleet = Fleet([worker(0)])
+    fleet.said(0, 1, Counted({"g": ONE}, {"t": ONE, "u": ONE}, fresh=True))
+    assert {} == fleet.totals().targets
+    fleet.said(0, 1, END)
+    fleet.said(0, 1, Counted({}, {"u": TWO}))
+    fleet.said(0, 1, Counted({"g": TWO}, {"v": ONE}))
+    fleet.said(0, 1, replace(END, gone=("t",)))
+    assert {"u": TWO, "v": ONE} == fleet.totals().targets
+    assert {"g": TWO} == fleet.totals().groups
+    fleet.said(0, 1, replace(END, gone_groups=("g",)))
+    assert {} == fleet.totals().groups
+
+
+def test_a_report_that_tells_only_part_is_not_taken_for_all() -> None:
+    """A new control hears the end of what was told to the last one."""
+    fleet = Fleet([worker(0)])
+    fleet.said(0, 1, Counted({"g": TWO}, {"t": TWO}))
+    fleet.said(0, 1, END)
+    assert {} == fleet.totals().groups
+    fleet.said(0, 1, Counted({"g": TWO, "h": ONE}, {}, fresh=True))
+    fleet.said(0, 1, END)
+    assert {"g": TWO, "h": ONE} == fleet.totals().groups
 
 
 def total(fleet: Fleet) -> int:

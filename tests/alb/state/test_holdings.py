@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from alb.model import FixedResponse, GroupTargets, Listener, TargetGroup, Version
-from alb.ports import Manifest, Section
+from alb.model import HealthState, TargetHealth, Version
+from alb.ports import (
+    HealthChange,
+    HealthReport,
+    ListenerCertificates,
+    Manifest,
+    Section,
+)
 from alb.state.holdings import Holdings
 
-WEB = Section("w", GroupTargets(TargetGroup("web")))
-API = Section("a", GroupTargets(TargetGroup("api")))
-FRONT = Section("l", Listener(80, FixedResponse(200), addresses=("10.0.0.1", "::1")))
+WEB, API, FRONT = Section("w", "web"), Section("a", "api"), Section("l", "front")
+PLACES = {"http-80": (("10.0.0.1", 80), ("::1", 80)), "http-81": (("::1", 81),)}
+CERTIFIED = [ListenerCertificates(name, name, ()) for name in ("http-80", "http-90")]
+SICK, HEALTHY = TargetHealth(HealthState.UNHEALTHY), TargetHealth(HealthState.HEALTHY)
 
 
 @pytest.fixture
@@ -32,10 +39,23 @@ def test_the_highest_epoch_decides(first: int, then: int, may: object) -> None:
 
 
 def test_a_manifest_is_served_in_its_order(holdings: Holdings) -> None:
-    assert holdings.publish(Manifest(Version(1, 1), ("l", "a")))
+    assert holdings.publish(Manifest(Version(1, 1), ("l", "a"), PLACES))
     assert holdings.sections() == (FRONT, API)
-    assert holdings.contents() == (FRONT.content, API.content)
-    assert holdings.addresses() == {("10.0.0.1", 80), ("::1", 80)}
+    assert holdings.places() == {("10.0.0.1", 80), ("::1", 80), ("::1", 81)}
+
+
+def test_certificates_stay_as_long_as_their_listener(holdings: Holdings) -> None:
+    for served in CERTIFIED:
+        holdings.certify(served)
+    holdings.publish(Manifest(Version(1, 1), (), PLACES))
+    assert holdings.certified() == {"http-80": "http-80"}
+
+
+def test_health_is_of_all_whatever_changed_last() -> None:
+    holdings = Holdings()
+    holdings.note(HealthChange({"a": HEALTHY, "b": HEALTHY, "c": HEALTHY}))
+    holdings.note(HealthChange({"b": SICK}, gone=("c", "unknown"), log_lines_dropped=3))
+    assert holdings.health == HealthReport({"a": HEALTHY, "b": SICK}, 3)
 
 
 # fmt: off
@@ -73,4 +93,4 @@ def test_sections_that_no_manifest_names_are_forgotten(holdings: Holdings) -> No
 
 def test_before_anything_is_published_there_is_nothing() -> None:
     assert Holdings().sections() == ()
-    assert Holdings().addresses() == frozenset()
+    assert Holdings().places() == frozenset()
