@@ -106,7 +106,8 @@ class Balancer:
         self._health = dict(welcome.health.targets)
         self._bound = {(bound.address, bound.port): bound for bound in welcome.bound}
         self._known = set(welcome.manifest.digests)
-        self._sections: dict[Content, Section] = {}
+        self._sections: dict[int, tuple[Content, Section]] = {}
+        """By the identity of the content, which lives as long as it is here."""
         self._served = dict(welcome.certificates)
         """The digest of the certificates that each listener has."""
         self._to_certify: list[ListenerCertificates] = []
@@ -218,7 +219,7 @@ class Balancer:
         ]
         problems += [
             f"{content.name} has no certificate"
-            for content in self._sections
+            for content, _ in self._sections.values()
             if isinstance(content, Listener)
             and content.is_secure
             and content.name not in self._served
@@ -276,22 +277,25 @@ class Balancer:
 
     def publish_now(self) -> None:
         """Send what the node does not have, and the manifest that makes it whole."""
-        contents = tuple(parts(self._wanted.contents()))
+        known = [content for content, _ in self._sections.values()]
+        contents = tuple(parts(self._wanted.contents(), known))
         self._sections = {
-            content: self._sections.get(content) or section_of(content)
+            id(content): self._sections.get(id(content))
+            or (content, section_of(content))
             for content in contents
         }
+        sections = [section for _, section in self._sections.values()]
         self._version = Version(self._epoch, self._version.number + 1)
         self._published_changes = self._wanted.changes
         self._note_targets()
-        for section in self._sections.values():
+        for section in sections:
             if section.digest not in self._known:
                 self._link.send(section)
         for served in self._to_certify:
             self._link.send(served)
         self._to_certify.clear()
         self._forget_addresses(contents)
-        digests = tuple(section.digest for section in self._sections.values())
+        digests = tuple(section.digest for section in sections)
         self._known = set(digests)
         listeners = {
             content.name: tuple(

@@ -15,10 +15,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Generator, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from alb.decide.conditions import Check, path_check
 from alb.decide.wildcard import Pattern
+
+STRIDE: Final = 16
+"""Rules or paths between two steps: a small part of a tenth of a millisecond."""
 
 Candidate = tuple[int, tuple[Check, ...]]
 Candidates = tuple[Candidate, ...]
@@ -35,20 +38,23 @@ class Entry(NamedTuple):
 class PathIndex:
     """Candidates by path. Built once, read by every request."""
 
-    __slots__ = ("_candidates", "_exact", "_outer", "_prefixes", "_scan")
+    __slots__ = (
+        "_candidates",
+        "_exact",
+        "_outer",
+        "_prefixes",
+        "_scan",
+        "is_unconditional",
+    )
 
     def __init__(self, scan: Candidates) -> None:
         self._scan = scan
+        self.is_unconditional = not _ask(scan)
+        """No candidate asks anything, so the first of a lookup is the answer."""
         self._exact: dict[bytes, Candidates] = {}
         self._prefixes: list[bytes] = []
         self._candidates: list[Candidates] = []
         self._outer: list[int] = []
-
-    @property
-    def is_unconditional(self) -> bool:
-        """No candidate asks anything, so the first of a lookup is the answer."""
-        found = [self._scan, *self._exact.values(), *self._candidates]
-        return not any(checks for candidates in found for _, checks in candidates)
 
     def lookup(self, path: bytes) -> Candidates:
         """Return what `path` may meet, lowest position first."""
@@ -64,7 +70,7 @@ class PathIndex:
                 at = self._outer[at]
         return self._scan
 
-    def add_prefix(self, prefix: bytes, own: Iterable[Candidate]) -> None:
+    def add_prefix(self, prefix: bytes, own: list[Candidate]) -> None:
         """Add a prefix; they must come sorted, so that the longer ones come later."""
         outer = len(self._prefixes) - 1
         while outer >= 0 and not prefix.startswith(self._prefixes[outer]):
@@ -72,11 +78,20 @@ class PathIndex:
         inherited = self._scan if outer < 0 else self._candidates[outer]
         self._prefixes.append(prefix)
         self._outer.append(outer)
-        self._candidates.append(_reachable([*own, *inherited]))
+        self._candidates.append(self._merged(own, inherited))
 
-    def add_literal(self, path: bytes, own: Iterable[Candidate]) -> None:
+    def add_literal(self, path: bytes, own: list[Candidate]) -> None:
         """Add a literal path; after all prefixes."""
-        self._exact[path] = _reachable([*own, *self.lookup(path)])
+        self._exact[path] = self._merged(own, self.lookup(path))
+
+    def _merged(self, own: list[Candidate], inherited: Candidates) -> Candidates:
+        if not inherited and len(own) == 1:  # as most are
+            found: Candidates = (own[0],)
+        else:
+            found = _reachable([*own, *inherited])
+        if self.is_unconditional and _ask(found):
+            self.is_unconditional = False
+        return found
 
 
 class _Places:
@@ -105,20 +120,31 @@ class _Places:
 
 
 def path_index_steps(entries: Iterable[Entry]) -> Generator[None, None, PathIndex]:
-    """Build an index in small steps: one rule or one path between two yields."""
+    """Build an index in small steps: a few rules or paths between two yields."""
     places = _Places()
-    for entry in entries:
+    for count, entry in enumerate(entries):
         places.add(entry)
-        yield
+        if not count % STRIDE:
+            yield
 
     index = PathIndex(_reachable(places.scan))
-    for prefix in sorted(places.prefixes):
+    for count, prefix in enumerate(sorted(places.prefixes)):
         index.add_prefix(prefix, places.prefixes[prefix])
-        yield
-    for path, own in places.literals.items():
+        if not count % STRIDE:
+            yield
+    for count, (path, own) in enumerate(places.literals.items()):
         index.add_literal(path, own)
-        yield
+        if not count % STRIDE:
+            yield
     return index
+
+
+def _ask(candidates: Candidates) -> bool:
+    """Whether any of them asks anything."""
+    for _, checks in candidates:  # noqa: SIM110 - a generator costs more
+        if checks:
+            return True
+    return False
 
 
 def _reachable(candidates: list[Candidate]) -> Candidates:

@@ -24,12 +24,22 @@ RULES_PER_BLOCK: Final = 8
 
 def parts(
     contents: Iterable[Listener | GroupTargets],
+    known: Iterable[Listener | RuleBlock | GroupTargets] = (),
 ) -> Iterator[Listener | RuleBlock | GroupTargets]:
-    """Take listeners apart into what travels by itself."""
+    """Take listeners apart into what travels by itself.
+
+    What is in `known`, of the same rules, is yielded as it stands there.
+    """
+    before = {
+        (one.listener, tuple(map(id, one.rules))): one
+        for one in known
+        if isinstance(one, RuleBlock)
+    }
     for content in contents:
         if isinstance(content, Listener) and content.rules:
             yield replace(content, rules=())
-            yield from rule_blocks(content)
+            for block in rule_blocks(content):
+                yield before.get((block.listener, tuple(map(id, block.rules))), block)
         else:
             yield content
 

@@ -34,6 +34,8 @@ class Registrations:
         """Names of groups that are gone when their last target is."""
         self._fixed: dict[TargetId, tuple[str, Target]] = {}
         self._targets: dict[TargetId, tuple[str, Target]] = {}
+        self._contents: dict[str, GroupTargets] = {}
+        """By group, until something of it changes: who asks twice gets the same."""
 
     def configure(self, load_balancer: LoadBalancer) -> None:
         """Take listeners, groups and fixed targets; registered ones stay."""
@@ -48,6 +50,8 @@ class Registrations:
         groups |= {name: self._groups[name] for name in self._ending}
         new = (load_balancer.listeners, groups, fixed)
         if new != (self._listeners, self._groups, self._fixed):
+            if new[1:] != (self._groups, self._fixed):
+                self._contents.clear()
             self._listeners, self._groups, self._fixed = new
             self.changes += 1
 
@@ -56,27 +60,33 @@ class Registrations:
             self._groups[group] = TargetGroup(group)
             self._ending.add(group)
         if self._targets.get(target.id) != (group, target):
+            former, _ = self._targets.get(target.id, (group, target))
             self._targets[target.id] = (group, target)
-            self.changes += 1
+            self._changed(former, group)
 
     def deregister(self, target_id: TargetId) -> None:
         entry = self._targets.get(target_id)
         if entry is not None and not entry[1].draining:
             group, target = entry
             self._targets[target_id] = (group, replace(target, draining=True))
-            self.changes += 1
+            self._changed(group)
 
     def forget(self, target_id: TargetId) -> None:
         entry = self._targets.pop(target_id, None)
         if entry is None:
             return
-        self.changes += 1
         name, _ = entry
+        self._changed(name)
         if name in self._ending and not any(
             g == name for g, _ in self._targets.values()
         ):
             self._ending.discard(name)
             del self._groups[name]
+
+    def _changed(self, *groups: str) -> None:
+        self.changes += 1
+        for group in groups:
+            self._contents.pop(group, None)
 
     def all(self) -> dict[TargetId, tuple[str, Target]]:
         """Return every target with its group's name, fixed ones first."""
@@ -84,12 +94,11 @@ class Registrations:
 
     def contents(self) -> tuple[Listener | GroupTargets, ...]:
         """Return the snapshot's sections: every listener, every group."""
-        by_group: dict[str, list[Target]] = {name: [] for name in self._groups}
-        for group, target in self.all().values():
+        changed = self._groups.keys() - self._contents.keys()
+        by_group: dict[str, list[Target]] = {name: [] for name in changed}
+        for group, target in self.all().values() if changed else ():
             if group in by_group:
                 by_group[group].append(target)
-        groups = (
-            GroupTargets(group, tuple(by_group[name]))
-            for name, group in self._groups.items()
-        )
-        return (*self._listeners, *groups)
+        for name, targets in by_group.items():
+            self._contents[name] = GroupTargets(self._groups[name], tuple(targets))
+        return (*self._listeners, *(self._contents[name] for name in self._groups))

@@ -82,3 +82,11 @@ def test_blocks_are_small_whatever_step_priorities_have() -> None:
         ]
         assert max(blocks) <= 8 * RULES_PER_BLOCK, step
         assert len(blocks) <= 2 * 1000 / RULES_PER_BLOCK, step
+
+
+@given(priorities)
+def test_blocks_of_the_same_rules_are_the_same_blocks(of: set[int]) -> None:
+    before = front(of)
+    known = [*parts([before])]
+    again = [*parts([replace(before, default_action=FixedResponse(404))], known)]
+    assert all(one is other for one, other in zip(known[1:], again[1:], strict=True))

@@ -108,7 +108,8 @@ def test_a_target_can_be_drained_from_a_group_that_is_not_known_any_more() -> No
 
 
 calls = st.tuples(
-    st.sampled_from(["register", "deregister", "forget"]), st.sampled_from("abc")
+    st.sampled_from(["register", "move", "deregister", "forget"]),
+    st.sampled_from("abc"),
 )
 
 
@@ -116,13 +117,21 @@ calls = st.tuples(
 def test_changes_grow_exactly_when_the_snapshot_does(
     happened: list[tuple[str, str]],
 ) -> None:
-    wanted = configured()
-    for what, name in happened:
+    wanted, unread = configured(), configured()
+    for happening in happened:
         before, changes = wanted.contents(), wanted.changes
-        if what == "register":
-            wanted.register(Target(TargetId(name), "h", 1), "web")
-        elif what == "deregister":
-            wanted.deregister(TargetId(name))
-        else:
-            wanted.forget(TargetId(name))
+        happens(wanted, *happening)
+        happens(unread, *happening)
         assert (wanted.contents() != before) == (wanted.changes != changes)
+    assert unread.contents() == wanted.contents()
+
+
+def happens(wanted: Registrations, what: str, name: str) -> None:
+    if what == "register":
+        wanted.register(Target(TargetId(name), "h", 1), "web")
+    elif what == "move":
+        wanted.register(Target(TargetId(name), "h", 1), "api")
+    elif what == "deregister":
+        wanted.deregister(TargetId(name))
+    else:
+        wanted.forget(TargetId(name))
