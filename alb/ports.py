@@ -147,6 +147,13 @@ class Telemetry:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """A Counted or a Telemetry, as JSON: the keeper passes it on unread."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TellAll:
     """To a worker: the next report is for somebody who has heard none."""
 
@@ -201,7 +208,7 @@ class Drain:
     idle_s: float = 0.0
 
 
-FromWorkerMessage = Counted | Telemetry | Acknowledged | Drained
+WorkerMessage = Counted | Telemetry | Acknowledged | Drained
 """What workers say to control."""
 
 
@@ -219,7 +226,7 @@ class WorkerState:
 class FromWorker:
     slot: int
     incarnation: int
-    message: FromWorkerMessage
+    message: Report | Acknowledged | Drained
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +291,7 @@ Message = (
     | Manifest
     | HealthReport
     | HealthChange
-    | Counted
-    | Telemetry
+    | Report
     | TellAll
     | Acknowledged
     | Drained

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from alb.decide.sections import parts
-from alb.drivers.link import Link, section_of
+from alb.drivers.link import Link, section_of, told_in
 from alb.model import (
     HealthReason,
     HealthState,
@@ -29,9 +29,10 @@ from alb.model import (
     Version,
 )
 from alb.ports import (
+    Acknowledged,
     Bound,
     Content,
-    Counted,
+    Drained,
     FromWorker,
     HealthChange,
     Hello,
@@ -40,6 +41,7 @@ from alb.ports import (
     Message,
     NodeLink,
     OnChange,
+    Report,
     Section,
     Stop,
     Superseded,
@@ -334,9 +336,11 @@ class Balancer:
     def _hear(self, message: Message) -> bool:
         """Take note; return whether somebody may want to look again."""
         match message:
-            case FromWorker(slot, incarnation, said):
+            case FromWorker(slot, incarnation, Report() as report):
+                self._fleet.said(slot, incarnation, told_in(report))
+                return False
+            case FromWorker(slot, incarnation, Acknowledged() | Drained() as said):
                 self._fleet.said(slot, incarnation, said)
-                return not isinstance(said, Counted | Telemetry)
             case WorkerStarted(worker):
                 self._fleet.started(worker)
             case WorkerExited(slot, incarnation):

@@ -43,7 +43,6 @@ from alb.drivers.child import exec_child, exit_reason
 from alb.drivers.link import Link, encode, send_sockets
 from alb.ports import (
     Acknowledged,
-    Counted,
     Drain,
     Drained,
     FromWorker,
@@ -53,11 +52,11 @@ from alb.ports import (
     Manifest,
     Message,
     Place,
+    Report,
     Section,
     SessionKeys,
     Stop,
     Superseded,
-    Telemetry,
     TellAll,
     Welcome,
     WorkerExited,
@@ -238,7 +237,7 @@ class Keeper:
                 self._holdings.note(message)
                 self._to_workers(message)
                 self._to_control(message)
-            case Counted() | Telemetry() | Acknowledged() | Drained():
+            case Report() | Acknowledged() | Drained():
                 assert member.state is not None
                 if isinstance(message, Acknowledged):
                     member.state = replace(member.state, acknowledged=message.version)

@@ -35,7 +35,7 @@ from alb.app.slices import in_slices, pieces_in_slices
 from alb.app.snapshots import Compiler, Snapshot
 from alb.drivers import shared_memory
 from alb.drivers.client import ClientConnection
-from alb.drivers.link import LINK_NAME, Link, receive_socket
+from alb.drivers.link import LINK_NAME, Link, receive_socket, report_of
 from alb.drivers.sockets import BACKLOG, raise_open_files
 from alb.drivers.turnstile import NO_BELL, Turnstile
 from alb.model import NO_VERSION, TargetId
@@ -59,7 +59,7 @@ from alb.state.sessions import Sessions
 from alb.state.shared_counts import SIZE, SharedCounts, cells_of
 from alb.state.table import Table
 from alb.state.targets import TargetState
-from alb.state.telemetry import Levels, Told
+from alb.state.telemetry import Told
 from foundation.clock import Clock, SystemClock
 
 SWEEP_S: Final = 0.5
@@ -351,19 +351,20 @@ class Worker:
             async for piece in pieces_in_slices(
                 self._told.report(self._table), self._clock
             ):
-                self._link.send(piece)
-            self._link.send(self._told.ended(self._table, self._levels()))
+                self._link.send(report_of(piece))
+            self._end_report()
 
     def _report_at_once(self) -> None:
         for piece in self._told.report(self._table):
             if piece is not None:
-                self._link.send(piece)
-        self._link.send(self._told.ended(self._table, self._levels()))
+                self._link.send(report_of(piece))
+        self._end_report()
 
-    def _levels(self) -> Levels:
+    def _end_report(self) -> None:
         doors = self._doors
         connections = sum(len(door.clients) for door in doors.values())
-        return {name: door.report() for name, door in doors.items()}, connections
+        levels = {name: door.report() for name, door in doors.items()}, connections
+        self._link.send(report_of(self._told.ended(self._table, levels)))
 
     def _waiting_lines(self) -> list[ListenerLog]:
         return [log for door in self._doors.values() for log in door.logs()]

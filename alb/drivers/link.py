@@ -13,13 +13,23 @@ import hashlib
 import json
 import socket
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
 from alb.model import Action, Condition
-from alb.ports import Content, Counters, FromWorkerMessage, Message, Section
+from alb.ports import (
+    Acknowledged,
+    Content,
+    Counted,
+    Counters,
+    Drained,
+    Message,
+    Report,
+    Section,
+    Telemetry,
+)
 
 FRAME_MAX: Final = 64 * 1024 * 1024
 BACKLOG_MAX: Final = 256 * 1024 * 1024
@@ -28,6 +38,7 @@ SOCKETS_MAX: Final = 64
 LINK_NAME: Final = "link"
 """The name of a socket that is to be the receiver's next link."""
 _LENGTH_SIZE: Final = 4
+T = TypeVar("T")
 _NAME_MAX: Final = 4096
 
 _converter = make_converter(omit_if_default=True, detailed_validation=False)
@@ -43,7 +54,8 @@ _converter.register_unstructure_hook(
     Counters, lambda counted: {"totals": counted.totals, "latency": counted.latency}
 )
 _converter.register_structure_hook(Counters, _read_counters)
-for _union in (Condition, Action, Content, FromWorkerMessage, Message):
+_Passed = Report | Acknowledged | Drained
+for _union in (Condition, Action, Content, Counted | Telemetry, _Passed, Message):
     configure_tagged_union(_union, _converter, tag_name="is")
 
 
@@ -56,11 +68,7 @@ def encode(message: Message) -> bytes:
 
 def decode(body: bytes) -> Message:
     """Return the message in a frame's body. Raises ConnectionError for no message."""
-    try:
-        message: Message = _converter.loads(body, Message)  # type: ignore[arg-type]  # a union is no type to mypy
-    except Exception as problem:  # cattrs raises groups of anything
-        raise ConnectionError(f"not a message: {problem}") from problem
-    return message
+    return _read(body, Message)  # type: ignore[arg-type]  # a union is no type to mypy
 
 
 def section_of(content: Content) -> Section:
@@ -73,11 +81,23 @@ def section_of(content: Content) -> Section:
 
 def content_of(section: Section) -> Content:
     """Return what is in a section. Raises ConnectionError if that is no content."""
+    return _read(section.text, Content)  # type: ignore[arg-type]  # a union is no type to mypy
+
+
+def report_of(told: Counted | Telemetry) -> Report:
+    return Report(_converter.dumps(told, unstructure_as=Counted | Telemetry))
+
+
+def told_in(report: Report) -> Counted | Telemetry:
+    """Return what is in a report. Raises ConnectionError if that is none."""
+    return _read(report.text, Counted | Telemetry)  # type: ignore[arg-type]  # a union is no type to mypy
+
+
+def _read(text: str | bytes, what: type[T]) -> T:
     try:
-        content: Content = _converter.loads(section.text, Content)  # type: ignore[arg-type]  # a union is no type to mypy
+        return _converter.loads(text, what)
     except Exception as problem:  # cattrs raises groups of anything
-        raise ConnectionError(f"not a section: {problem}") from problem
-    return content
+        raise ConnectionError(f"not understood: {problem}") from problem
 
 
 class Link:

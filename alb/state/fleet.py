@@ -18,8 +18,8 @@ from alb.ports import (
     Counted,
     Counters,
     Drained,
-    FromWorkerMessage,
     Telemetry,
+    WorkerMessage,
     WorkerState,
 )
 from alb.state.counters import add_counters
@@ -93,7 +93,7 @@ class Fleet:
             )
             self._left = _sum([self._left, ended])
 
-    def said(self, slot: int, incarnation: int, message: FromWorkerMessage) -> None:
+    def said(self, slot: int, incarnation: int, message: WorkerMessage) -> None:
         worker = self._workers.get(slot)
         if worker is None or worker.state.incarnation != incarnation:
             return

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from alb.app.balancer import Balancer, DecidesNoMore
-from alb.drivers.link import content_of
+from alb.drivers.link import content_of, report_of
 from alb.model import (
     FixedResponse,
     HealthState,
@@ -291,7 +291,7 @@ async def test_telemetry_is_taken_without_waking_anybody(sit: Sit) -> None:
     desk = await sit(0)
     desk.balancer.register(T, "web", "h", 1)
     report = Telemetry({}, {}, {}, {"t": 3}, 4)
-    await desk.hear(FromWorker(0, 1, report), NOTHING)
+    await desk.hear(FromWorker(0, 1, report_of(report)), NOTHING)
     assert desk.changes == 0
     assert desk.saw().in_flight == 3
     assert desk.balancer.statistics().totals.connections == 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,11 +13,14 @@ from alb.drivers.link import (
     BACKLOG_MAX,
     FRAME_MAX,
     Link,
+    content_of,
     decode,
     encode,
     receive_socket,
+    report_of,
     section_of,
     send_sockets,
+    told_in,
 )
 from alb.model import (
     FixedResponse,
@@ -33,6 +37,7 @@ from alb.model import (
     QueryString,
     Redirect,
     Rule,
+    RuleBlock,
     SourceIp,
     Target,
     TargetGroup,
@@ -45,6 +50,7 @@ from alb.ports import (
     Acknowledged,
     Alive,
     Bound,
+    Content,
     Counted,
     Counters,
     Drain,
@@ -55,6 +61,8 @@ from alb.ports import (
     Hello,
     Manifest,
     Message,
+    Report,
+    Section,
     SessionKey,
     SessionKeys,
     Stop,
@@ -89,12 +97,9 @@ WORKER = WorkerState(1, 2, 3, Version(4, 5))
 MESSAGES: list[Message] = [
     *(FRONT, GROUP, Manifest(Version(1, 2), ("a",), {"http-80": (("::1", 80),)})),
     *(HealthReport({"t": SICK}), HealthChange({"t": SICK}, ("u",), 2), TellAll()),
-    *(
-        Counted({"g": Counters()}, {"t": Counters()}),
-        FromWorker(0, 1, Counted(fresh=True)),
-    ),
-    *(TELEMETRY, Acknowledged(Version(1, 2)), Drained("t", 1), Alive(), Drain(1.5)),
-    *(FromWorker(0, 1, TELEMETRY), FromWorker(0, 1, Drained("t", 0))),
+    *(report_of(TELEMETRY), FromWorker(0, 1, report_of(TELEMETRY))),
+    *(Acknowledged(Version(1, 2)), Drained("t", 1), Alive(), Drain(1.5)),
+    *(FromWorker(0, 1, Acknowledged(Version(1, 2))), FromWorker(0, 1, Drained("t", 0))),
     *(WorkerStarted(WORKER), WorkerExited(0, 1, "killed"), Bound("::", 80, "in use")),
     *(Hello(3), Superseded(4), Stop(0.5)),
     SessionKeys((SessionKey("0000000a", "AA==", 7),)),
@@ -118,6 +123,35 @@ def test_a_message_arrives_as_it_was_sent(message: Message) -> None:
     frame = encode(message)
     assert int.from_bytes(frame[:4], "big") == len(frame) - 4
     assert decode(frame[4:]) == message
+
+
+CONTENTS = [
+    Listener(80, FixedResponse(503), RULES, addresses=("::1",)),
+    RuleBlock("http-80", RULES),
+    GroupTargets(TargetGroup("web"), (Target(TargetId("t"), "h", 1),)),
+]
+REPORTS = [
+    *(TELEMETRY, Counted({"g": Counters({"a": 2})}, {"t": Counters()}, fresh=True)),
+    replace(TELEMETRY, anomalous=("t",), gone=("u",), waiting={"g": 1}),
+]
+
+
+@pytest.mark.parametrize("content", CONTENTS, ids=lambda c: type(c).__name__)
+def test_what_is_in_a_section_is_read_by_who_needs_it(content: Content) -> None:
+    assert content_of(section_of(content)) == content
+
+
+@pytest.mark.parametrize("told", REPORTS, ids=lambda t: type(t).__name__)
+def test_what_is_in_a_report_is_read_by_control(told: Counted | Telemetry) -> None:
+    assert told_in(report_of(told)) == told
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"is": "Listener"}', '{"is": "X"}'])
+def test_what_is_neither_loses_the_link(text: str) -> None:
+    with pytest.raises(ConnectionError):
+        content_of(Section("d", text))
+    with pytest.raises(ConnectionError):
+        told_in(Report(text))
 
 
 @pytest.mark.parametrize("body", NOT_MESSAGES)
