@@ -79,7 +79,8 @@ class Compiler:
                 reading = block_steps(block.rules)
                 self._blocks[id(block)] = block, await in_slices(reading, self._clock)
             read.append(self._blocks[id(block)][1])
-        indexing = index_steps(tuple(read), listener.default_action)
+        before = known[1] if known is not None else None
+        indexing = index_steps(tuple(read), listener.default_action, before)
         return await in_slices(indexing, self._clock)
 
 

@@ -57,7 +57,11 @@ DEFAULT_RULE: Final = -1
 """What `match` returns when no rule does; also where the default action stands."""
 
 
-class _Indexes(NamedTuple):
+NO_PRIORITY: Final = 1 << 30
+"""Later than any."""
+
+
+class Indexes(NamedTuple):
     """Where rules stand: by literal host, by ``.domain``, and all others."""
 
     by_host: Mapping[bytes, PathIndex]
@@ -75,21 +79,24 @@ class CompiledRules:
 
     __slots__ = (
         "_anywhere",
-        "_indexes",
         "_labels",
+        "_places",
         "_plain",
         "actions",
         "blocks",
+        "indexes",
         "rules",
     )
 
     def __init__(
-        self, blocks: tuple[Block, ...], default_action: Action, indexes: _Indexes
+        self, blocks: tuple[Block, ...], default_action: Action, indexes: Indexes
     ) -> None:
         self.blocks = blocks
         self.rules = tuple([rule for block in blocks for rule in block.rules])
         self.actions = (*[rule.action for rule in self.rules], default_action)
-        self._indexes = indexes
+        self._places = {rule.priority: at for at, rule in enumerate(self.rules)}
+        self.indexes = indexes
+        """What the rules that follow these are indexed from."""
         self._anywhere = indexes.anywhere
         self._labels = max((d.count(b".") for d in indexes.by_domain), default=0)
         named = indexes.by_host or indexes.by_domain
@@ -163,7 +170,7 @@ class CompiledRules:
         """As `match`, of a path as one server reads it."""
         if self._plain:
             candidates = self._anywhere.lookup(path)
-            return candidates[0][0] if candidates else DEFAULT_RULE
+            return self._places[candidates[0][0]] if candidates else DEFAULT_RULE
 
         if host.endswith(b"."):  # the same name, said to be complete
             host = host[:-1]
@@ -181,15 +188,15 @@ class CompiledRules:
         peer_ip: str,
         host_field: bytes,
     ) -> int:
-        """Return the lowest position, over all that may hold it, whose checks hold.
+        """Return where the first rule stands, over all indexes, whose checks hold.
 
         Facts are gathered only for rules that still ask something.
         """
-        nowhere = best = len(self.rules)
+        best = NO_PRIORITY
         facts: Facts | None = None
         for index in self._standing(host):
-            for position, checks in index.lookup(path):
-                if position >= best:
+            for priority, checks in index.lookup(path):
+                if priority >= best:
                     break
                 if checks:
                     if facts is None:
@@ -198,19 +205,19 @@ class CompiledRules:
                         )
                     if not _all_hold(checks, facts):
                         continue
-                best = position
+                best = priority
                 break
-        return DEFAULT_RULE if best == nowhere else best
+        return DEFAULT_RULE if best == NO_PRIORITY else self._places[best]
 
     def _standing(self, host: bytes) -> Sequence[PathIndex]:
         """Return where rules for `host` stand: itself, its domains, anywhere."""
-        by_host, by_domain, anywhere = self._indexes
+        by_host, by_domain, anywhere = self.indexes
         exact = by_host.get(host)
         found = (anywhere,) if exact is None else (exact, anywhere)
         return (*found, *self._domains_of(host)) if by_domain else found
 
     def _domains_of(self, host: bytes) -> list[PathIndex]:
-        by_domain = self._indexes.by_domain
+        by_domain = self.indexes.by_domain
         found = []
         end = len(host)
         for _ in range(self._labels):
@@ -265,8 +272,12 @@ class _Entries:
         self.by_domain: dict[bytes, list[Entry]] = defaultdict(list)
         self.anywhere: list[Entry] = []
 
-    def add(self, position: int, parts: _Parts) -> None:
-        entry = Entry(position, parts.paths, parts.checks)
+    def add(self, block: Block) -> None:
+        for rule, parts in zip(block.rules, block.parts, strict=True):
+            self._add(rule.priority, parts)
+
+    def _add(self, priority: int, parts: _Parts) -> None:
+        entry = Entry(priority, parts.paths, parts.checks)
         if parts.hosts is None:
             self.anywhere.append(entry)
             return
@@ -314,25 +325,45 @@ def block_steps(rules: Iterable[Rule]) -> Generator[None, None, Block]:
 
 
 def index_steps(
-    blocks: tuple[Block, ...], default_action: Action
+    blocks: tuple[Block, ...],
+    default_action: Action,
+    before: CompiledRules | None = None,
 ) -> Generator[None, None, CompiledRules]:
-    """Index all rules of a listener. Blocks stand by the priority of their rules."""
-    entries = _Entries()
-    position = 0
-    for block in blocks:
-        for parts in block.parts:
-            entries.add(position, parts)
-            position += 1
-        yield
+    """Index all rules of a listener. Blocks stand by the priority of their rules.
 
-    by_host = {}
-    for host, of_host in entries.by_host.items():
-        by_host[host] = yield from path_index_steps(of_host)
-    by_domain = {}
-    for domain, of_domain in entries.by_domain.items():
-        by_domain[domain] = yield from path_index_steps(of_domain)
-    anywhere = yield from path_index_steps(entries.anywhere)
-    return CompiledRules(blocks, default_action, _Indexes(by_host, by_domain, anywhere))
+    From what was `before`, where there is something: only blocks that are not in
+    both are looked at.
+    """
+    former = before.blocks if before is not None else ()
+    gone, new = _Entries(), _Entries()
+    for block in {*former} - {*blocks}:
+        gone.add(block)
+    for block in {*blocks} - {*former}:
+        new.add(block)
+        yield
+    indexes = before.indexes if before is not None else Indexes({}, {}, PathIndex())
+    by_host = yield from _changed(indexes.by_host, gone.by_host, new.by_host)
+    by_domain = yield from _changed(indexes.by_domain, gone.by_domain, new.by_domain)
+    anywhere = indexes.anywhere
+    if gone.anywhere or new.anywhere:
+        anywhere = yield from path_index_steps(anywhere, gone.anywhere, new.anywhere)
+    return CompiledRules(blocks, default_action, Indexes(by_host, by_domain, anywhere))
+
+
+def _changed(
+    before: Mapping[bytes, PathIndex],
+    gone: Mapping[bytes, list[Entry]],
+    new: Mapping[bytes, list[Entry]],
+) -> Generator[None, None, dict[bytes, PathIndex]]:
+    after = dict(before)
+    for name in {*gone, *new}:
+        index = after.pop(name, None) or PathIndex()
+        index = yield from path_index_steps(
+            index, gone.get(name, ()), new.get(name, ())
+        )
+        if not index.is_empty:
+            after[name] = index
+    return after
 
 
 def _take_apart(rule: Rule) -> _Parts:

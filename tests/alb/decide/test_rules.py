@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alb.decide.path_index import STRIDE
-from alb.decide.rules import DEFAULT_RULE, compile_rules, compile_steps
+from alb.decide.rules import (
+    DEFAULT_RULE,
+    block_steps,
+    compile_rules,
+    compile_steps,
+    index_steps,
+)
+from alb.decide.steps import at_once
 from alb.decide.uri import canonical_query, normalise_path, query_pairs
 from alb.model import (
     Condition,
@@ -322,6 +329,32 @@ def test_the_index_chooses_as_reading_one_by_one_does(
     assert [one_by_one(each, rules) for each in asked] == [
         priorities[compiled.match(*each)] for each in asked
     ]
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(
+    variants=st.lists(rule_lists, min_size=1, max_size=3),
+    served=st.lists(st.sets(st.integers(0, 30)), min_size=2, max_size=5),
+    asked=st.lists(requests, min_size=1, max_size=4),
+)
+def test_rules_that_follow_others_choose_as_if_they_were_the_first(
+    variants: list[list[Rule]], served: list[set[int]], asked: list[Asked]
+) -> None:
+    pool = [at_once(block_steps([rule])) for rules in variants for rule in rules]
+    compiled = None
+    for present in served:
+        by_priority = {
+            pool[at % len(pool)].rules[0].priority: pool[at % len(pool)]
+            for at in present
+            if pool
+        }
+        blocks = tuple(block for _, block in sorted(by_priority.items()))
+        compiled = at_once(index_steps(blocks, ANSWER, compiled))
+        rules = [block.rules[0] for block in blocks]
+        priorities = [*(rule.priority for rule in rules), 0]
+        assert [one_by_one(each, rules) for each in asked] == [
+            priorities[compiled.match(*each)] for each in asked
+        ]
 
 
 @settings(max_examples=examples(200), deadline=None)
