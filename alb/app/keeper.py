@@ -40,6 +40,7 @@ from alb.app.succession import (
     sockets_of,
 )
 from alb.drivers.child import exec_child, exit_reason
+from alb.drivers.courtesy import give_way
 from alb.drivers.link import Link, encode, send_sockets
 from alb.ports import (
     Acknowledged,
@@ -313,7 +314,9 @@ class Keeper:
             self._welcome(link)
             self._to_workers(TellAll())
             while self._control is link:
-                self._obey(await link.receive())
+                message = await link.receive()
+                give_way()
+                self._obey(message)
         if self._control is link:
             self._control = None
         link.close()

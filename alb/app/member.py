@@ -9,6 +9,7 @@ from typing import Final
 
 from alb.app.columns import NO_COLUMN
 from alb.drivers.child import Child
+from alb.drivers.courtesy import give_way
 from alb.ports import Message, WorkerState
 
 LAST_WORDS_S: Final = 1.0
@@ -36,6 +37,7 @@ class Member:
                 message = await self.child.link.receive()
                 self.was_heard = True
                 self.silent_ticks = 0
+                give_way()
                 heard(self, message)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):

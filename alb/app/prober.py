@@ -21,6 +21,7 @@ from alb.decide.health import ProbeOutcome
 from alb.decide.health_log import Checked
 from alb.decide.probing import Assignment, Probed, advance, begin
 from alb.decide.sections import Whole
+from alb.drivers.courtesy import give_way
 from alb.model import HealthCheck, TargetHealth, TargetId
 from alb.state.assignments import Assignments
 from foundation.clock import Clock
@@ -66,7 +67,9 @@ async def run(  # noqa: PLR0913 - the world, one argument each
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(prober.tell(publish), name="publish")
         while True:
-            prober.assign(registered.follow(source.current()), tasks)
+            wanted = registered.follow(source.current())
+            give_way()
+            prober.assign(wanted, tasks)
             await source.wait_changed()
 
 

@@ -25,6 +25,7 @@ import uvloop
 from alb.app import prober
 from alb.app.logs import Logs
 from alb.decide.sections import Whole, whole
+from alb.drivers.courtesy import give_way
 from alb.drivers.link import Link, content_of
 from alb.drivers.probe import probe
 from alb.model import TargetHealth, TargetId
@@ -95,7 +96,9 @@ async def _run(link: Link) -> None:
 async def _listen(link: Link, snapshot: HeardSnapshot) -> None:
     try:
         while True:
-            match await link.receive():
+            message = await link.receive()
+            give_way()
+            match message:
                 case Section() as section:
                     snapshot.add(section)
                 case Manifest() as manifest:
