@@ -23,7 +23,7 @@ SECONDS ?= 60
 
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check install --quiet
-LOCK = --require-hashes --requirement
+LOCK = --no-deps --require-hashes --requirement
 
 .PHONY: help setup setup-dev demo test check wheel test-compiled fuzz bench engines lock test-lowest clean
 
@@ -46,9 +46,16 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/.created
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: requirements-dev.lock $(VENV)/.installed
+# Two pips side by side, each with a core: reading the index is what takes them long.
+# Of what only tests need, little is ever imported: it is compiled when it is.
+$(VENV)/.installed-dev: requirements-dev.lock requirements.lock pyproject.toml | $(VENV)/.created
+	@$(MAKE) --no-print-directory -j2 $(VENV)/.installed $(VENV)/.installed-tests
+	@touch $@
+
+$(VENV)/.installed-tests: requirements-dev.lock requirements.lock | $(VENV)/.created
 	@echo "installing what its tests need into $(VENV)"
-	@$(PIP) $(LOCK) requirements-dev.lock
+	@sh tools/beyond requirements.lock requirements-dev.lock >$(VENV)/beyond.lock
+	@$(PIP) --no-compile $(LOCK) $(VENV)/beyond.lock
 	@touch $@
 
 $(VENV)/.installed-fuzz: requirements-fuzz.lock $(VENV)/.installed-dev

@@ -20,6 +20,61 @@ from tests.support.examples import PROFILE, examples
 EXAMPLES: Final = 100
 """Per property that does not say otherwise, with ALB_EXAMPLES=thorough."""
 
+TESTS: Final = Path(__file__).parent
+LIVE: Final = TESTS / "live"
+SHARES: Final = ("alone", "computing", "waiting")
+COMPUTING: Final = frozenset(
+    TESTS / name
+    for name in (
+        "alb/decide",
+        "alb/state",
+        "autoscaler/decide",
+        "autoscaler/state",
+        "controlplane/cluster_file",
+        "controlplane/test_codec.py",
+        "fuzz",
+        "parity",
+        "scenarios",
+        "scheduler/app",
+        "scheduler/decide",
+        "scheduler/state",
+        "test_architecture.py",
+        "test_documents.py",
+        "test_evidence.py",
+        "test_needs.py",
+        "test_tools.py",
+    )
+)
+"""Where tests wait for nothing and nobody: no socket, no time that passes by itself.
+They may be as slow as the machine likes."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    told = "run one share of the tests only, as tools/test does"
+    parser.addoption("--share", choices=SHARES, help=told)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Read no files of other shares: that would cost each process seconds."""
+    share = config.option.share
+    if share is None or collection_path.is_dir():
+        return None
+    computes = _computes(collection_path)
+    elsewhere = share == "alone" and LIVE not in collection_path.parents
+    return True if elsewhere or computes != (share == "computing") else None
+
+
+def _computes(path: Path) -> bool:
+    return not COMPUTING.isdisjoint((path, *path.parents))
+
+
+def _share_of(item: pytest.Item) -> str:
+    if item.get_closest_marker("alone"):
+        if LIVE not in item.path.parents:
+            raise pytest.UsageError(f"{item.nodeid}: those alone stand in tests/live")
+        return "alone"
+    return "computing" if _computes(item.path) else "waiting"
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
@@ -36,8 +91,15 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile(PROFILE)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with those that mostly wait: side by side they end with the others."""
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Begin with those that wait longest: side by side they end with the others."""
+    share = config.option.share
+    if share is not None:
+        others = [item for item in items if _share_of(item) != share]
+        items[:] = [item for item in items if _share_of(item) == share]
+        config.hook.pytest_deselected(items=others)
     items.sort(key=lambda item: not item.nodeid.startswith("tests/live/"))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import COMPUTING
 from tests.support.needs import ROOT
 
 NEEDY = """
@@ -22,24 +23,31 @@ def test_two() -> None: ...
 """
 
 
+MEASURING = """
+import pytest
+
+@pytest.mark.alone
+def test_how_fast() -> None: ...
+"""
+
+
 def run_needy(tmp_path: Path, require: str) -> tuple[int, str]:
     """Run two tests that need recorded cases on a machine that has none."""
-    file = tmp_path / "test_needy.py"
-    file.write_text(NEEDY)
+    environ = {"ALB_CORPORA": "/nowhere", "ALB_REQUIRE": require}
+    return run_pytest(tmp_path, NEEDY, **environ)
+
+
+def run_pytest(
+    tmp_path: Path, text: str, *options: str, **environ: str
+) -> tuple[int, str]:
+    """Run a file of this text as `make test` would, from outside of the checkout."""
+    file = tmp_path / "test_made.py"
+    file.write_text(text)
+    ours = ("-p", "tests.conftest", "-c", ROOT / "pyproject.toml")
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "tests.conftest",
-            "-c",
-            ROOT / "pyproject.toml",
-            "-q",
-            file,
-        ],
+        [sys.executable, "-m", "pytest", *ours, "-q", *options, file],
         cwd=ROOT,
-        env=os.environ | {"ALB_CORPORA": "/nowhere", "ALB_REQUIRE": require},
+        env=os.environ | environ,
         capture_output=True,
         text=True,
         check=False,
@@ -74,3 +82,16 @@ def test_an_unknown_need_is_an_error_not_a_pass(tmp_path: Path) -> None:
 
     assert status != 0
     assert "no such need ['dokcer']" in output
+
+
+def test_one_that_would_be_in_no_share_is_an_error(tmp_path: Path) -> None:
+    """Those alone are looked for in tests/live only: elsewhere nobody would run them."""
+    status, output = run_pytest(tmp_path, MEASURING, "--share", "waiting")
+
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert "test_how_fast: those alone stand in tests/live" in output
+
+
+def test_what_is_named_as_computing_is_there() -> None:
+    """Else what was renamed would run among those that wait, and nobody would see."""
+    assert [] == [path for path in COMPUTING if not path.exists()]
