@@ -20,15 +20,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from foundation.clock import Clock
+from scheduler.drivers import port_claims, shim
 from scheduler.drivers import process_records as records
-from scheduler.drivers import shim
 from scheduler.drivers.feed import Feeds
 from scheduler.drivers.labels import CLUSTER_UID, labels_of, same_container
 from scheduler.drivers.process_logs import FOLLOW_INTERVAL_S, LogReader
@@ -47,6 +47,7 @@ from scheduler.model import (
     ContainerName,
     ContainerStatus,
     InstanceStatus,
+    PortLease,
 )
 from scheduler.ports import ContainerSpec, CpuSample, StopOutcome
 
@@ -254,28 +255,64 @@ class ProcessRuntime:
         return samples
 
     def _launch(self, spec: ContainerSpec) -> Record:
+        operation = f"start {spec.name}"
         record = records.read_settled(self._root, spec.name)
         if record is None:
             self._require_possible(spec)
-            records.create(self._root, spec.name, self._shim_spec(spec))
-            record = records.read(self._root, spec.name)
-            assert record, "it was just created, and only we remove"
-        operation = f"start {spec.name}"
-        if not same_container(spec, record.labels):
-            raise NameTaken(self.name, operation, "another container has the name")
-        if record.running is None and record.ended is None:
-            self._run_shim(record)
-            record = self._require_begun(record)
+        if record is None or not record.has_begun:
+            record = self._begin(spec, record)
+        self._require_ours(spec, record)
         if record.ended and record.ended.error:
             detail = f"CannotStartContainerError: {record.ended.error}"
             raise CannotStart(self.name, operation, detail)
         return record
 
+    def _begin(self, spec: ContainerSpec, record: Record | None) -> Record:
+        """Start a shim, which inherits what keeps the ports ours."""
+        with contextlib.ExitStack() as stack:
+            try:
+                held = [
+                    stack.enter_context(self._claimed(spec.name, lease))
+                    for lease in spec.leases
+                ]
+            except PortTaken:
+                now = record and records.read_settled(self._root, spec.name)
+                if now and now.has_begun:
+                    return now  # by somebody else, and so is what holds the port
+                raise
+            if record is None:
+                records.create(self._root, spec.name, self._shim_spec(spec))
+                record = records.read(self._root, spec.name)
+                assert record, "it was just created, and only we remove"
+            self._require_ours(spec, record)
+            self._run_shim(record, [claim.fileno() for claim in held if claim])
+        return self._require_begun(record)
+
+    def _claimed(
+        self, name: ContainerName, lease: PortLease
+    ) -> contextlib.AbstractContextManager[socket.socket | None]:
+        where = f"{self.address}:{lease.host_port}"
+        try:
+            held = port_claims.claim(self.address, lease)
+        except OSError:
+            detail = f"{where} is another task's of this machine"
+            raise PortTaken(self.name, f"start {name}", detail) from None
+        if not _is_free(self.address, lease.host_port):
+            with held:
+                detail = f"{where} is in use"
+                raise PortTaken(self.name, f"start {name}", detail)
+        return held
+
+    def _require_ours(self, spec: ContainerSpec, record: Record) -> None:
+        if not same_container(spec, record.labels):
+            detail = "another container has the name"
+            raise NameTaken(self.name, f"start {spec.name}", detail)
+
     def _require_begun(self, record: Record) -> Record:
         """Return what a shim wrote: ours has, another's (of a race) soon will."""
         for _ in range(BEGIN_ATTEMPTS):
             found = records.read_settled(self._root, record.name)
-            if found and (found.running or found.ended):
+            if found and found.has_begun:
                 return found
             time.sleep(BEGIN_PAUSE_S)
         detail = "its shim wrote nothing down"
@@ -289,10 +326,6 @@ class ProcessRuntime:
         if spec.definition.user:
             detail = "a process runs as the user that runs alb; remove `user`"
             raise CannotStart(self.name, operation, detail)
-        for lease in spec.leases:
-            if not _is_free(self.address, lease.host_port):
-                detail = f"{self.address}:{lease.host_port} is in use"
-                raise PortTaken(self.name, operation, detail)
 
     def _shim_spec(self, spec: ContainerSpec) -> dict[str, object]:
         definition = spec.definition
@@ -305,18 +338,25 @@ class ProcessRuntime:
             "cwd": str(self._working_directory / definition.working_directory),
         }
 
-    def _run_shim(self, record: Record) -> None:
-        """Start a shim and wait until it says that the command runs, or not."""
+    def _run_shim(self, record: Record, held: Sequence[int]) -> None:
+        """Start a shim and wait until it says that the command runs, or not.
+
+        It closes the descriptors `held` when its task has ended.
+        """
         operation = f"start {record.name}"
         with open(record.directory / "shim.err", "ab") as errors:
             process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-I", "-S", shim.__file__, str(record.directory)],
+                [
+                    *(sys.executable, "-I", "-S", shim.__file__),
+                    *(str(record.directory), *map(str, held)),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 cwd="/",
                 env={},
                 start_new_session=True,
+                pass_fds=held,
             )
         process.returncode = 0  # disowned: ExitWatch hears its end and waits for it
         assert process.stdout

@@ -58,6 +58,11 @@ class Record:
     ended: Ended | None
 
     @property
+    def has_begun(self) -> bool:
+        """Whether a shim has started the command, or tried to."""
+        return self.running is not None or self.ended is not None
+
+    @property
     def status(self) -> ContainerStatus:
         return ContainerStatus(
             name=self.name,

@@ -1,10 +1,11 @@
 """Keep one process task while control comes and goes. Floor 3, a script of its own.
 
-Run as ``python -I -S shim.py DIRECTORY``; the standard library only, and no
-import of ours, so that it starts in milliseconds and outlives an upgrade. It
+Run as ``python -I -S shim.py DIRECTORY [DESCRIPTOR...]``; the standard library only,
+and no import of ours, so that it starts in milliseconds and outlives an upgrade. It
 reads ``spec.json``, starts the command in a session of its own, copies its
-output to a bounded log, and writes down how it ended. The files are the whole
-interface:
+output to a bounded log, and writes down how it ended. The descriptors are what keeps
+the task's ports ours: open as long as it runs, and not its own. Else the files are
+the whole interface:
 
     spec.json   argv, environment, directory, labels       written by control
     lock        flock held while a shim lives: a second one sees it and leaves
@@ -38,8 +39,10 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 STARTED, TAKEN = "started", "taken"
 
 
-def main(directory: str) -> None:
+def main(directory: str, held: list[int]) -> None:
     os.chdir("/")
+    for descriptor in held:
+        fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     lock = os.open(f"{directory}/lock", os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,7 +54,7 @@ def main(directory: str) -> None:
         return
     with open(f"{directory}/spec.json", encoding="utf-8") as file:
         spec = json.load(file)
-    supervise(directory, spec)
+    supervise(directory, spec, held)
 
 
 def report(word: str) -> None:
@@ -63,7 +66,7 @@ def report(word: str) -> None:
     os.close(null)
 
 
-def supervise(directory: str, spec: dict[str, Any]) -> None:
+def supervise(directory: str, spec: dict[str, Any], held: list[int]) -> None:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     wake = wake_on_signals()
     output, output_end = os.pipe()
@@ -75,7 +78,7 @@ def supervise(directory: str, spec: dict[str, Any]) -> None:
     if problem := read_all(failure):
         os.waitpid(task, 0)
         code = NOT_FOUND if "No such file" in problem else NOT_EXECUTABLE
-        write_json(directory, "exit.json", {"exitCode": code, "error": problem})
+        end(directory, held, {"exitCode": code, "error": problem})
         report(problem)
         return
     report(STARTED)
@@ -83,7 +86,14 @@ def supervise(directory: str, spec: dict[str, Any]) -> None:
     code = copy_until_ended(task, output, wake, log)
     kill_the_rest(task)
     log.drain(output)
-    write_json(directory, "exit.json", {"exitCode": code})
+    end(directory, held, {"exitCode": code})
+
+
+def end(directory: str, held: list[int], outcome: dict[str, object]) -> None:
+    """Let go of the ports, then say so: whoever reads it may want them at once."""
+    for descriptor in held:
+        os.close(descriptor)
+    write_json(directory, "exit.json", outcome)
 
 
 # --- the task -------------------------------------------------------------------
@@ -295,4 +305,4 @@ def read_all(descriptor: int) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], [int(word) for word in sys.argv[2:]])

@@ -8,6 +8,7 @@ import os
 import pickle
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,12 +25,13 @@ from scheduler.drivers import process_records as records
 from scheduler.drivers import shim
 from scheduler.drivers.process import ProcessRuntime
 from scheduler.drivers.process_table import Identity, marked, parse_ps_time_ns
-from scheduler.errors import CannotStart
+from scheduler.errors import CannotStart, PortTaken
 from scheduler.model import (
     ContainerDefinition,
     ContainerName,
     ContainerState,
     ContainerStatus,
+    PortLease,
     TaskId,
 )
 from scheduler.ports import ContainerSpec
@@ -443,3 +445,54 @@ TIMES = [
 )
 def test_cpu_time_of_ps_is_read(text: str, seconds: float) -> None:
     assert seconds * 1e9 == parse_ps_time_ns(text)
+
+
+# --- ports ----------------------------------------------------------------------
+
+
+def listening_later(port: int, uid: str) -> ContainerSpec:
+    """A task that has a port and has not bound it yet."""
+    name = ContainerName(f"alb-{uid}-{TASK_ID}-web")
+    made = spec("exec sleep 1000", name)
+    leases = (PortLease("host-a", port, "web", 8080),)
+    return dataclasses.replace(made, cluster_uid=uid, leases=leases)
+
+
+@linux
+async def test_two_clusters_that_start_at_the_same_moment_share_no_port(
+    runtime: ProcessRuntime, tmp_path: Path
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    other = ProcessRuntime("b", tmp_path / "b", "facade", clock=SystemClock())
+    ours, theirs = listening_later(port, "c0ffee"), listening_later(port, "facade")
+
+    outcomes = await asyncio.gather(
+        runtime.start(ours), other.start(theirs), return_exceptions=True
+    )
+    [refused] = [each for each in outcomes if each is not None]
+    assert isinstance(refused, PortTaken)
+    assert f"127.0.0.1:{port} is another task's of this machine" in str(refused)
+
+    first = (runtime, ours), (other, theirs)
+    for host, mine in first if outcomes[0] is None else reversed(first):
+        await host.start(mine)  # again, or at once after the end of the other's
+        await host.stop(mine.name, 0)
+        await host.remove(mine.name)
+    await other.close()
+
+
+@linux
+async def test_what_keeps_its_port_is_not_the_tasks_own(
+    runtime: ProcessRuntime, tmp_path: Path
+) -> None:
+    """Else whoever leaves its container would keep the port, too."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    await runtime.start(listening_later(port, "c0ffee"))
+
+    pid = running(tmp_path).task.pid
+    opened = [os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()]  # noqa: ASYNC240
+    assert [] == [each for each in opened if each.startswith("socket:")]
