@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from controlplane.commands.place import Place, variables_in
@@ -50,13 +51,18 @@ def check(place: Place) -> ClusterFile:
 
 
 def load(place: Place) -> ClusterFile:
-    """Read and decode the file. Raises ConfigInvalid with every problem, OSError."""
-    from controlplane import cluster_file  # noqa: PLC0415 - parsing takes its time
+    """Read and decode the file, and see what this machine has to say about it.
+
+    Raises ConfigInvalid with every problem, OSError.
+    """
+    from controlplane import cluster_file, machine  # noqa: PLC0415 - takes its time
     from controlplane.tls.disk import LocalDisk  # noqa: PLC0415 - lazy
 
     text = place.text()
     disk = LocalDisk(place.file.parent)
-    return cluster_file.load(str(place.file), text, variables_in(text), disk)
+    cluster = cluster_file.load(str(place.file), text, variables_in(text), disk)
+    told = machine.warnings(cluster, machine.ephemeral_ports())
+    return replace(cluster, warnings=(*cluster.warnings, *told))
 
 
 def _documents(place: Place, problems: Sequence[Problem]) -> list[dict[str, object]]:

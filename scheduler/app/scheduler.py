@@ -28,7 +28,7 @@ from scheduler.app.workers import Workers
 from scheduler.decide import wishes, wording
 from scheduler.decide.actions import Action, Deregister, Forget, Register, Start, Stop
 from scheduler.decide.identity import Draw, container_names, new_deployment_id
-from scheduler.decide.revisions import registered
+from scheduler.decide.revisions import outlived, registered
 from scheduler.decide.specs import Surroundings
 from scheduler.decide.usage import task_units
 from scheduler.model import (
@@ -106,6 +106,9 @@ class Scheduler:
             gone = draft.after.services.keys() - {service.name for service in services}
             for name in sorted(gone):
                 draft.put_service(wishes.wish_removed(draft.after.services[name]))
+            known = draft.after.definitions.values()
+            for definition in outlived(known, draft.after.used_definitions()):
+                draft.drop_definition(definition)
             await self._commit(draft.changes())
             named = {instance.name: instance for instance in instances}
             self._retired = {**self._retired, **(self._instances or {})}

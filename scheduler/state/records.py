@@ -100,6 +100,8 @@ class Records:
         match kind:
             case "service":
                 self.services.pop(key, None)
+            case "task_definition":
+                self.definitions.pop(key, None)
             case "task":
                 self.tasks.pop(key, None)
             case "deployment":
@@ -112,6 +114,12 @@ class Records:
     def tasks_of(self, service: str) -> list[Task]:
         """Return the service's tasks, STOPPED ones too."""
         return [task for task in self.tasks.values() if task.service == service]
+
+    def used_definitions(self) -> set[str]:
+        """Return the names of the task definitions that anything has."""
+        services = (record.service for record in self.services.values())
+        users = (*services, *self.deployments.values(), *self.tasks.values())
+        return {user.task_definition.name for user in users}
 
     def deployments_of(self, service: str) -> list[Deployment]:
         return [item for item in self.deployments.values() if item.service == service]
@@ -145,6 +153,9 @@ class Draft:
 
     def put_definition(self, definition: TaskDefinition) -> None:
         self._change(Put("task_definition", definition.name, definition))
+
+    def drop_definition(self, definition: TaskDefinition) -> None:
+        self._change(Delete("task_definition", definition.name))
 
     def put_task(self, task: Task) -> None:
         self._change(Put("task", task.id, task))

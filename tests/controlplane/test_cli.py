@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane import cli
+from controlplane import cli, machine
 from controlplane.version import __version__
 
 VALID = """\
@@ -111,6 +111,34 @@ def test_problems_come_as_json_for_programs(
     (problem,) = document["problems"]
     assert (document["valid"], problem["line"]) == (False, 6)
     assert problem["path"] == "listeners[0].port"
+
+
+LEASES = """\
+cluster: leases
+containerInstances: [{{name: a, runtime: process, dynamicPortRange: "{0}-{1}"}}]
+taskDefinitions:
+  - family: web
+    containerDefinitions: [{{name: web, memory: 64, command: [run]}}]
+services: [{{serviceName: web, taskDefinition: web, desiredCount: 1}}]
+"""
+
+
+@pytest.mark.parametrize("command", ["validate", "validate --output json", "up -d"])
+def test_ports_that_the_kernel_gives_away_are_told_before_tasks_run(
+    command: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outgoing = machine.ephemeral_ports()
+    if outgoing is None:
+        pytest.skip("this system does not tell the ports of outgoing connections")
+    first = outgoing[0]
+    file.write_text(LEASES.format(first, first + 9))
+    nowhere = file.parent / ("d" * 108)  # `up` looks at the file first, and then there
+
+    cli.main([*command.split(), "-f", str(file), "--state-dir", str(nowhere)])
+
+    told = "".join(capsys.readouterr())
+    assert f"dynamic ports {first}-{first + 9} overlap those of outgoing" in told
+    assert "sysctl -w net.ipv4.ip_local_port_range=" in told
 
 
 def test_a_file_that_is_not_there_is_status_2(

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import pytest
 
+from scheduler.decide.revisions import REVISIONS_KEPT
 from scheduler.drivers.memory import Fault
 from scheduler.model import StopCode, TaskStatus
 from tests.support.cluster import DELAY_S, Cluster, web
@@ -100,6 +101,31 @@ async def test_an_unchanged_file_changes_nothing() -> None:
         [deployment] = cluster.view().deployments
         assert deployment.deployment.task_definition.revision == 1
         assert cluster.journal.commits <= commits + 1
+
+
+@in_virtual_time
+async def test_a_year_of_changes_does_not_grow_the_records() -> None:
+    cluster = Cluster()
+    ports = (20_000, 20_999)
+    cluster.instances = [
+        replace(each, dynamic_port_range=ports) for each in cluster.instances
+    ]
+    count = REVISIONS_KEPT + 20
+    async with cluster.running() as scheduler:
+        await cluster.until(lambda: cluster.steady(1), within_s=10)
+        for number in range(2, count + 1):
+            cluster.services = [web(f"web:{number}")]
+            await scheduler.configure(cluster.instances, cluster.services)
+        await cluster.until(lambda: cluster.steady(1), within_s=60)
+    cluster.restart()  # the next life configures what is wished once more
+    async with cluster.running() as scheduler:
+        await cluster.until(lambda: cluster.steady(1), within_s=10)
+        told = {task.task_definition.name for task in scheduler.tasks()}
+
+    kept = cluster.journal.of("task_definition")
+    newest = {f"web:{count - back}" for back in range(REVISIONS_KEPT)}
+    assert newest | told == set(kept)
+    assert len(kept) < count
 
 
 @in_virtual_time

@@ -4,7 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler.decide.revisions import needs_deployment, registered
+from scheduler.decide.revisions import (
+    REVISIONS_KEPT,
+    needs_deployment,
+    outlived,
+    registered,
+)
 from scheduler.model import Service, ServiceLoadBalancer
 from tests.support.tasks import container, definition
 
@@ -24,6 +29,18 @@ def test_an_equal_definition_is_the_same_revision() -> None:
 def test_a_changed_one_is_the_next_even_if_an_older_one_was_equal() -> None:
     known = [replace(WEB, revision=1), replace(OTHER, revision=2)]
     assert registered(WEB, known).revision == 3
+
+
+def test_the_newest_of_each_family_are_kept_and_what_is_in_use() -> None:
+    count = REVISIONS_KEPT + 4
+    web = [replace(WEB, revision=number) for number in range(1, count + 1)]
+    api = [replace(each, family="api") for each in web[:REVISIONS_KEPT]]
+
+    gone = outlived([*reversed(web), *api], {"web:2", f"web:{count}"})
+
+    assert ["web:1", "web:3", "web:4"] == [each.name for each in gone]
+    left = [each for each in web if each not in gone]
+    assert registered(OTHER, left).revision == count + 1
 
 
 BEFORE = Service("web", definition(), 1, (ServiceLoadBalancer("blue", "web", 8080),))

@@ -52,6 +52,22 @@ def test_what_the_journal_holds_is_read_again() -> None:
     )
 
 
+def test_a_definition_is_in_use_as_long_as_anything_has_it() -> None:
+    draft = Records().draft()
+    for revision in range(1, 6):
+        draft.put_definition(definition(revision=revision))
+    first, second, third = (definition(revision=number) for number in (1, 2, 3))
+    draft.put_service(replace(WEB, service=Service("web", first, 1)))
+    draft.put_deployment(replace(FIRST, task_definition=second))
+    draft.put_task(replace(task(), task_definition=third))
+
+    assert {each.name for each in (first, second, third)} == (
+        draft.after.used_definitions()
+    )
+    draft.drop_definition(definition(revision=5))
+    assert definition(revision=5) not in draft.after.definitions.values()
+
+
 def test_a_foreign_record_is_a_bug() -> None:
     with pytest.raises(AssertionError, match="no record of ours"):
         Records().apply([Put("alarm", "x", object())])
