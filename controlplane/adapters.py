@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from alb.app.balancer import Balancer
-from alb.model import HealthState, TargetId, TargetObservation
+from alb.model import HealthState, TargetHealth, TargetId, TargetObservation
 from autoscaler.model import Capacity
 from scheduler.app.scheduler import Scheduler
 from scheduler.model import ServiceStatus
@@ -20,7 +20,9 @@ class FrontDoor:
     """The load balancer as the scheduler needs it."""
 
     def __init__(self, balancer: Balancer) -> None:
+        """`balancer` has just joined its node: what it knows, an earlier life knew."""
         self._balancer = balancer
+        self._inherited = frozenset(balancer.statistics().health)
 
     def register(self, target_id: str, group: str, host: str, port: int) -> None:
         self._balancer.register(TargetId(target_id), group, host, port)
@@ -34,6 +36,42 @@ class FrontDoor:
     def observe(self) -> Mapping[str, TargetView]:
         observed = self._balancer.observe()
         return {target_id: view(seen) for target_id, seen in observed.items()}
+
+    def inherited(self) -> Mapping[str, TargetView]:
+        if not self._inherited:
+            return {}
+        health, observed = self._balancer.statistics().health, self._balancer.observe()
+        told = {
+            name: _told(health[name])
+            for name in self._inherited & health.keys()
+            if _is_newest(health[name], observed.get(TargetId(name)))
+        }
+        self._inherited = frozenset(told)
+        return told
+
+
+def _is_newest(health: TargetHealth, seen: TargetObservation | None) -> bool:
+    """Tell whether the node's word on a target that serves is all there is.
+
+    It is not when the target drains, and when every worker has acknowledged it again.
+    """
+    if seen is None:
+        return health.state in {HealthState.HEALTHY, HealthState.UNUSED}
+    states = (health.state, seen.health.state)
+    return states == (HealthState.HEALTHY,) * 2 and not seen.eligible_everywhere
+
+
+def _told(health: TargetHealth) -> TargetView:
+    return TargetView(
+        healthy=health.state is HealthState.HEALTHY,
+        unhealthy=False,
+        reason=health.description,
+        eligible_everywhere=True,
+        removed_everywhere=False,
+        in_flight=0,
+        drained=False,
+        unused=health.state is HealthState.UNUSED,
+    )
 
 
 def view(seen: TargetObservation) -> TargetView:

@@ -127,3 +127,11 @@ class LoadBalancer(Protocol):
     def observe(self) -> Mapping[str, TargetView]:
         """Every registration by id; one that was forgotten is absent."""
         ...
+
+    def inherited(self) -> Mapping[str, TargetView]:
+        """What an earlier life was told of targets, while it is the newest there is.
+
+        To be told, not to decide by: a target that is in it serves, registered or not
+        yet, and whether every worker has it is not known to this life.
+        """
+        ...

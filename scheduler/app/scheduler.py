@@ -185,6 +185,9 @@ class Scheduler:
     def observe_services(self) -> Mapping[str, ServiceView]:
         """Return every service as it stands, by name."""
         observed, now = self._observe(), self._clock.unix_s()
+        # After a restart nobody is to read that what serves is not healthy.
+        targets = {**observed.targets, **self._balancer.inherited()}
+        observed = replace(observed, targets=targets)
         return {
             name: view_service(record, self._records, observed, now)
             for name, record in self._records.services.items()

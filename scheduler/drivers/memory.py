@@ -258,6 +258,9 @@ class MemoryLoadBalancer:
     def observe(self) -> Mapping[str, TargetView]:
         return {name: self._view(target) for name, target in self.targets.items()}
 
+    def inherited(self) -> Mapping[str, TargetView]:
+        return {}
+
     def _view(self, target: MemoryTarget) -> TargetView:
         known_s = -1.0 if self.silent else self.clock.now_s() - target.since_s
         answers = self.probe(target.host, target.port)

@@ -1,6 +1,8 @@
 """The parts meet: what one says is what the other hears."""
 
+import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -9,23 +11,40 @@ from alb.model import (
     NO_VERSION,
     HealthReason,
     HealthState,
+    LoadBalancer,
+    TargetGroup,
     TargetHealth,
+    TargetId,
     TargetObservation,
 )
-from alb.ports import HealthReport, Manifest, Message, Welcome
+from alb.ports import (
+    Acknowledged,
+    FromWorker,
+    HealthReport,
+    Manifest,
+    Message,
+    Welcome,
+    WorkerStarted,
+    WorkerState,
+)
 from autoscaler.model import Capacity
 from controlplane.adapters import Capacities, FrontDoor, view
 from foundation.clock import VirtualClock
 from foundation.journal import MemoryJournal
 from scheduler.app.scheduler import Scheduler
+from scheduler.decide.identity import target_ids
 from scheduler.drivers.memory import MemoryHost
 from scheduler.model import (
     ContainerDefinition,
     ContainerInstance,
+    Deployment,
     RuntimeKind,
     Service,
+    ServiceRecord,
+    Task,
     TaskDefinition,
 )
+from tests.support.tasks import NOW, task
 
 
 class SilentNode:
@@ -105,6 +124,92 @@ def test_registrations_reach_the_load_balancer_and_are_seen() -> None:
     door.forget("t/web/80/web")
     door.forget("t/web/80/web")
     assert {} == door.observe()
+
+
+NAME = "t/web/8080/blue"
+WORKER = WorkerState(0, 1, 100)
+SERVES, SICK = TargetHealth(HealthState.HEALTHY), TargetHealth(HealthState.UNHEALTHY)
+
+
+class TellingNode(SilentNode):
+    """A node that says what it is told to say, and whose control may wait for that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.says = asyncio.Queue[Message]()
+
+    async def receive(self) -> Message:
+        message = await self.says.get()
+        self.says.task_done()
+        return message
+
+
+def adopted(balancer: Balancer, record: Task) -> Scheduler:
+    """A scheduler of the next life: it has the records, and has not looked yet."""
+    web = Service("web", record.task_definition, 1)
+    clock = VirtualClock()
+    return Scheduler(
+        clock=clock,
+        cluster_uid="c",
+        journal=MemoryJournal(),
+        balancer=FrontDoor(balancer),
+        runtimes={},
+        records={
+            "service": {"web": ServiceRecord(web, record.deployment_id, NOW)},
+            "deployment": {
+                record.deployment_id: Deployment(
+                    record.deployment_id, "web", record.task_definition, NOW
+                )
+            },
+            "task": {record.id: record},
+        },
+        draw=lambda: 0.5,
+        front_door="",
+    )
+
+
+async def test_what_serves_is_never_told_unhealthy_because_control_restarted() -> None:
+    node = TellingNode()
+    health = HealthReport({NAME: SERVES})
+    welcome = replace(NOTHING_THERE, workers=(WORKER,), health=health)
+    balancer = Balancer(node, welcome, 2)
+    scheduler = adopted(balancer, task())
+
+    def healthy() -> int:
+        return scheduler.observe_services()["web"].healthy
+
+    async def hear(message: Message) -> None:
+        node.says.put_nowait(message)
+        await node.says.join()
+
+    assert [NAME] == list(target_ids(task()))
+    assert healthy() == 1, "before anything was registered"
+    balancer.hold()
+    balancer.configure(LoadBalancer("front", groups=(TargetGroup("blue"),)))
+    balancer.register(TargetId(NAME), "blue", "10.0.0.1", 20_000)
+    assert healthy() == 1, "before anything was published"
+    balancer.release()
+    balancer.publish_now()
+    assert healthy() == 1, "before it was acknowledged"
+    async with asyncio.TaskGroup() as group:
+        listening = group.create_task(balancer.run())
+        version = balancer.statistics().version
+        await hear(FromWorker(0, 1, Acknowledged(version)))
+        assert healthy() == 1
+        await hear(WorkerStarted(WorkerState(1, 2, 101)))
+        assert healthy() == 0, "from now on what workers say counts, as ever"
+        listening.cancel()
+
+
+async def test_a_target_that_fell_ill_or_drains_is_not_inherited() -> None:
+    welcome = replace(NOTHING_THERE, health=HealthReport({NAME: SICK}))
+    assert {} == FrontDoor(Balancer(SilentNode(), welcome, 2)).inherited()
+
+    welcome = replace(NOTHING_THERE, health=HealthReport({NAME: SERVES}))
+    door = FrontDoor(Balancer(SilentNode(), welcome, 2))
+    door.register(NAME, "blue", "10.0.0.1", 20_000)
+    door.deregister(NAME)
+    assert {} == door.inherited()
 
 
 async def test_the_autoscaler_sets_what_the_scheduler_keeps() -> None:
