@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterable, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -44,6 +44,7 @@ from controlplane.parts import Parts
 from controlplane.portrait import InForce, picture, state_document
 from controlplane.records import APPLIED, DEFAULT_INSTANCE, WEIGHTS, Applied
 from controlplane.runtimes import (
+    InstanceMoved,
     choose_default,
     engine_endpoint,
     require_commands,
@@ -60,11 +61,9 @@ from controlplane.weights import (
 )
 from foundation.journal import Change as JournalChange
 from foundation.journal import CommitFailed, Put
-from scheduler.errors import ContainerError
 from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus, Task
+from scheduler.ports import Runtime
 
-STATUS_S: Final = 5.0
-"""How long an engine may take to tell its gateway."""
 LATE_S: Final = 1.0
 """How often it is asked whether an engine answers that did not before."""
 KEY: Final = "file"
@@ -174,8 +173,9 @@ class Cluster:
             raise GoingDown
         async with self._changing:
             prepared = await self._prepare(submission)
-            applied = await self._complete(prepared)
-            await self._commit_applied(applied)
+            async with self._opened(prepared.applied) as instances:
+                applied = await self._complete(prepared, instances)
+                await self._commit_applied(applied)
             await self._configure(applied, prepared.desired)
             await self._settle(applied, prepared.desired)
         self._parts.feed.tell("cluster", f"{submission.file} was applied")
@@ -269,18 +269,36 @@ class Cluster:
         )
         return Prepared(applied, merged.result, merged.changes)
 
-    async def _complete(self, prepared: Prepared) -> Applied:
+    @asynccontextmanager
+    async def _opened(
+        self, applied: Applied
+    ) -> AsyncGenerator[tuple[ContainerInstance, ...]]:
+        """Have a runtime for each of the file's instances; as before if it fails."""
+        runtimes, scheduler = self._parts.runtimes, self._parts.scheduler
+        instances = await self._instances_of(applied.content)
+        if occupied := await scheduler.set_aside(runtimes.moved(instances)):
+            raise InstanceMoved(occupied)
+        opened = runtimes.open(instances, Path(applied.directory))
+        try:
+            yield instances
+        except BaseException:
+            await self._close(runtimes.take_back(opened))
+            await scheduler.set_aside(())
+            raise
+
+    async def _close(self, unused: Iterable[Runtime]) -> None:
+        self._parts.scheduler.watch_no_others()
+        for runtime in unused:
+            await runtime.close()
+
+    async def _complete(
+        self, prepared: Prepared, instances: Sequence[ContainerInstance]
+    ) -> Applied:
         """Find out what the file leaves open, and refuse what cannot be."""
         applied = prepared.applied
-        instances = await self._instances_of(applied.content)
-        opened = self._parts.runtimes.open(instances, Path(applied.directory))
-        try:
-            gateways = await self._gateways(instances)
-            wanted = _load_balancer(prepared.desired, gateways, applied.directory)
-            self._require_free(wanted)
-        except BaseException:
-            await self._parts.runtimes.discard(opened)
-            raise
+        gateways = await self._gateways(instances)
+        wanted = _load_balancer(prepared.desired, gateways, applied.directory)
+        self._require_free(wanted)
         return replace(applied, gateways=gateways)
 
     async def _instances_of(
@@ -307,15 +325,9 @@ class Cluster:
     ) -> tuple[str, ...]:
         engines = [one for one in instances if one.runtime is RuntimeKind.DOCKER]
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(self._address(one.name)) for one in engines]
+            address_of = self._parts.runtimes.address_of
+            asked = [group.create_task(address_of(one.name)) for one in engines]
         return local_gateways(one.result() for one in asked)
-
-    async def _address(self, instance: str) -> str:
-        try:
-            async with asyncio.timeout(STATUS_S):
-                return (await self._parts.runtimes[instance].status()).address
-        except (TimeoutError, ContainerError):
-            return ""
 
     def _require_free(self, wanted: LoadBalancer) -> None:
         bound = self._parts.balancer.bound()
@@ -353,6 +365,7 @@ class Cluster:
         await self._parts.scheduler.configure(
             instances, desired.services, url_of(wanted.listeners)
         )
+        await self._close(self._parts.runtimes.settle())
         self._parts.scaler.configure(desired.scalable_targets)
         self._parts.cpu.cluster = desired.cluster
         self._instances, self._balancer_wanted = instances, wanted

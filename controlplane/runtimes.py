@@ -24,6 +24,8 @@ from scheduler.ports import Runtime
 
 DEFAULT_ENDPOINT: Final = "unix:///var/run/docker.sock"
 DEFAULT_NAME: Final = "local"
+STATUS_S: Final = 5.0
+"""How long an engine may take to tell its gateway."""
 ANSWER_S: Final = 5.0
 """How long an engine may take to answer that it is there."""
 
@@ -42,50 +44,83 @@ class NoRuntime(ControlError):
 
 
 class InstanceMoved(ControlError):
-    """An instance keeps its name and is another host: its tasks would be lost."""
+    """Instances keep their names and are other hosts: their tasks would be lost."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(names)
+        self.names = tuple(names)
 
     def __str__(self) -> str:
+        named = ", ".join(f"containerInstances[{name}]" for name in self.names)
         return (
-            f"containerInstances[{self.name}]: runtime, endpoint and address cannot"
-            " change while control runs; give the new host another name"
+            f"{named}: runtime, endpoint and address cannot change while tasks run"
+            " there; give the new host another name, and its tasks move"
         )
 
 
+Host = tuple[RuntimeKind, str, str]
+
+
 class Runtimes(dict[str, Runtime]):
-    """The runtimes by instance name. Grows as files that are applied name more."""
+    """The runtimes by instance name. Grows as files that are applied name more.
+
+    A corrected host has its runtime under the same name; what was there is kept until
+    the file is in force (`settle`) or refused (`take_back`). Whoever gets a runtime
+    back from here closes it, once nobody uses it.
+    """
 
     def __init__(self, tasks: Path, cluster_uid: str, clock: Clock) -> None:
         super().__init__()
         self._tasks = tasks
         self._cluster_uid = cluster_uid
         self._clock = clock
-        self._hosts: dict[str, tuple[RuntimeKind, str, str]] = {}
+        self._hosts: dict[str, Host] = {}
+        self._former: dict[str, tuple[Host, Runtime]] = {}
+
+    def moved(self, instances: Iterable[ContainerInstance]) -> tuple[str, ...]:
+        """Return the names of those that were other hosts before."""
+        return tuple(
+            instance.name
+            for instance in instances
+            if self._hosts.get(instance.name, _host(instance)) != _host(instance)
+        )
 
     def open(
         self, instances: Sequence[ContainerInstance], directory: Path
     ) -> tuple[str, ...]:
-        """Make a runtime for each instance that has none yet; return their names.
-
-        Raises InstanceMoved, and then makes none.
-        """
-        for instance in instances:
-            if self._hosts.get(instance.name, _host(instance)) != _host(instance):
-                raise InstanceMoved(instance.name)
-        new = [instance for instance in instances if instance.name not in self]
+        """Make a runtime for each host that has none yet; return the names."""
+        new = [one for one in instances if self._hosts.get(one.name) != _host(one)]
         for instance in new:
-            self[instance.name] = self._make(instance, directory)
-            self._hosts[instance.name] = _host(instance)
+            name = instance.name
+            if name in self:
+                self._former[name] = (self._hosts[name], self[name])
+            self[name] = self._make(instance, directory)
+            self._hosts[name] = _host(instance)
         return tuple(instance.name for instance in new)
 
-    async def discard(self, names: Iterable[str]) -> None:
-        """Close runtimes of a file that was refused; nothing runs in them."""
+    def take_back(self, names: Iterable[str]) -> list[Runtime]:
+        """Undo the `open` of a file that was refused; nothing runs in these."""
+        refused = []
         for name in names:
+            refused.append(self.pop(name))
             del self._hosts[name]
-            await self.pop(name).close()
+            if name in self._former:
+                self._hosts[name], self[name] = self._former.pop(name)
+        return refused
+
+    def settle(self) -> list[Runtime]:
+        """Give up what instances were before they were corrected."""
+        former = [runtime for _, runtime in self._former.values()]
+        self._former.clear()
+        return former
+
+    async def address_of(self, name: str) -> str:
+        """Return where the host's tasks are reached; empty when it does not answer."""
+        try:
+            async with asyncio.timeout(STATUS_S):
+                return (await self[name].status()).address
+        except (TimeoutError, ContainerError):
+            return ""
 
     def _make(self, instance: ContainerInstance, directory: Path) -> Runtime:
         match instance.runtime:
@@ -125,7 +160,7 @@ def _docker(
     )
 
 
-def _host(instance: ContainerInstance) -> tuple[RuntimeKind, str, str]:
+def _host(instance: ContainerInstance) -> Host:
     return instance.runtime, instance.endpoint, instance.address
 
 

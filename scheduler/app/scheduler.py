@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -75,7 +75,9 @@ class Scheduler:
         self._draw = draw
         self._instances: dict[str, ContainerInstance] | None = None
         self._retired: dict[str, ContainerInstance] = {}
+        self._aside: frozenset[str] = frozenset()
         self._watches: dict[str, Watch] = {}
+        self._watching: dict[str, asyncio.Task[None]] = {}
         self._workers = Workers(clock, runtimes, self._ended, set(self._records.tasks))
         self._deciding = asyncio.Lock()
         self._woken = asyncio.Event()
@@ -113,9 +115,29 @@ class Scheduler:
             named = {instance.name: instance for instance in instances}
             self._retired = {**self._retired, **(self._instances or {})}
             self._instances = named
+            self._aside = frozenset()
             if front_door is not None:
                 self._around = replace(self._around, front_door=front_door)
         self.wake()
+
+    async def set_aside(self, instances: Collection[str]) -> tuple[str, ...]:
+        """Place nothing on instances that are about to be other hosts.
+
+        Until the next `configure` or `set_aside`. Returns those where something runs,
+        and then sets none aside.
+        """
+        async with self._deciding:
+            occupied = tuple(sorted(filter(self._has_tasks, instances)))
+            self._aside = frozenset(() if occupied else instances)
+        return occupied
+
+    def _has_tasks(self, instance: str) -> bool:
+        watch = self._watches.get(instance)
+        seen = watch.status.containers if watch and watch.status else ()
+        return bool(seen) or any(
+            task.instance == instance and task.status is not TaskStatus.STOPPED
+            for task in self._records.tasks.values()
+        )
 
     async def set_desired(
         self,
@@ -276,12 +298,21 @@ class Scheduler:
         self.wake()
         await self._closed.wait()
 
+    def watch_no_others(self) -> None:
+        """Let go of runtimes that are not an instance's any more, to be closed."""
+        for name, watch in [*self._watches.items()]:
+            if watch.runtime is not self._runtimes.get(name):
+                self._watching.pop(name).cancel()
+                del self._watches[name]
+
     def _watch_all(self, group: asyncio.TaskGroup) -> None:
+        self.watch_no_others()
         for name, runtime in self._runtimes.items():
             if name not in self._watches:
                 watch = Watch(name, runtime, self._clock, self.wake)
                 self._watches[name] = watch
-                group.create_task(watch.run(), name=f"watch {name}")
+                running = group.create_task(watch.run(), name=f"watch {name}")
+                self._watching[name] = running
 
     async def _look(self) -> Step:
         """Take one step and write it down; without that nothing is to be done."""
@@ -344,7 +375,7 @@ class Scheduler:
         configured = self._instances or {}
         return Observed(
             instances={**self._retired, **configured},
-            retired=frozenset(self._retired.keys() - configured.keys()),
+            retired=frozenset(self._retired.keys() - configured.keys()) | self._aside,
             statuses=self._statuses(),
             targets=self._balancer.observe(),
             outcomes=self._workers.outcomes,
@@ -358,7 +389,7 @@ class Scheduler:
         return {
             name: watch.status
             for name, watch in self._watches.items()
-            if watch.status is not None
+            if watch.status is not None and watch.runtime is self._runtimes.get(name)
         }
 
     def _listed(self) -> bool:

@@ -37,7 +37,7 @@ class Watch:
         self.status: InstanceStatus | None = None
         self._readings: list[tuple[float, Mapping[ContainerName, CpuSample]]] = []
         self._name = name
-        self._runtime = runtime
+        self.runtime = runtime
         self._clock = clock
         self._changed = changed
         self._look_now = asyncio.Event()
@@ -81,7 +81,7 @@ class Watch:
         asked_at_s = self._clock.now_s()
         try:
             async with asyncio.timeout(STATUS_DEADLINE_S):
-                status = await self._runtime.status()
+                status = await self.runtime.status()
         except (ContainerError, TimeoutError) as failed:
             detail = str(failed) or f"no answer within {STATUS_DEADLINE_S:g} s"
             return replace(self.status or UNSEEN, connected=False, detail=detail)
@@ -96,7 +96,7 @@ class Watch:
     async def _listen(self) -> None:
         while True:
             try:
-                async for _ in self._runtime.changes():
+                async for _ in self.runtime.changes():
                     self.look_now()
             except ContainerError as lost:
                 log.debug("container instance %s: %s", self._name, lost)
@@ -107,7 +107,7 @@ class Watch:
         while True:
             try:
                 async with asyncio.timeout(CPU_PERIOD_S):
-                    reading = await self._runtime.cpu()
+                    reading = await self.runtime.cpu()
             except (ContainerError, TimeoutError):
                 self._readings.clear()
             else:

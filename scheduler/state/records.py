@@ -117,9 +117,14 @@ class Records:
 
     def used_definitions(self) -> set[str]:
         """Return the names of the task definitions that anything has."""
-        services = (record.service for record in self.services.values())
-        users = (*services, *self.deployments.values(), *self.tasks.values())
-        return {user.task_definition.name for user in users}
+        return {
+            *(record.service.task_definition.name for record in self.services.values()),
+            *(
+                deployment.task_definition.name
+                for deployment in self.deployments.values()
+            ),
+            *(task.task_definition.name for task in self.tasks.values()),
+        }
 
     def deployments_of(self, service: str) -> list[Deployment]:
         return [item for item in self.deployments.values() if item.service == service]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,16 +106,35 @@ async def test_an_instance_keeps_its_runtime(tmp_path: Path) -> None:
     await runtimes.close()
 
 
-async def test_an_instance_cannot_become_another_host(tmp_path: Path) -> None:
+async def test_a_corrected_host_takes_the_place_of_what_was_there(
+    tmp_path: Path,
+) -> None:
     runtimes = Runtimes(tmp_path, "uid", CLOCK)
-    runtimes.open([ContainerInstance("a", RuntimeKind.PROCESS)], tmp_path)
-    moved = ContainerInstance("a", RuntimeKind.DOCKER, "tcp://elsewhere:1")
+    mistyped = ContainerInstance("a", RuntimeKind.DOCKER, "tcp://elsewhere:1")
     new = ContainerInstance("b", RuntimeKind.PROCESS)
+    corrected = replace(mistyped, endpoint="tcp://there:1")
+    runtimes.open([mistyped], tmp_path)
+    first = runtimes["a"]
+    assert () == runtimes.moved([mistyped, new])
+    assert ("a",) == runtimes.moved([corrected, new])
 
-    with pytest.raises(InstanceMoved, match=r"containerInstances\[a\]"):
-        runtimes.open([new, moved], tmp_path)
-    assert ["a"] == list(runtimes), "a refused file opens nothing"
+    refused = runtimes.take_back(runtimes.open([corrected, new], tmp_path))
+    assert {"a": first} == runtimes
+    assert ("a",) == runtimes.moved([corrected])
+
+    runtimes.open([corrected], tmp_path)
+    assert runtimes["a"] is not first
+    assert [first] == runtimes.settle()
+    assert [] == runtimes.settle()
+    assert () == runtimes.moved([corrected])
+    for runtime in (*refused, first):
+        await runtime.close()
     await runtimes.close()
+
+
+def test_what_runs_on_an_instance_keeps_it_where_it_is() -> None:
+    told = str(InstanceMoved(["a", "b"]))
+    assert told.startswith("containerInstances[a], containerInstances[b]: runtime, ")
 
 
 async def test_what_a_refused_file_opened_may_be_corrected(tmp_path: Path) -> None:
@@ -125,7 +145,8 @@ async def test_what_a_refused_file_opened_may_be_corrected(tmp_path: Path) -> No
     opened = runtimes.open([kept, mistyped], tmp_path)
 
     assert ("a",) == opened
-    await runtimes.discard(opened)
+    for refused in runtimes.take_back(opened):
+        await refused.close()
     runtimes.open([kept, ContainerInstance("a", RuntimeKind.PROCESS)], tmp_path)
 
     assert {"kept", "a"} == set(runtimes)

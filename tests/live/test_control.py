@@ -169,6 +169,32 @@ async def test_what_a_refused_file_named_may_be_corrected(
     await cluster.healthy(2)
 
 
+async def test_a_mistyped_endpoint_is_corrected_under_its_name_while_nothing_runs_there(
+    cluster: RunningCluster, tmp_path: Path
+) -> None:
+    file = json.loads(cluster_file(cluster.port))
+    (here,) = file["containerInstances"]
+    file["taskDefinitions"][0]["containerDefinitions"][0]["image"] = "web:1"
+    mistyped = {"runtime": "docker", "endpoint": f"unix://{tmp_path}/mistyped.sock"}
+    file["containerInstances"] = [{"name": here["name"], **mistyped}]
+    status, answer = await cluster.apply(json.dumps(file))
+    assert 200 == status, answer
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        elsewhere = cluster_file(taken.getsockname()[1])
+        refused, _ = await cluster.apply(elsewhere)
+    corrected, answer = await cluster.apply(cluster_file(cluster.port))
+
+    assert (409, 200) == (refused, corrected), answer
+    await cluster.healthy(2)
+    assert (200, "hello\n") == await cluster.get()
+
+    status, answer = await cluster.apply(json.dumps(file))
+    assert 200 != status
+    assert "cannot change while tasks run there" in json.dumps(answer)
+    await cluster.healthy(2)
+
+
 @pytest.mark.needs("docker")
 async def test_listeners_open_for_an_engine_that_answers_late(
     cluster: RunningCluster, engine: Engine, tmp_path: Path

@@ -14,7 +14,7 @@ from dataclasses import replace
 import pytest
 
 from scheduler.decide.revisions import REVISIONS_KEPT
-from scheduler.drivers.memory import Fault
+from scheduler.drivers.memory import Fault, MemoryHost
 from scheduler.model import StopCode, TaskStatus
 from tests.support.cluster import DELAY_S, Cluster, web
 from tests.support.virtual import run
@@ -126,6 +126,31 @@ async def test_a_year_of_changes_does_not_grow_the_records() -> None:
     newest = {f"web:{count - back}" for back in range(REVISIONS_KEPT)}
     assert newest | told == set(kept)
     assert len(kept) < count
+
+
+@in_virtual_time
+async def test_an_instance_becomes_another_host_only_while_nothing_runs_there() -> None:
+    cluster = Cluster(hosts=1)
+    mistyped = cluster.hosts["a"]
+    mistyped.reachable = False
+    async with cluster.running() as scheduler:
+        await cluster.until(lambda: "unable to place" in last(cluster), within_s=10)
+        assert () == await scheduler.set_aside(["a"])
+        mistyped.reachable = True  # as it may turn out meanwhile
+        await asyncio.sleep(10)
+        assert [] == scheduler.tasks(), "set aside"
+
+        cluster.hosts["a"] = MemoryHost("a", cluster.clock, address="10.0.0.9")
+        scheduler.watch_no_others()
+        await scheduler.configure(cluster.instances, cluster.services)
+        await cluster.until(lambda: cluster.steady(1), within_s=10)
+        [served] = scheduler.tasks()
+        assert "10.0.0.9" == served.address
+        assert not mistyped.created, "nothing was left to the host that it was"
+
+        assert ("a",) == await scheduler.set_aside(["a"])
+        await scheduler.set_desired("web", 2, None, "", "it may be placed as before")
+        await cluster.until(lambda: cluster.steady(2), within_s=10)
 
 
 @in_virtual_time
