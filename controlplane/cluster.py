@@ -287,7 +287,7 @@ class Cluster:
             raise
 
     async def _close(self, unused: Iterable[Runtime]) -> None:
-        self._parts.scheduler.watch_no_others()
+        await self._parts.scheduler.watch_no_others()
         for runtime in unused:
             await runtime.close()
 
@@ -365,11 +365,11 @@ class Cluster:
         await self._parts.scheduler.configure(
             instances, desired.services, url_of(wanted.listeners)
         )
-        await self._close(self._parts.runtimes.settle())
         self._parts.scaler.configure(desired.scalable_targets)
         self._parts.cpu.cluster = desired.cluster
         self._instances, self._balancer_wanted = instances, wanted
         self.configured.set()
+        await self._close(self._parts.runtimes.settle())
 
     # --- what is so -----------------------------------------------------------------
 

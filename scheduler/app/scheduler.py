@@ -78,6 +78,7 @@ class Scheduler:
         self._aside: frozenset[str] = frozenset()
         self._watches: dict[str, Watch] = {}
         self._watching: dict[str, asyncio.Task[None]] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._workers = Workers(clock, runtimes, self._ended, set(self._records.tasks))
         self._deciding = asyncio.Lock()
         self._woken = asyncio.Event()
@@ -298,15 +299,23 @@ class Scheduler:
         self.wake()
         await self._closed.wait()
 
-    def watch_no_others(self) -> None:
-        """Let go of runtimes that are not an instance's any more, to be closed."""
+    async def watch_no_others(self) -> None:
+        """Return when runtimes that are no instance's any more may be closed."""
+        self._let_go()
+        if self._leaving:
+            await asyncio.wait({*self._leaving})
+
+    def _let_go(self) -> None:
         for name, watch in [*self._watches.items()]:
             if watch.runtime is not self._runtimes.get(name):
-                self._watching.pop(name).cancel()
                 del self._watches[name]
+                running = self._watching.pop(name)
+                running.cancel()
+                self._leaving.add(running)
+                running.add_done_callback(self._leaving.discard)
 
     def _watch_all(self, group: asyncio.TaskGroup) -> None:
-        self.watch_no_others()
+        self._let_go()
         for name, runtime in self._runtimes.items():
             if name not in self._watches:
                 watch = Watch(name, runtime, self._clock, self.wake)

@@ -141,7 +141,7 @@ async def test_an_instance_becomes_another_host_only_while_nothing_runs_there() 
         assert [] == scheduler.tasks(), "set aside"
 
         cluster.hosts["a"] = MemoryHost("a", cluster.clock, address="10.0.0.9")
-        scheduler.watch_no_others()
+        await scheduler.watch_no_others()
         await scheduler.configure(cluster.instances, cluster.services)
         await cluster.until(lambda: cluster.steady(1), within_s=10)
         [served] = scheduler.tasks()
