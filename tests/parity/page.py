@@ -1,35 +1,86 @@
-"""The page made of the rows: python -m tests.parity.page > docs/reference/alb-parity.md"""
+"""The pages made of the rows: python -m tests.parity.page ecs > docs/reference/…
+
+Each page is one list of sections; who adds rows adds them to a section's file.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
 
-from tests.parity import alb_listeners, alb_observed, alb_requests, alb_targets
+from tests.parity import (
+    alb_listeners,
+    alb_observed,
+    alb_requests,
+    alb_targets,
+    ecs_instances,
+    ecs_placement,
+    ecs_services,
+    ecs_tasks,
+)
 from tests.parity.rows import Row, Section, State
 
-SECTIONS: tuple[Section, ...] = (
-    *alb_listeners.SECTIONS,
-    *alb_requests.SECTIONS,
-    *alb_targets.SECTIONS,
-    *alb_observed.SECTIONS,
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One document, `docs/reference/NAME-parity.md`."""
+
+    name: str
+    of: str
+    sections: tuple[Section, ...]
+
+    @property
+    def command(self) -> str:
+        return f"python -m tests.parity.page {self.name}"
+
+    @property
+    def file(self) -> str:
+        return f"docs/reference/{self.name}-parity.md"
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        return tuple(row for section in self.sections for row in section.rows)
+
+
+ALB: Final = Page(
+    "alb",
+    "Application Load Balancer",
+    (
+        *alb_listeners.SECTIONS,
+        *alb_requests.SECTIONS,
+        *alb_targets.SECTIONS,
+        *alb_observed.SECTIONS,
+    ),
 )
+ECS: Final = Page(
+    "ecs",
+    "Elastic Container Service",
+    (
+        *ecs_instances.SECTIONS,
+        *ecs_tasks.SECTIONS,
+        *ecs_services.SECTIONS,
+        *ecs_placement.SECTIONS,
+    ),
+)
+PAGES: Final = {page.name: page for page in (ALB, ECS)}
 
 
-def page() -> str:
-    return "\n".join(_lines()) + "\n"
+def text(page: Page) -> str:
+    return "\n".join(_lines(page)) + "\n"
 
 
-def _lines() -> Iterator[str]:
-    yield "# Application Load Balancer: what is here, row by row"
+def _lines(page: Page) -> Iterator[str]:
+    yield f"# {page.of}: what is here, row by row"
     yield ""
-    yield "Generated from `tests/parity`: `python -m tests.parity.page`. A row that is"
+    yield f"Generated from `tests/parity`: `{page.command}`. A row that is"
     yield "*live* names the test that shows it; where it differs from AWS it says how."
     yield ""
-    states = Counter(row.state for section in SECTIONS for row in section.rows)
+    states = Counter(row.state for row in page.rows)
     yield ", ".join(f"{states[state]} {state.value}" for state in State) + "."
-    for section in SECTIONS:
+    for section in page.sections:
         yield ""
         yield f"## {section.title}"
         yield ""
@@ -48,4 +99,4 @@ def _line(row: Row) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    sys.stdout.write(text(PAGES[sys.argv[1]]))

@@ -1,4 +1,4 @@
-"""The parity page says what is so: its tests exist, and the page is the made one."""
+"""The parity pages say what is so: their tests exist, and the pages are the made ones."""
 
 import ast
 import re
@@ -14,12 +14,17 @@ from controlplane.cluster_file.fields.balancer import (
 from controlplane.cluster_file.fields.rules import LISTENER_ATTRIBUTES
 from controlplane.cluster_file.kinds import Status
 from tests.parity.alb_observed import METRICS
-from tests.parity.page import SECTIONS, page
+from tests.parity.page import ALB, PAGES, Page, text
 from tests.parity.rows import Row, State
 
 ROOT = Path(__file__).parents[2]
-ROWS = [row for section in SECTIONS for row in section.rows]
-LIVE = [row for row in ROWS if row.state is State.LIVE]
+LIVE = [
+    pytest.param(row, id=f"{page.name}: {row.what}")
+    for page in PAGES.values()
+    for row in page.rows
+    if row.state is State.LIVE
+]
+each_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
 
 
 @cache
@@ -29,7 +34,7 @@ def names_in(path: str) -> frozenset[str]:
     return frozenset(n.name for n in ast.walk(tree) if isinstance(n, functions))
 
 
-@pytest.mark.parametrize("row", LIVE, ids=[row.what for row in LIVE])
+@pytest.mark.parametrize("row", LIVE)
 def test_a_live_row_names_a_test_that_exists(row: Row) -> None:
     path, _, name = row.test.partition("::")
 
@@ -37,14 +42,16 @@ def test_a_live_row_names_a_test_that_exists(row: Row) -> None:
     assert name in names_in(path)
 
 
-def test_a_row_that_is_not_live_says_why() -> None:
-    silent = [row.what for row in ROWS if row.state is State.ABSENT and not row.note]
+@each_page
+def test_a_row_that_is_not_live_says_why(page: Page) -> None:
+    silent = [r.what for r in page.rows if r.state is State.ABSENT and not r.note]
 
     assert [] == silent
 
 
-def test_nothing_stands_twice() -> None:
-    for section in SECTIONS:
+@each_page
+def test_nothing_stands_twice(page: Page) -> None:
+    for section in page.sections:
         names = [row.what for row in section.rows]
         assert sorted({*names}) == sorted(names), section.title
 
@@ -64,7 +71,7 @@ ATTRIBUTES = {
 @pytest.mark.parametrize("name", ATTRIBUTES)
 def test_an_attribute_is_here_what_it_is_in_the_cluster_file(name: str) -> None:
     """Every attribute of AWS's has a row, and the two lists say the same of it."""
-    found = {row.state is State.LIVE for row in ROWS if row.what == f"`{name}`"}
+    found = {row.state is State.LIVE for row in ALB.rows if row.what == f"`{name}`"}
 
     assert {ATTRIBUTES[name].status is Status.LIVE} == found
 
@@ -80,9 +87,8 @@ def test_metrics_are_named_as_they_are_shown() -> None:
     assert [] == [name for name in named if f'"{name}"' not in shown]
 
 
-def test_the_page_is_the_generated_one() -> None:
-    committed = (ROOT / "docs/reference/alb-parity.md").read_text(encoding="utf-8")
+@each_page
+def test_the_page_is_the_generated_one(page: Page) -> None:
+    committed = (ROOT / page.file).read_text(encoding="utf-8")
 
-    assert page() == committed, (
-        "run: python -m tests.parity.page > docs/reference/alb-parity.md"
-    )
+    assert text(page) == committed, f"run: {page.command} > {page.file}"

@@ -1,0 +1,162 @@
+"""ECS: services and their deployments, row by row."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.parity.rows import Section, absent, live, not_yet
+
+_WORDS = "scheduler/decide/test_wording.py::test_lines"
+
+SERVICES: Final = Section(
+    "Services",
+    "ECS API reference, CreateService, UpdateService, DeleteService",
+    (
+        live(
+            "desiredCount tasks are kept",
+            "scenarios/test_scheduler.py::test_one_task_becomes_six_and_one_again",
+        ),
+        live(
+            "what starts a new deployment, and what does not",
+            "scheduler/decide/test_revisions.py::test_what_replaces_tasks",
+        ),
+        live(
+            "loadBalancers, at most five",
+            "scenarios/test_scheduler.py"
+            "::test_a_killed_task_is_replaced_and_leaves_the_load_balancer",
+        ),
+        live(
+            "healthCheckGracePeriodSeconds",
+            "scenarios/test_scheduler.py::test_a_grace_period_keeps_a_slow_starter",
+        ),
+        live(
+            "a deleted service drains, then is gone",
+            "scenarios/test_scheduler.py"
+            "::test_a_removed_service_drains_and_is_forgotten",
+            differs="one that the file does not name any more",
+        ),
+        live(
+            "the latest 100 events",
+            "scheduler/state/test_records.py"
+            "::test_events_are_bounded_and_stay_in_order",
+        ),
+        live("service events in ECS's words", _WORDS),
+        not_yet("the steady state is told again after hours"),
+        not_yet("schedulingStrategy DAEMON"),
+        not_yet("propagateTags, tags, enableExecuteCommand"),
+        not_yet("monitoring: metrics every 20 s"),
+        not_yet("serviceRegistries, serviceConnectConfiguration"),
+        absent("vpcLatticeConfigurations", "needs AWS itself"),
+        absent("deploymentController CODE_DEPLOY, EXTERNAL", "needs AWS itself"),
+    ),
+)
+
+DEPLOYMENTS: Final = Section(
+    "Deployments",
+    "ECS API reference, Deployment, DeploymentConfiguration",
+    (
+        live(
+            "minimumHealthyPercent rounded up, maximumPercent rounded down",
+            "scheduler/decide/test_rollout.py::test_limits_are_rounded_as_ecs_does",
+        ),
+        live(
+            "neither is broken by any step",
+            "scheduler/decide/test_rollout.py::test_no_step_breaks_a_promise",
+        ),
+        live(
+            "PRIMARY and ACTIVE, IN_PROGRESS and COMPLETED",
+            "scenarios/test_scheduler.py::test_a_rollout_ends_and_keeps_its_limits",
+        ),
+        live(
+            "a deployment without room either way says so",
+            "scenarios/test_scheduler.py"
+            "::test_a_rollout_without_room_either_way_says_so_and_waits",
+        ),
+        live(
+            "forceNewDeployment",
+            "scenarios/test_scheduler.py"
+            "::test_a_forced_deployment_replaces_tasks_of_the_same_revision",
+        ),
+        live(
+            "healthy: in every target group; without one RUNNING for 40 s",
+            "scheduler/decide/test_fitness.py"
+            "::test_without_a_load_balancer_forty_seconds_count",
+        ),
+        live(
+            "an unhealthy task is replaced, start first",
+            "scenarios/test_scheduler.py"
+            "::test_an_unhealthy_task_stays_until_its_replacement_is_healthy",
+        ),
+        not_yet("container health checks count"),
+        not_yet("ServiceDeployment, ServiceRevision, StopServiceDeployment"),
+        not_yet("versionConsistency: digests pinned per deployment"),
+        not_yet("BLUE_GREEN"),
+        not_yet("LINEAR, CANARY"),
+        not_yet("lifecycleHooks"),
+        not_yet("earlySuccessCriteria"),
+    ),
+)
+
+FAILURES: Final = Section(
+    "Failures",
+    "ECS developer guide, throttle logic, circuit breaker, deployment alarms",
+    (
+        live(
+            "tasks that cannot start are throttled, a new definition resets",
+            "scenarios/test_scheduler_faults.py"
+            "::test_a_task_that_cannot_start_backs_off_and_a_new_definition_resets",
+            differs="tasks that reached RUNNING and die at once are throttled too",
+        ),
+        live(
+            "failedTasks, zero again once one runs",
+            "scheduler/decide/test_backoff.py"
+            "::test_a_task_that_runs_ends_the_count_of_failed_tasks",
+        ),
+        not_yet("deploymentCircuitBreaker with its threshold"),
+        not_yet("rollback"),
+        not_yet("deployment alarms and bake time"),
+    ),
+)
+
+BALANCING: Final = Section(
+    "With the load balancer",
+    "ECS developer guide, service load balancing",
+    (
+        live(
+            "targets are registered on RUNNING, drained before SIGTERM",
+            "scheduler/decide/test_progress.py::test_next_turn",
+        ),
+        live(
+            "a host port rests for the deregistration delay",
+            "scenarios/test_scheduler_faults.py"
+            "::test_a_port_rests_before_it_is_used_again",
+            differs="and a minute; ECS may use it at once",
+        ),
+        live(
+            "no request fails while tasks are replaced",
+            "live/test_under_load.py::test_deploy_replaces_every_task",
+        ),
+        not_yet("targets of awsvpc tasks by IP address"),
+    ),
+)
+
+METRICS: Final = Section(
+    "Metrics",
+    "ECS developer guide, AWS/ECS metrics",
+    (
+        live(
+            "CPUUtilization of a service",
+            "scheduler/decide/test_usage.py::test_units",
+        ),
+        not_yet("MemoryUtilization of a service"),
+        not_yet("CPUReservation, MemoryReservation of a cluster"),
+    ),
+)
+
+WAITERS: Final = Section(
+    "Waiters",
+    "botocore, waiters of ecs",
+    (not_yet("ServicesStable, ServicesInactive, TasksRunning, TasksStopped"),),
+)
+
+SECTIONS: Final = (SERVICES, DEPLOYMENTS, FAILURES, BALANCING, METRICS, WAITERS)
