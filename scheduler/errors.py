@@ -9,6 +9,7 @@
         NameTaken          a container of that name exists and is not ours
         PortTaken          somebody else listens on the leased port
         CannotStart        any other refusal; the detail is the runtime's own text
+      QueryInvalid       a placement constraint says nothing we can read
 
 Leaves carry facts as attributes; `str` makes the sentence.
 """
@@ -74,3 +75,15 @@ class PortTaken(ContainerError):
 
 class CannotStart(ContainerError):
     """The runtime refused to create or start the container."""
+
+
+class QueryInvalid(SchedulerError):
+    """A cluster query cannot be read; `at` counts its characters from 1."""
+
+    def __init__(self, message: str, at: int) -> None:
+        super().__init__(message, at)
+        self.message = message
+        self.at = at
+
+    def __str__(self) -> str:
+        return self.message

@@ -22,12 +22,13 @@ from typing import Any, Final
 
 from alb.decide.access_log import AccessEntry
 from alb.decide.head import HEADER_MAX, REQUEST_LINE_MAX, TARGET, host_name
-from alb.decide.regex import Flaw, capturing
+from alb.decide.regex import capturing
 from alb.decide.request import RequestHead
 from alb.decide.spelling import sole_spelling
 from alb.decide.uri import canonical_target, leads_elsewhere
 from alb.errors import Refused
 from alb.model import HostHeaderRewrite, Transform
+from foundation.regex import Flaw
 
 SUCCESS: Final = "TransformSuccess"
 INVALID_HOST: Final = "TransformInvalidHost"

@@ -13,13 +13,14 @@ from typing import Final
 from alb.decide.chunked import ChunkDecoder, ChunksMalformed
 from alb.decide.desync import MODES, scan
 from alb.decide.head import scan_request
-from alb.decide.regex import any_regex, capturing, flaw_of
+from alb.decide.regex import any_regex, capturing
 from alb.decide.request import RequestHead
 from alb.decide.response import scan_response
 from alb.decide.rewrite import Rewrite, settle
 from alb.decide.rules import compile_rules
 from alb.errors import Malformed, Refused
 from alb.model import FixedResponse, Forward, Listener, PathPattern, Rule, UrlRewrite
+from foundation.regex import flaw_of
 from tests.fuzz.interleaving import WORDS as EVENTS
 from tests.fuzz.interleaving import interleaving
 from tests.support.paths import NASTY, SERVERS

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from alb.decide.regex import flaw_of
 from alb.model import (
     Condition,
     HostHeader,
@@ -25,6 +24,7 @@ from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.fields.rules import VALUES_MAX
 from controlplane.cluster_file.record import Findings, Record
 from controlplane.cluster_file.source import Node
+from foundation.regex import flaw_of
 
 WILDCARDS_MAX: Final = 5
 VALUES_PER_CONDITION_MAX: Final = 3

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alb.decide.regex import SIZE_MAX, any_regex, capturing, flaw_of
+from alb.decide.regex import any_regex, capturing
+from foundation.regex import SIZE_MAX, flaw_of
 from tests.support.examples import examples
 
 LONGEST_PATH = 16 * 1024
