@@ -41,6 +41,7 @@ from controlplane.store import Store
 from controlplane.tls.authority import directory_of
 from controlplane.tls.certificates import Certificates
 from controlplane.tls.local import LocalCertificates
+from controlplane.version import __version__
 from foundation.clock import Clock
 from foundation.journal import Delete
 from scheduler.app.scheduler import Scheduler
@@ -101,6 +102,7 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         records=store.records,
         draw=random.SystemRandom().random,
         front_door="",
+        version=__version__,
     )
     scaler = Autoscaler(
         clock=clock,

@@ -61,6 +61,21 @@ class ContainerDefinition:
     stop_timeout_s: float = STOP_TIMEOUT_S
 
 
+class ConstraintType(enum.Enum):
+    DISTINCT_INSTANCE = "distinctInstance"
+    """No two tasks of a group on one instance."""
+    MEMBER_OF = "memberOf"
+    """Only on instances that `expression` selects."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementConstraint:
+    """Binding, unlike a strategy. `expression` is in the cluster query language."""
+
+    type: ConstraintType
+    expression: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskDefinition:
     """A family's revision. `cpu` and `memory_mib` of the task are hard quotas."""
@@ -71,6 +86,8 @@ class TaskDefinition:
     """0 until registered."""
     cpu: int | None = None
     memory_mib: int | None = None
+    placement_constraints: tuple[PlacementConstraint, ...] = ()
+    """`memberOf` only."""
 
     @property
     def name(self) -> str:
@@ -117,12 +134,19 @@ class ContainerInstance:
         return self.attributes.get(ZONE_ATTRIBUTE, "")
 
 
+class StrategyType(enum.Enum):
+    SPREAD = "spread"
+    BINPACK = "binpack"
+    RANDOM = "random"
+
+
 @dataclass(frozen=True, slots=True)
 class PlacementStrategy:
-    """`field` is ``attribute:NAME`` or ``instanceId``; only spread is built."""
+    """Of spread `field` is ``attribute:NAME`` or ``instanceId``, of binpack ``cpu``
+    or ``memory``; random has none."""
 
-    type: str
-    field: str
+    type: StrategyType
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +177,8 @@ class Service:
     deployment: DeploymentConfiguration = DeploymentConfiguration()
     placement_strategy: tuple[PlacementStrategy, ...] = ()
     health_check_grace_period_s: float = 0.0
+    placement_constraints: tuple[PlacementConstraint, ...] = ()
+    availability_zone_rebalancing: bool = False
 
 
 # --- recorded -------------------------------------------------------------------
@@ -208,6 +234,17 @@ class Task:
     stopped_at_unix_s: float | None = None
     stop_code: StopCode | None = None
     stopped_reason: str = ""
+    protected_until_unix_s: float | None = None
+    """Scale-in protection: neither scale-in nor a deployment stops it before."""
+
+    @property
+    def group(self) -> str:
+        """The task group, as cluster queries name it."""
+        return f"service:{self.service}"
+
+    def is_protected(self, now_unix_s: float) -> bool:
+        until = self.protected_until_unix_s
+        return until is not None and now_unix_s < until
 
     @property
     def is_live(self) -> bool:
@@ -263,6 +300,8 @@ class ServiceRecord:
     """Scaling activities that took effect, newest last, bounded."""
     steady: bool = False
     """The steady state was reached and reported."""
+    rebalancing: bool = False
+    """A task more than desired was started to make its zones even."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +323,23 @@ class ServiceEvent:
     message: str
 
 
-Record = ServiceRecord | TaskDefinition | Task | Deployment | PortRecord | ServiceEvent
+@dataclass(frozen=True, slots=True)
+class InstanceRecord:
+    """A container instance since it is part of the cluster."""
+
+    name: str
+    registered_at_unix_s: float
+
+
+Record = (
+    ServiceRecord
+    | TaskDefinition
+    | Task
+    | Deployment
+    | PortRecord
+    | ServiceEvent
+    | InstanceRecord
+)
 
 
 # --- observed -------------------------------------------------------------------
@@ -320,6 +375,8 @@ class InstanceStatus:
     observed_at_s: float = 0.0
     detail: str = ""
     """Why it is not connected, for a person."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What the host says of itself: ``ecs.os-type``, ``ecs.cpu-architecture``."""
 
 
 # --- told -----------------------------------------------------------------------

@@ -73,7 +73,7 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
     definitions = task_definitions(root, runtimes_of(hosts), findings)
     groups = balancer.groups if balancer else ()
     delays_s = {group.name: group.deregistration_delay_s for group in groups}
-    around = Surroundings(definitions, delays_s, len(hosts))
+    around = Surroundings(definitions, delays_s, hosts)
     services, targets = _services(root, around, findings)
     address = _control_address(root, findings)
     if balancer and not findings.sorted(Severity.ERROR):

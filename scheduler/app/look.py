@@ -12,6 +12,7 @@ from foundation.journal import Change
 from scheduler.decide import wording
 from scheduler.decide.actions import Action, Outcome
 from scheduler.decide.backoff import DELAY_MAX_S, delay_s
+from scheduler.decide.board import Room, occupy, room_of
 from scheduler.decide.fitness import Fitness, fitness
 from scheduler.decide.identity import Draw
 from scheduler.decide.progress import Seen
@@ -79,6 +80,7 @@ class Look:
     draft: Draft
     actions: list[Action] = field(default_factory=list)
     wake_at_unix_s: float | None = None
+    _rooms: dict[str, Room] | None = None
 
     def wake_at(self, unix_s: float | None) -> None:
         """Look again then at the latest."""
@@ -129,10 +131,26 @@ class Look:
         lost = not self.observed.is_connected(task.instance)
         return Fitness.UNKNOWN if lost and found is Fitness.UNHEALTHY else found
 
-    def tasks_on(self, instance: str) -> list[Task]:
-        """Return the tasks that hold resources of the instance."""
-        return [
-            task
-            for task in self.draft.after.tasks.values()
-            if task.instance == instance and task.status is not TaskStatus.STOPPED
-        ]
+    def rooms(self) -> Mapping[str, Room]:
+        """Return every instance that is known, with what its tasks have left of it.
+
+        Made when it is first asked for: most looks place nothing.
+        """
+        if self._rooms is None:
+            records = self.draft.after
+            self._rooms = {}
+            for name, instance in self.observed.instances.items():
+                known = records.instances.get(name)
+                self._rooms[name] = room_of(
+                    instance,
+                    self.observed.statuses.get(name),
+                    version=self.around.version,
+                    registered_at_unix_s=known.registered_at_unix_s if known else 0.0,
+                )
+            left = (
+                task
+                for task in records.tasks.values()
+                if task.status is not TaskStatus.STOPPED
+            )
+            occupy(self._rooms, left)
+        return self._rooms

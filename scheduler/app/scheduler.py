@@ -28,12 +28,14 @@ from scheduler.app.workers import Workers
 from scheduler.decide import wishes, wording
 from scheduler.decide.actions import Action, Deregister, Forget, Register, Start, Stop
 from scheduler.decide.identity import Draw, container_names, new_deployment_id
+from scheduler.decide.protection import NotProtected, Protected, protect
 from scheduler.decide.revisions import outlived, registered
 from scheduler.decide.specs import Surroundings
 from scheduler.decide.usage import task_units
 from scheduler.model import (
     ContainerInstance,
     ContainerName,
+    InstanceRecord,
     InstanceStatus,
     Service,
     ServiceEvent,
@@ -64,10 +66,11 @@ class Scheduler:
         records: Mapping[str, Mapping[str, object]],
         draw: Draw,
         front_door: str,
+        version: str = "",
     ) -> None:
         """`records` is what the journal holds; `runtimes` go by instance name."""
         self._clock = clock
-        self._around = Surroundings(cluster_uid, front_door)
+        self._around = Surroundings(cluster_uid, front_door, version)
         self._journal = journal
         self._balancer = balancer
         self._runtimes = runtimes
@@ -112,8 +115,9 @@ class Scheduler:
             known = draft.after.definitions.values()
             for definition in outlived(known, draft.after.used_definitions()):
                 draft.drop_definition(definition)
-            await self._commit(draft.changes())
             named = {instance.name: instance for instance in instances}
+            self._register(draft, named)
+            await self._commit(draft.changes())
             self._retired = {**self._retired, **(self._instances or {})}
             self._instances = named
             self._aside = frozenset()
@@ -182,6 +186,34 @@ class Scheduler:
             self._put(draft, wishes.wish_deployment(record, new_id, now))
             await self._commit(draft.changes())
         self.wake()
+
+    async def update_task_protection(
+        self, names: Sequence[str], until_unix_s: float | None
+    ) -> Sequence[Protected | NotProtected]:
+        """Protect tasks from scale-in, or (None) do not any more. Raises CommitFailed.
+
+        Names are task ids, or the beginnings of ids.
+        """
+        async with self._deciding:
+            draft, now = self._records.draft(), self._clock.unix_s()
+            found = []
+            for name in names:
+                after = draft.after
+                one = protect(name, after.tasks, after.services, until_unix_s, now)
+                if isinstance(one, Protected):
+                    draft.put_task(one.task)
+                found.append(one)
+            await self._commit(draft.changes())
+        self.wake()
+        return found
+
+    def _register(self, draft: Draft, named: Mapping[str, ContainerInstance]) -> None:
+        """Write down since when each instance is part of the cluster."""
+        known = dict(draft.after.instances)
+        for name in named.keys() - known.keys():
+            draft.put_instance(InstanceRecord(name, self._clock.unix_s()))
+        for name in known.keys() - named.keys():
+            draft.drop_instance(known[name])
 
     def _wish(self, draft: Draft, service: Service) -> None:
         known = draft.after.definitions.values()

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from scheduler.app.look import Look
-from scheduler.decide import backoff, leases, lifecycle, wording
+from scheduler.app.placing import REPEAT_EVENT_S, start_tasks
+from scheduler.app.protecting import protected_of, tell_protected
+from scheduler.app.rebalancing import hold_extra, rebalance
+from scheduler.decide import backoff, lifecycle, wording
 from scheduler.decide.fitness import Fitness
-from scheduler.decide.identity import new_task_id, target_ids
-from scheduler.decide.placement import (
-    Unplaceable,
-    place,
-    room_on,
-    scale_in_order,
-)
+from scheduler.decide.identity import target_ids
 from scheduler.decide.rollout import Member, Plan, Why, plan_service
+from scheduler.decide.scale_in import scale_in_order
 from scheduler.model import (
     Deployment,
     RolloutState,
@@ -27,9 +24,6 @@ from scheduler.model import (
     TaskId,
     TaskStatus,
 )
-
-REPEAT_EVENT_S: Final = 300.0
-"""What stays as it is, is told again after this long."""
 
 
 def turn_service(look: Look, record: ServiceRecord) -> None:
@@ -51,9 +45,10 @@ def turn_service(look: Look, record: ServiceRecord) -> None:
         for task in live
     }
     plan = _plan(look, record, desired, live, fitness)
+    plan = hold_extra(look, record, live, fitness, plan)
     for task_id, why in plan.stop:
         _stop(look, look.draft.after.tasks[task_id], why)
-    _start(look, record, plan.start)
+    start_tasks(look, record, plan.start)
     if plan.stuck:
         look.tell_once(name, wording.stuck(name), REPEAT_EVENT_S)
     _tell_unhealthy(
@@ -61,6 +56,8 @@ def turn_service(look: Look, record: ServiceRecord) -> None:
     )
     if active:
         _settle(look, record, desired, fitness)
+        tell_protected(look, record, live)
+        rebalance(look, name, live, fitness)
 
 
 def _plan(
@@ -71,10 +68,16 @@ def _plan(
     fitness: dict[TaskId, Fitness],
 ) -> Plan:
     service = record.service
+    kept = protected_of(look, record, live)
 
     def members(tasks: Sequence[Task]) -> list[Member]:
         return [
-            Member(task.id, _is_current(look, record, task), fitness[task.id])
+            Member(
+                task.id,
+                _is_current(look, record, task),
+                fitness[task.id],
+                task.id in kept,
+            )
             for task in tasks
         ]
 
@@ -88,7 +91,7 @@ def _plan(
     if not plan.stop:
         return plan  # the order, which is dear, matters only when somebody goes
     order = scale_in_order(
-        live, live, look.observed.instances, service.placement_strategy
+        live, look.rooms(), look.draw, service.placement_strategy, kept
     )
     return plan_service(desired, percents, members(order), may_start=may_start)
 
@@ -110,53 +113,6 @@ def _stop(look: Look, task: Task, why: Why) -> None:
     else:
         reason = wording.scaling(deployment.id)
     look.draft.put_task(lifecycle.stop(task, code, reason, look.now_unix_s))
-
-
-def _start(look: Look, record: ServiceRecord, count: int) -> None:
-    """Make up to `count` tasks: what does not fit now is tried at the next look."""
-    name = record.service.name
-    for _ in range(count):
-        made = _new_task(look, record)
-        if isinstance(made, Unplaceable):
-            message = wording.unplaceable(name, made.reason)
-            look.tell_once(name, message, REPEAT_EVENT_S)
-            return
-        look.draft.put_task(made)
-
-
-def _new_task(look: Look, record: ServiceRecord) -> Task | Unplaceable:
-    service, observed, after = record.service, look.observed, look.draft.after
-    rooms = [
-        room_on(instance, observed.statuses.get(name), look.tasks_on(name))
-        for name, instance in observed.instances.items()
-        if observed.takes_tasks(name)
-    ]
-    peers = [task for task in after.tasks_of(service.name) if task.is_live]
-    found = place(service.task_definition, rooms, peers, service.placement_strategy)
-    if isinstance(found, Unplaceable):
-        return found
-    instance = found.instance
-    held = {lease.host_port for t in look.tasks_on(instance.name) for lease in t.leases}
-    ports = leases.Ports(
-        held,
-        after.ports_of(instance.name),
-        leases.origin(look.around.cluster_uid),
-    )
-    leased = leases.lease(service.task_definition, instance, ports, look.now_unix_s)
-    if leased is None:
-        return Unplaceable(wording.closest(instance.name, wording.PORT_IN_USE))
-    return Task(
-        id=new_task_id(look.draw),
-        service=service.name,
-        deployment_id=record.deployment_id,
-        task_definition=service.task_definition,
-        instance=instance.name,
-        status=TaskStatus.PENDING,
-        created_at_unix_s=look.now_unix_s,
-        address=instance.address or observed.statuses[instance.name].address,
-        leases=leased,
-        load_balancers=service.load_balancers,
-    )
 
 
 def _tell_unhealthy(look: Look, tasks: Sequence[Task]) -> None:

@@ -1,76 +1,46 @@
-"""Where a task goes, and which goes first when there are too many. Floor 1.
+"""Where tasks go. Floor 1.
 
-    instances -> those it fits on -> spread: fewest tasks of the service -> one
+    rooms -> those it fits in -> constraints -> strategies -> one, and again
 
-Spread fields are applied left to right, each breaking the ties of the one
-before; the reverse (the fullest first) is the order of scale-in. Best effort:
-spreading never keeps a task from an instance that it fits on. Absent:
-constraints, binpack, random.
+A task fits where CPU, memory and its static ports are left. Constraints are
+binding. Strategies are best effort, left to right, each breaking the ties of
+the one before: they never keep a task from an instance that it fits on. After
+spreading, the instance with the fewest of the service; then the first by name.
 
-Source: ECS developer guide, "Amazon ECS task placement".
+A `Placer` places tasks of one service in one look. What it costs is one pass
+over the instances when it is made, and for each task only what has changed.
+
+Source: ECS developer guide, "How Amazon ECS places tasks on container instances".
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from scheduler.decide import wording
+from scheduler.decide.board import STATIC_PORTS_MAX, Needs, Room
+from scheduler.decide.identity import Draw
+from scheduler.decide.matching import Matcher, matcher_of
+from scheduler.decide.ranking import OWN, Key, Ranking
 from scheduler.model import (
     ZONE_ATTRIBUTE,
-    ContainerInstance,
-    InstanceStatus,
+    ConstraintType,
+    PlacementConstraint,
     PlacementStrategy,
+    PortLease,
+    StrategyType,
     Task,
-    TaskDefinition,
-    TaskStatus,
 )
 
 ATTRIBUTE: Final = "attribute:"
 INSTANCE: Final = "instanceId"
-DEFAULT_SPREAD: Final = (f"{ATTRIBUTE}{ZONE_ATTRIBUTE}", INSTANCE)
+DEFAULT_STRATEGY: Final = (
+    PlacementStrategy(StrategyType.SPREAD, f"{ATTRIBUTE}{ZONE_ATTRIBUTE}"),
+)
 """What a service without a strategy gets."""
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """An instance with what its tasks have left of it."""
-
-    instance: ContainerInstance
-    connected: bool
-    cpu: int
-    memory_mib: int
-    host_ports: frozenset[tuple[str, int]] = frozenset()
-    """(protocol, port) held by its tasks."""
-
-
-def room_on(
-    instance: ContainerInstance, status: InstanceStatus | None, tasks: Sequence[Task]
-) -> Room:
-    """Return what is left; `tasks` are all of that instance that are not STOPPED.
-
-    An instance that was never seen is not connected.
-    """
-    connected = status is not None and status.connected
-    cpu = instance.cpu or (status.cpu if status else 0)
-    memory = instance.memory_mib or (status.memory_mib if status else 0)
-    return Room(
-        instance=instance,
-        connected=connected,
-        cpu=cpu - sum(task.task_definition.reserved_cpu for task in tasks),
-        memory_mib=memory
-        - sum(task.task_definition.reserved_memory_mib for task in tasks),
-        host_ports=frozenset(
-            (lease.protocol, lease.host_port) for task in tasks for lease in task.leases
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    instance: ContainerInstance
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,116 +50,181 @@ class Unplaceable:
     reason: str
 
 
-def place(
-    definition: TaskDefinition,
-    rooms: Sequence[Room],
-    peers: Sequence[Task],
-    strategy: Sequence[PlacementStrategy] = (),
-) -> Placed | Unplaceable:
-    """Choose the instance for one task of a service. Never raises.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a service says of where its tasks go."""
 
-    `peers` are the service's live tasks. An instance that lacks a spread
-    attribute comes last; equal instances: the first by name.
-    """
-    refused = {room.instance.name: _refusal(definition, room) for room in rooms}
-    fitting = [room for room in rooms if refused[room.instance.name] is None]
-    if not fitting:
-        return Unplaceable(_closest(refused))
-    fields = spread_fields(strategy)
-    instances = {room.instance.name: room.instance for room in rooms}
-    counts = _counts(fields, peers, instances)
-
-    def crowd(room: Room) -> tuple[object, ...]:
-        values = [_value(room.instance, field) for field in fields]
-        tallies = [
-            (value == "", counts[field][value])
-            for field, value in zip(fields, values, strict=True)
-        ]
-        return (tallies, room.instance.name)
-
-    return Placed(min(fitting, key=crowd).instance)
+    group: str
+    needs: Needs
+    constraints: tuple[PlacementConstraint, ...] = ()
+    """The service's and the task definition's."""
+    strategy: tuple[PlacementStrategy, ...] = ()
 
 
-def scale_in_order(
-    candidates: Sequence[Task],
-    peers: Sequence[Task],
-    instances: Mapping[str, ContainerInstance],
-    strategy: Sequence[PlacementStrategy] = (),
-) -> list[Task]:
-    """Return `candidates` in the order in which they may be stopped.
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Strategies as terms of a ranking. `fields` are the attributes spread over."""
 
-    `peers` are the service's live tasks, the candidates among them. Tasks that
-    do not run yet first; then from where the most are; the newest of those.
-    """
-    fields = spread_fields(strategy)
-    counts = _counts(fields, peers, instances)
-    left = list(candidates)
-    order: list[Task] = []
-
-    def crowd(task: Task) -> tuple[object, ...]:
-        home = instances.get(task.instance)
-        tallies = tuple(counts[field][_value(home, field)] for field in fields)
-        waiting = task.status is not TaskStatus.RUNNING
-        return (waiting, tallies, task.created_at_unix_s, task.id)
-
-    while left:
-        fullest = max(left, key=crowd)
-        left.remove(fullest)
-        order.append(fullest)
-        home = instances.get(fullest.instance)
-        for field in fields:
-            counts[field][_value(home, field)] -= 1
-    return order
+    fields: tuple[str, ...]
+    order: tuple[int, ...]
+    own: tuple[str, ...]
+    """For each OWN in `order`: ``instanceId``, ``cpu`` or ``memory``."""
+    random: bool
 
 
-def spread_fields(strategy: Sequence[PlacementStrategy]) -> tuple[str, ...]:
-    """Return the fields to spread over; the instance breaks the last ties."""
-    fields = tuple(
-        INSTANCE if item.field == "host" else item.field for item in strategy
-    )
-    if not fields:
-        return DEFAULT_SPREAD
-    return fields if INSTANCE in fields else (*fields, INSTANCE)
+def terms_of(strategy: Sequence[PlacementStrategy]) -> Terms:
+    """Return the terms that a chain of strategies orders by."""
+    fields: list[str] = []
+    order: list[int] = []
+    own: list[str] = []
+    chain = strategy or DEFAULT_STRATEGY
+    for item in chain:
+        if item.type is StrategyType.RANDOM:
+            break  # nothing can be equal after it
+        if item.field.startswith(ATTRIBUTE):
+            order.append(len(fields))
+            fields.append(item.field.removeprefix(ATTRIBUTE))
+        else:
+            order.append(OWN)
+            own.append(item.field)
+    if INSTANCE not in own and all(one.type is StrategyType.SPREAD for one in chain):
+        order.append(OWN)
+        own.append(INSTANCE)
+    random = any(one.type is StrategyType.RANDOM for one in chain)
+    return Terms(tuple(fields), tuple(order), tuple(own), random)
 
 
-def _counts(
-    fields: Sequence[str],
-    peers: Sequence[Task],
-    instances: Mapping[str, ContainerInstance],
-) -> dict[str, Counter[str]]:
-    """Return, for each field, how many peers each of its values has."""
-    homes = [instances.get(task.instance) for task in peers]
-    return {field: Counter(_value(home, field) for home in homes) for field in fields}
+def values_of(room: Room | None, fields: Sequence[str]) -> tuple[str, ...]:
+    """Return the instance's attributes; empty ones where it has none, or is gone."""
+    if room is None:
+        return ("",) * len(fields)
+    return tuple(room.attributes.get(field, "") for field in fields)
 
 
-def _value(instance: ContainerInstance | None, field: str) -> str:
-    if instance is None:
-        return ""
-    if field == INSTANCE:
-        return instance.name
-    return instance.attributes.get(field.removeprefix(ATTRIBUTE), "")
+class Placer:
+    """Places tasks one after the other: `choose`, then `settle` or `refuse`."""
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        rooms: Iterable[Room],
+        peers: Iterable[Task],
+        homes: Mapping[str, Room],
+        draw: Draw,
+    ) -> None:
+        """`peers` are the service's live tasks; `homes` all rooms by name.
+
+        `rooms` may be fewer than `homes`: only there are tasks placed.
+        """
+        self._wanted = wanted
+        self._constraints = tuple(map(_compiled, wanted.constraints))
+        self._rooms = sorted(rooms, key=lambda room: room.name)
+        self._places = {room.name: place for place, room in enumerate(self._rooms)}
+        self._refused: dict[str, str] = {}
+        self._terms = terms_of(wanted.strategy)
+        self._draw = draw if self._terms.random else None
+        self._on = Counter(task.instance for task in peers)
+        self._ranking = self._ranked(homes)
+
+    def choose(self) -> Room | Unplaceable:
+        """Take the best room out of the choice."""
+        room = self._ranking.take(self._draw)
+        return Unplaceable(self._closest()) if room is None else room
+
+    def settle(self, room: Room, leases: Iterable[PortLease]) -> None:
+        """The task goes there: the room may be chosen again while others fit."""
+        room.take(self._wanted.needs, leases, self._wanted.group)
+        self._on[room.name] += 1
+        self._ranking.count(values_of(room, self._terms.fields), 1)
+        if self._refusal(room) is None:
+            self._add(self._ranking, room)
+
+    def refuse(self, room: Room, why: str) -> None:
+        """Nothing more can go there in this look, in words of `wording`."""
+        self._refused[room.name] = why
+
+    def _ranked(self, homes: Mapping[str, Room]) -> Ranking[Room]:
+        fields = self._terms.fields
+        counts: list[Counter[str]] = [Counter() for _ in fields]
+        for name, tasks in self._on.items():
+            values = values_of(homes.get(name), fields)
+            for counter, value in zip(counts, values, strict=True):
+                counter[value] += tasks
+        ranking = Ranking[Room](self._terms.order, counts, _missing_last)
+        for room in self._rooms:
+            if self._refusal(room) is None:
+                self._add(ranking, room)
+        return ranking
+
+    def _add(self, ranking: Ranking[Room], room: Room) -> None:
+        own: list[float] = []
+        for term in self._terms.own:
+            if term == INSTANCE:
+                own.append(self._on[room.name])
+            else:
+                own.append(room.cpu if term == "cpu" else room.memory_mib)
+        if not self._terms.random:
+            own.append(self._places[room.name])
+        ranking.add(room, values_of(room, self._terms.fields), tuple(own))
+
+    def _refusal(self, room: Room) -> str | None:
+        """Return why the task cannot go there, in ECS's words; None when it can."""
+        if room.name in self._refused:
+            return self._refused[room.name]
+        return refusal(self._wanted.needs, room) or self._violation(room)
+
+    def _violation(self, room: Room) -> str | None:
+        for constraint in self._constraints:
+            if constraint is None:
+                if room.groups[self._wanted.group]:
+                    return wording.NOT_DISTINCT
+            elif not constraint(room):
+                return wording.NO_MEMBER
+        return None
+
+    def _closest(self) -> str:
+        """Return the reason of the instance that met the most; of those, the first."""
+        refused = [(self._refusal(room), room.name) for room in self._rooms]
+        told = [(why, name) for why, name in refused if why is not None]
+        if not told:
+            return wording.NO_INSTANCES
+        why, name = max(told, key=lambda one: _HURDLES.index(one[0]))
+        return wording.closest(name, why)
 
 
-def _refusal(definition: TaskDefinition, room: Room) -> str | None:
-    """Return why the task does not fit, in ECS's words; None when it does."""
+def _compiled(constraint: PlacementConstraint) -> Matcher | None:
+    """Return the test of a memberOf; None stands for distinctInstance."""
+    if constraint.type is ConstraintType.DISTINCT_INSTANCE:
+        return None
+    return matcher_of(constraint.expression)
+
+
+def refusal(needs: Needs, room: Room) -> str | None:
+    """Return why a task does not fit, in ECS's words; None when it does."""
     if not room.connected:
         return wording.AGENT
-    if definition.reserved_cpu > room.cpu:
+    if needs.cpu > room.cpu:
         return wording.NO_CPU
-    if definition.reserved_memory_mib > room.memory_mib:
+    if needs.memory_mib > room.memory_mib:
         return wording.NO_MEMORY
-    wanted = {
-        (mapping.protocol, mapping.host_port)
-        for container in definition.containers
-        for mapping in container.port_mappings
-        if mapping.host_port
-    }
-    return wording.PORT_IN_USE if wanted & room.host_ports else None
+    if not needs.ports:
+        return None
+    if not needs.ports.isdisjoint(room.ports):
+        return wording.PORT_IN_USE
+    full = room.static_ports + len(needs.ports) > STATIC_PORTS_MAX
+    return wording.PORT_IN_USE if full else None
 
 
-def _closest(refused: Mapping[str, str | None]) -> str:
-    if not refused:
-        return wording.NO_INSTANCES
-    hurdles = (wording.AGENT, wording.NO_CPU, wording.NO_MEMORY, wording.PORT_IN_USE)
-    furthest = max(sorted(refused), key=lambda name: hurdles.index(str(refused[name])))
-    return wording.closest(furthest, str(refused[furthest]))
+_HURDLES: Final = (
+    wording.AGENT,
+    wording.NO_CPU,
+    wording.NO_MEMORY,
+    wording.PORT_IN_USE,
+    wording.NO_MEMBER,
+    wording.NOT_DISTINCT,
+)
+"""In the order in which they are taken."""
+
+
+def _missing_last(value: str, count: int) -> Key:
+    return (value == "", count)

@@ -29,6 +29,9 @@ EXPRESSION_MAX: Final = 2000
 DEPTH_MAX: Final = 50
 """Of parentheses and negations inside each other."""
 
+SHOWN_MAX: Final = 60
+"""Characters of a text that a message repeats."""
+
 ATTRIBUTE: Final = "attribute:"
 
 _EQUALITY: Final = ("==", "!=")
@@ -134,7 +137,7 @@ class _Token(NamedTuple):
 
     @property
     def shown(self) -> str:
-        return "the end" if self.kind == "end" else f'"{self.text}"'
+        return "the end" if self.kind == "end" else f'"{_shown(self.text)}"'
 
 
 class _Parser:
@@ -209,7 +212,7 @@ class _Parser:
             return self.listed(operator)
         token = self.literal("a value")
         if problem := _value_problem(subject, operator, token.text):
-            raise QueryInvalid(f"{problem} (got {token.text})", token.at + 1)
+            raise QueryInvalid(f"{problem} (got {_shown(token.text)})", token.at + 1)
         return (token.text,)
 
     def listed(self, operator: str) -> tuple[str, ...]:
@@ -277,6 +280,12 @@ class _Parser:
         raise QueryInvalid(f"{expected} (got {token.shown})", token.at + 1)
 
 
+def _shown(text: str) -> str:
+    """Return a text as a message shows it: on one line and not too long."""
+    cut = text if len(text) <= SHOWN_MAX else text[:SHOWN_MAX] + "…"
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in cut)
+
+
 def _operators_of(subject: _Token) -> tuple[str, ...]:
     name = subject.text
     if name in SUBJECTS:
@@ -284,7 +293,7 @@ def _operators_of(subject: _Token) -> tuple[str, ...]:
     if name.startswith(ATTRIBUTE) and name != ATTRIBUTE:
         return _ALL
     known = ", ".join(("attribute:NAME", *SUBJECTS))
-    message = f'no subject "{name}"; there are {known}'
+    message = f'no subject "{_shown(name)}"; there are {known}'
     raise QueryInvalid(message, subject.at + 1)
 
 

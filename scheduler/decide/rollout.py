@@ -40,6 +40,8 @@ class Member:
     current: bool
     """Of the PRIMARY deployment."""
     fitness: Fitness
+    protected: bool = False
+    """From scale-in and deployments; not from its own failed health checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +111,11 @@ def _unwanted(members: Sequence[Member], *, surplus: int) -> list[tuple[Member, 
     cheap = sorted(members, key=lambda member: _CHEAPEST_FIRST.index(member.fitness))
     found = []
     for member in cheap:
-        if not member.current:
+        if not member.current and not member.protected:
             found.append((member, Why.OLD))
         elif member.fitness is Fitness.UNHEALTHY:
             found.append((member, Why.UNHEALTHY))
-        elif surplus > 0:
+        elif surplus > 0 and not member.protected:
             found.append((member, Why.SURPLUS))
             surplus -= 1
     return found
@@ -150,4 +152,6 @@ def _is_stuck(
     """Tell whether all is settled, something is to do, and nothing can be done."""
     if start or stop or any(member.fitness in _COMING for member in members):
         return False
+    if any(member.protected and not member.current for member in members):
+        return False  # it is they who are waited for
     return wanted > 0 or any(not member.current for member in members)

@@ -24,6 +24,8 @@ class Surroundings:
 
     cluster_uid: str
     front_door: str = ""
+    version: str = ""
+    """Of the agent, which is this program: ``agentVersion`` of cluster queries."""
 
 
 def container_specs(

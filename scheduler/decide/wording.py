@@ -7,7 +7,7 @@ What ECS does not say (a container was killed) is said in the same form.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from scheduler.errors import (
     ContainerError,
@@ -26,6 +26,8 @@ NO_CPU = "has insufficient CPU units available."
 NO_MEMORY = "has insufficient memory available."
 PORT_IN_USE = "is already using a port required by your task."
 AGENT = 'encountered error "AGENT".'
+NO_MEMBER = 'encountered error "MemberOf placement constraint unsatisfied.".'
+NOT_DISTINCT = 'encountered error "DistinctInstance placement constraint unsatisfied.".'
 AGENT_ERRORS = (
     "CannotPullContainerError: ",
     "CannotCreateContainerError: ",
@@ -88,6 +90,32 @@ def unplaceable(service: str, why: str) -> str:
 
 def closest(instance: str, why: str) -> str:
     return f"The closest matching (container-instance {instance}) {why}"
+
+
+def not_balanced(service: str, counts: Mapping[str, int]) -> str:
+    return (
+        f"service ({service}) is not AZ balanced with {_zones(counts)}. "
+        "AZ Rebalancing in progress."
+    )
+
+
+def balanced(service: str, counts: Mapping[str, int]) -> str:
+    return f"service ({service}) is AZ balanced with {_zones(counts)}."
+
+
+def unplaceable_in_zone(service: str, zones: Iterable[str]) -> str:
+    return (
+        f"service ({service}) is unable to place a task in {', '.join(sorted(zones))} "
+        "because no container instance met all of its requirements."
+    )
+
+
+def protected(service: str, deployment_id: str) -> str:
+    return (
+        f"(service {service}) was unable to reach steady state because task set "
+        f"({deployment_id}) was unable to scale in. Reason: The number of protected "
+        "tasks are more than the desired count of tasks."
+    )
 
 
 def throttled(service: str) -> str:
@@ -158,6 +186,12 @@ def cannot_start(error: ContainerError) -> str:
         case _:
             kind = "CannotStartContainerError"
     return f"{kind}: {error.detail}"
+
+
+def _zones(counts: Mapping[str, int]) -> str:
+    """Return ``1 tasks in a, 2 tasks in b, and 3 tasks in c``."""
+    *others, last = (f"{count} tasks in {zone}" for zone, count in counts.items())
+    return f"{', '.join(others)}, and {last}" if others else last
 
 
 def _tasks(names: Iterable[str]) -> str:

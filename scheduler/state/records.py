@@ -10,11 +10,12 @@ it has just decided, and nothing is changed when the commit fails.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from foundation.journal import Change, Delete, Put
 from scheduler.model import (
     Deployment,
+    InstanceRecord,
     PortRecord,
     Record,
     ServiceEvent,
@@ -22,6 +23,7 @@ from scheduler.model import (
     Task,
     TaskDefinition,
 )
+from scheduler.state.index import Index
 
 EVENTS_MAX: Final = 100
 """Per service, as ECS keeps them."""
@@ -33,12 +35,16 @@ KINDS: Final[Mapping[str, type[Record]]] = {
     "deployment": Deployment,
     "port": PortRecord,
     "service_event": ServiceEvent,
+    "instance": InstanceRecord,
 }
 """What the journal holds, by kind: a store decodes with it."""
 
 
 class Records:
-    """All that is durable, by key. Iteration is in the order of writing."""
+    """All that is durable, by key. Iteration is in the order of writing.
+
+    What belongs to one service or instance is found without looking at others'.
+    """
 
     def __init__(self) -> None:
         self.services: dict[str, ServiceRecord] = {}
@@ -47,6 +53,12 @@ class Records:
         self.deployments: dict[str, Deployment] = {}
         self.ports: dict[str, PortRecord] = {}
         self.events: dict[str, ServiceEvent] = {}
+        self.instances: dict[str, InstanceRecord] = {}
+        self.tasks_by_service: Index[str, Task] = Index()
+        self.tasks_by_instance: Index[str, Task] = Index()
+        self.deployments_by_service: Index[str, Deployment] = Index()
+        self.events_by_service: Index[str, ServiceEvent] = Index()
+        self.ports_by_instance: Index[int, PortRecord] = Index()
 
     @classmethod
     def read(cls, stored: Mapping[str, Mapping[str, object]]) -> Records:
@@ -65,6 +77,12 @@ class Records:
         other.deployments = dict(self.deployments)
         other.ports = dict(self.ports)
         other.events = dict(self.events)
+        other.instances = dict(self.instances)
+        other.tasks_by_service = self.tasks_by_service.copy()
+        other.tasks_by_instance = self.tasks_by_instance.copy()
+        other.deployments_by_service = self.deployments_by_service.copy()
+        other.events_by_service = self.events_by_service.copy()
+        other.ports_by_instance = self.ports_by_instance.copy()
         return other
 
     def draft(self) -> Draft:
@@ -87,33 +105,59 @@ class Records:
                 self.definitions[key] = value
             case Task():
                 self.tasks[key] = value
+                self.tasks_by_service.put(value.service, key, value)
+                self.tasks_by_instance.put(value.instance, key, value)
             case Deployment():
                 self.deployments[key] = value
+                self.deployments_by_service.put(value.service, key, value)
             case PortRecord():
                 self.ports[key] = value
+                self.ports_by_instance.put(value.instance, value.host_port, value)
             case ServiceEvent():
                 self.events[key] = value
+                self.events_by_service.put(value.service, key, value)
+            case InstanceRecord():
+                self.instances[key] = value
             case _:
                 raise AssertionError(f"no record of ours: {value!r}")
 
     def _drop(self, kind: str, key: str) -> None:
+        """Drop what is there; what is not is dropped."""
+        match self._dropped_from(kind).pop(key, None):
+            case Task() as task:
+                self.tasks_by_service.drop(task.service, key)
+                self.tasks_by_instance.drop(task.instance, key)
+            case Deployment() as deployment:
+                self.deployments_by_service.drop(deployment.service, key)
+            case ServiceEvent() as event:
+                self.events_by_service.drop(event.service, key)
+            case _:
+                pass  # nothing else is found by what it belongs to
+
+    def _dropped_from(self, kind: str) -> dict[str, Any]:
         match kind:
             case "service":
-                self.services.pop(key, None)
+                return self.services
             case "task_definition":
-                self.definitions.pop(key, None)
+                return self.definitions
             case "task":
-                self.tasks.pop(key, None)
+                return self.tasks
             case "deployment":
-                self.deployments.pop(key, None)
+                return self.deployments
             case "service_event":
-                self.events.pop(key, None)
+                return self.events
+            case "instance":
+                return self.instances
             case _:
                 raise AssertionError(f"records of kind {kind!r} are never deleted")
 
     def tasks_of(self, service: str) -> list[Task]:
         """Return the service's tasks, STOPPED ones too."""
-        return [task for task in self.tasks.values() if task.service == service]
+        return list(self.tasks_by_service.of(service).values())
+
+    def tasks_on(self, instance: str) -> list[Task]:
+        """Return the instance's tasks, STOPPED ones too."""
+        return list(self.tasks_by_instance.of(instance).values())
 
     def used_definitions(self) -> set[str]:
         """Return the names of the task definitions that anything has."""
@@ -127,19 +171,17 @@ class Records:
         }
 
     def deployments_of(self, service: str) -> list[Deployment]:
-        return [item for item in self.deployments.values() if item.service == service]
+        return list(self.deployments_by_service.of(service).values())
 
     def events_of(self, service: str) -> list[ServiceEvent]:
         """Return the service's events, oldest first."""
-        mine = (item for item in self.events.items() if item[1].service == service)
-        return [event for _, event in sorted(mine, key=lambda item: item[0])]
+        return [event for _, event in sorted(self.keyed_events_of(service).items())]
 
-    def ports_of(self, instance: str) -> dict[int, PortRecord]:
-        return {
-            record.host_port: record
-            for record in self.ports.values()
-            if record.instance == instance
-        }
+    def keyed_events_of(self, service: str) -> Mapping[str, ServiceEvent]:
+        return self.events_by_service.of(service)
+
+    def ports_of(self, instance: str) -> Mapping[int, PortRecord]:
+        return self.ports_by_instance.of(instance)
 
 
 class Draft:
@@ -168,6 +210,12 @@ class Draft:
     def put_deployment(self, deployment: Deployment) -> None:
         self._change(Put("deployment", deployment.id, deployment))
 
+    def put_instance(self, record: InstanceRecord) -> None:
+        self._change(Put("instance", record.name, record))
+
+    def drop_instance(self, record: InstanceRecord) -> None:
+        self._change(Delete("instance", record.name))
+
     def put_port(self, record: PortRecord) -> None:
         self._change(Put("port", f"{record.instance}:{record.host_port}", record))
 
@@ -195,9 +243,7 @@ class Draft:
 
     def tell(self, service: str, message: str, now_unix_s: float) -> None:
         """Add an event to the service's; the oldest beyond EVENTS_MAX go."""
-        keys = sorted(
-            key for key, item in self.after.events.items() if item.service == service
-        )
+        keys = sorted(self.after.keyed_events_of(service))
         number = int(keys[-1].rpartition("#")[2]) + 1 if keys else 1
         for key in keys[: max(0, len(keys) + 1 - EVENTS_MAX)]:
             self._change(Delete("service_event", key))

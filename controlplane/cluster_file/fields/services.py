@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from controlplane.cluster_file.fields.placement import (
+    SERVICE_CONSTRAINTS,
+    STRATEGIES,
+)
 from controlplane.cluster_file.fields.rules import GROUP
 from controlplane.cluster_file.fields.tasks import NAME
 from controlplane.cluster_file.kinds import (
@@ -199,7 +203,6 @@ DEPLOYMENT: Final = shape(
     ),
 )
 
-_PLACEMENT = "ECS PlacementStrategy"
 SERVICE: Final = shape(
     "Service",
     Field("serviceName", NAME, _SERVICE, required=True),
@@ -232,28 +235,14 @@ SERVICE: Final = shape(
         _SERVICE,
     ),
     Field("deploymentConfiguration", DEPLOYMENT, _SERVICE),
+    Field("placementConstraints", SERVICE_CONSTRAINTS, _SERVICE),
+    Field("placementStrategy", STRATEGIES, _SERVICE),
     Field(
-        "placementStrategy",
-        Each(
-            shape(
-                "PlacementStrategy",
-                Field(
-                    "type",
-                    Choice(("spread", "binpack", "random")),
-                    _PLACEMENT,
-                    required=True,
-                    note="spread is built, others are ignored",
-                ),
-                Field(
-                    "field",
-                    Text(),
-                    _PLACEMENT,
-                    note="instanceId, host or attribute:NAME",
-                ),
-            ),
-            most=5,
-        ),
+        "availabilityZoneRebalancing",
+        Choice(("ENABLED", "DISABLED")),
         _SERVICE,
+        "ENABLED",
+        note="where it is possible",
     ),
     Field("healthCheckGracePeriodSeconds", Whole(0, 2_147_483_647), _SERVICE, 0),
     Field(
@@ -282,7 +271,6 @@ SERVICE: Final = shape(
         _SERVICE,
     ),
     Field("autoScaling", AUTO_SCALING, _TARGET),
-    refused("placementConstraints", _SERVICE),
     refused("capacityProviderStrategy", _SERVICE),
     refused("networkConfiguration", _SERVICE),
     refused("serviceRegistries", _SERVICE),
@@ -292,7 +280,6 @@ SERVICE: Final = shape(
     *(
         ignored(name, _SERVICE)
         for name in (
-            "availabilityZoneRebalancing",
             "enableExecuteCommand",
             "enableECSManagedTags",
             "propagateTags",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from controlplane.cluster_file.fields.placement import TASK_CONSTRAINTS
 from controlplane.cluster_file.kinds import (
     Choice,
     Each,
@@ -168,7 +169,7 @@ TASK_DEFINITION: Final = shape(
         _TASK,
     ),
     refused("volumes", _TASK),
-    refused("placementConstraints", _TASK),
+    Field("placementConstraints", TASK_CONSTRAINTS, _TASK),
     refused("pidMode", _TASK),
     refused("ipcMode", _TASK),
     refused("proxyConfiguration", _TASK),

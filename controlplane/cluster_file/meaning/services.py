@@ -5,24 +5,30 @@ Source: ECS API reference, CreateService; ECS developer guide, deployments.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.fields.services import TASKS_MAX
 from controlplane.cluster_file.meaning.actions import check_group
+from controlplane.cluster_file.meaning.placement import (
+    check_placement,
+    constraints,
+    rebalances,
+    strategies,
+    warn_stuck,
+)
 from controlplane.cluster_file.record import Findings, Record
 from controlplane.problems import did_you_mean
 from scheduler.model import (
+    ContainerInstance,
     DeploymentConfiguration,
-    PlacementStrategy,
     Service,
     ServiceLoadBalancer,
     TaskDefinition,
 )
 
-PERCENT: Final = 100
 NO_TASK: Final = TaskDefinition("", ())
 """Stands where a family is not known; it never leaves this package."""
 
@@ -34,8 +40,8 @@ class Surroundings:
     task_definitions: Mapping[str, TaskDefinition]
     deregistration_delays_s: Mapping[str, float]
     """Of every target group, by name."""
-    instances: int
-    """How many container instances the file names; 0: control chooses."""
+    instances: Sequence[ContainerInstance]
+    """Those that the file names; none: control chooses."""
 
 
 def service(record: Record, around: Surroundings, findings: Findings) -> Service:
@@ -52,12 +58,15 @@ def service(record: Record, around: Surroundings, findings: Findings) -> Service
             deployment.whole("minimumHealthyPercent"),
             deployment.whole("maximumPercent"),
         ),
-        _placement(record, findings),
+        strategies(record, findings),
         float(record.whole("healthCheckGracePeriodSeconds")),
+        constraints(record, findings),
     )
+    balanced = rebalances(record, result, findings)
+    check_placement(record, result, around.instances, findings)
     if not record.broken and not deployment.broken:
-        _warn_stuck(record, result, around, findings)
-    return result
+        warn_stuck(record, result, around.instances, findings)
+    return replace(result, availability_zone_rebalancing=balanced)
 
 
 def _task_definition(
@@ -146,59 +155,3 @@ def _port(item: Record, name: str, ports: list[int], findings: Findings) -> int:
         at, path = item.at("containerPort"), item.path_of("containerPort")
         findings.error(at, path, message)
     return item.whole("containerPort")
-
-
-# --- placement and deployment ---------------------------------------------------------
-
-
-def _placement(record: Record, findings: Findings) -> tuple[PlacementStrategy, ...]:
-    strategies: list[PlacementStrategy] = []
-    for item in record.records("placementStrategy"):
-        kind, field = item.text("type"), item.text("field")
-        if kind != "spread" and item.has("type"):
-            message = f'"{kind}" is not built yet and is ignored'
-            findings.warn(item.at("type"), item.path_of("type"), message)
-        elif field in {"instanceId", "host"}:
-            strategies.append(PlacementStrategy(kind, "instanceId"))
-        elif field.startswith("attribute:") and field != "attribute:":
-            strategies.append(PlacementStrategy(kind, field))
-        else:
-            message = (
-                f"must be instanceId, host or attribute:NAME (got {quoted(field)})"
-            )
-            findings.error(item.at("field"), item.path_of("field"), message)
-    return tuple(strategies)
-
-
-def _warn_stuck(
-    record: Record, wanted: Service, around: Surroundings, findings: Findings
-) -> None:
-    """Tell when no deployment can ever start a task nor stop one.
-
-    Source: ECS developer guide: the lower limit is rounded up, the upper down.
-    """
-    desired = wanted.desired_count
-    lower = -(-desired * wanted.deployment.minimum_healthy_percent // PERCENT)
-    upper = desired * wanted.deployment.maximum_percent // PERCENT
-    if not desired or lower < desired:
-        return
-    name = "deploymentConfiguration"
-    if upper <= desired:
-        message = (
-            f"a deployment of {desired} tasks can neither start nor stop one: "
-            f"at least {lower} and at most {upper} may run"
-        )
-        findings.warn(record.at(name), record.path_of(name), message)
-    elif around.instances and desired >= around.instances and _has_static_port(wanted):
-        message = (
-            "a deployment cannot start a task: its hostPort is taken on every instance"
-        )
-        findings.warn(record.at("taskDefinition"), record.path, message)
-
-
-def _has_static_port(wanted: Service) -> bool:
-    return any(
-        mapping.host_port
-        for container in wanted.task_definition.containers
-        for mapping in container.port_mappings
-    )

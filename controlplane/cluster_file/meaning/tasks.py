@@ -14,6 +14,7 @@ from typing import Final
 from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.meaning.actions import PORT_MAX
 from controlplane.cluster_file.meaning.balancer import check_unique
+from controlplane.cluster_file.meaning.placement import constraints
 from controlplane.cluster_file.record import Findings, Record
 from scheduler.model import (
     CPU_UNITS_PER_CORE,
@@ -136,6 +137,7 @@ def _task_definition(
         tuple(_container(container, findings) for container in containers),
         cpu=_cpu_units(record, findings),
         memory_mib=memory,
+        placement_constraints=constraints(record, findings),
     )
 
 

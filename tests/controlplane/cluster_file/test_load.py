@@ -29,7 +29,12 @@ from alb.model import (
 from autoscaler.model import AdjustmentType, Comparison, MissingData, Statistic
 from controlplane.cluster_file import ClusterFile, load, text_of
 from controlplane.problems import ConfigInvalid
-from scheduler.model import PlacementStrategy, RuntimeKind, ServiceLoadBalancer
+from scheduler.model import (
+    PlacementStrategy,
+    RuntimeKind,
+    ServiceLoadBalancer,
+    StrategyType,
+)
 
 OK = "{type: fixed-response, statusCode: 200}"
 VALID = (Path(__file__).parent / "valid.yaml").read_text()
@@ -187,7 +192,7 @@ def test_a_service_refers_to_the_only_container_and_port(valid: ClusterFile) -> 
     assert 1024 == web.task_definition.reserved_cpu
     assert 1024 == web.task_definition.memory_mib
     assert (
-        PlacementStrategy("spread", "attribute:ecs.availability-zone"),
+        PlacementStrategy(StrategyType.SPREAD, "attribute:ecs.availability-zone"),
     ) == web.placement_strategy
     assert (50, 200) == (
         web.deployment.minimum_healthy_percent,
@@ -562,10 +567,6 @@ WARNINGS = [
      "103:5: warning: services[1].enableExecuteCommand: "
      "is not built yet and is ignored",
      "ignoring it changes nobody's traffic"),
-    ("type: spread", "type: binpack",
-     "83:32: warning: services[0].placementStrategy[0].type: "
-     '"binpack" is not built yet and is ignored',
-     "a strategy is best effort"),
     ("    desiredCount: 1\n",
      "    desiredCount: 1\n    deploymentConfiguration: "
      "{minimumHealthyPercent: 100, maximumPercent: 100}\n",
@@ -618,15 +619,6 @@ def test_a_warning_is_told_and_the_file_is_taken(
 
     expected = [] if line is None else [f"alb.yaml:{line}"]
     assert expected == [warning.at("alb.yaml") for warning in loaded.warnings]
-
-
-def test_a_static_port_on_every_instance_cannot_be_replaced() -> None:
-    text = VALID.replace("    desiredCount: 1\n", "    desiredCount: 2\n").replace(
-        "{containerPort: 8080}, {", "{containerPort: 8080, hostPort: 81}, {"
-    )
-    (warning,) = load("alb.yaml", text, {}).warnings
-
-    assert "its hostPort is taken on every instance" in warning.message
 
 
 def test_scaling_on_cpu_without_reserved_cpu_is_warned_of() -> None:
@@ -777,10 +769,3 @@ def test_health_may_be_checked_on_a_port_of_its_own() -> None:
 
     assert balancer
     assert 9999 == balancer.groups[0].health_check.port
-
-
-def test_a_strategy_may_spread_over_instances() -> None:
-    text = VALID.replace('"attribute:ecs.availability-zone"', "host")
-    web, _ = load("alb.yaml", text, {}).services
-
-    assert (PlacementStrategy("spread", "instanceId"),) == web.placement_strategy

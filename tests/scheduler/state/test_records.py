@@ -6,7 +6,13 @@ from dataclasses import replace
 import pytest
 
 from foundation.journal import Delete, MemoryJournal, Put
-from scheduler.model import Deployment, PortRecord, Service, ServiceRecord
+from scheduler.model import (
+    Deployment,
+    InstanceRecord,
+    PortRecord,
+    Service,
+    ServiceRecord,
+)
 from scheduler.state.records import EVENTS_MAX, KINDS, Records
 from tests.support.tasks import NOW, definition, task
 
@@ -33,6 +39,11 @@ def test_the_last_word_on_a_key_is_committed() -> None:
     assert (Delete("task", "t"),) == draft.changes()
 
 
+def kinds(records: Records) -> dict[str, object]:
+    """Return what the records hold of each kind."""
+    return {name: of for name, of in vars(records).items() if isinstance(of, dict)}
+
+
 def test_what_the_journal_holds_is_read_again() -> None:
     draft = Records().draft()
     draft.put_service(WEB)
@@ -40,13 +51,15 @@ def test_what_the_journal_holds_is_read_again() -> None:
     draft.put_task(task())
     draft.put_deployment(FIRST)
     draft.put_port(PortRecord("a", 20_000, NOW, NOW))
+    draft.put_instance(InstanceRecord("a", NOW))
     draft.tell("web", "something", NOW)
     journal = MemoryJournal()
     asyncio.run(journal.commit(draft.changes()))
 
     again = Records.read({**journal.records, "alarm": {"x": object()}})
 
-    assert vars(again) == vars(draft.after)
+    assert kinds(again) == kinds(draft.after)
+    assert [task()] == again.tasks_of("web") == again.tasks_on("a")
     assert {type(of) for kind in journal.records.values() for of in kind.values()} == (
         set(KINDS.values())
     )
