@@ -19,7 +19,12 @@ from typing import Final
 from alb.model import LoadBalancer
 from controlplane import explain, logs, machine
 from controlplane.api.application import problem_document
-from controlplane.api.ports import Document, Question, Submission
+from controlplane.api.ports import (
+    Document,
+    ProtectionChange,
+    Question,
+    Submission,
+)
 from controlplane.cluster_file import ClusterFile, load
 from controlplane.cluster_file.ownership import Change, Merged, live_of, merge
 from controlplane.cluster_file.plan import plan_document
@@ -50,6 +55,7 @@ from controlplane.runtimes import (
     require_commands,
 )
 from controlplane.tls.disk import LocalDisk
+from controlplane.views import protection_document
 from controlplane.weights import (
     LiveWeights,
     WeightChange,
@@ -61,6 +67,7 @@ from controlplane.weights import (
 )
 from foundation.journal import Change as JournalChange
 from foundation.journal import CommitFailed, Put
+from scheduler.decide.protection import MINUTE_S
 from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus, Task
 from scheduler.ports import Runtime
 
@@ -220,6 +227,13 @@ class Cluster:
     async def deploy(self, service: str) -> None:
         self._require(service)
         await self._parts.scheduler.force_deployment(service)
+
+    async def protect(self, change: ProtectionChange) -> Document:
+        minutes, until = change.expires_in_minutes, None
+        if minutes is not None:
+            until = self._parts.clock.unix_s() + minutes * MINUTE_S
+        update = self._parts.scheduler.update_task_protection
+        return protection_document(await update(change.tasks, until))
 
     def down(self) -> None:
         self._parts.feed.tell("cluster", "going down")

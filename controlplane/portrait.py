@@ -63,7 +63,10 @@ def state_document(parts: Parts, now: InForce) -> Document:
             views.service_document(view, parts.cpu.by_service.get(name))
             for name, view in services.items()
         ],
-        "tasks": [views.task_document(task, _healths(task, facts)) for task in tasks],
+        "tasks": [
+            views.task_document(task, _healths(task, facts), parts.clock.unix_s())
+            for task in tasks
+        ],
         "alarms": [
             views.alarm_document(view) for view in parts.scaler.alarms().values()
         ],

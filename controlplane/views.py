@@ -16,10 +16,12 @@ from alb.state.counters import add_counters
 from alb.state.histogram import merge, percentile_us
 from autoscaler.model import Activity, AlarmView
 from controlplane.api.ports import Document
+from scheduler.decide.protection import NotProtected, Protected
 from scheduler.model import (
     ContainerInstance,
     DeploymentView,
     InstanceStatus,
+    Service,
     ServiceView,
     Task,
     TaskStatus,
@@ -206,6 +208,7 @@ def _instance(
         "endpoint": instance.endpoint,
         "address": status.address,
         "zone": instance.zone,
+        "attributes": {**status.attributes, **instance.attributes},
         "connected": status.connected,
         "detail": status.detail,
         "runningTasksCount": sum(task.status is TaskStatus.RUNNING for task in here),
@@ -226,12 +229,32 @@ def service_document(view: ServiceView, cpu_percent: float | None) -> Document:
         "healthyCount": view.healthy,
         "steady": view.reached,
         "taskDefinition": _primary_definition(view),
+        **_placement(view.service),
         "targetGroups": [one.target_group for one in view.service.load_balancers],
         "deployments": [_deployment(one) for one in view.deployments],
         "cpuUtilization": cpu_percent,
         "events": [
             {"time": event.unix_s, "message": event.message} for event in view.events
         ],
+    }
+
+
+def _placement(service: Service) -> Document:
+    rebalancing = service.availability_zone_rebalancing
+    return {
+        "placementConstraints": [
+            {"type": one.type.value, "expression": one.expression}
+            if one.expression
+            else {"type": one.type.value}
+            for one in service.placement_constraints
+        ],
+        "placementStrategy": [
+            {"type": one.type.value, "field": one.field}
+            if one.field
+            else {"type": one.type.value}
+            for one in service.placement_strategy
+        ],
+        "availabilityZoneRebalancing": "ENABLED" if rebalancing else "DISABLED",
     }
 
 
@@ -257,7 +280,7 @@ def _deployment(view: DeploymentView) -> Document:
     }
 
 
-def task_document(task: Task, healths: Sequence[str]) -> Document:
+def task_document(task: Task, healths: Sequence[str], now_unix_s: float) -> Document:
     """`healths` are the states of the task's targets; the worst one is shown."""
     return {
         "taskId": task.id,
@@ -280,7 +303,29 @@ def task_document(task: Task, healths: Sequence[str]) -> Document:
         "stoppedAt": task.stopped_at_unix_s,
         "stopCode": task.stop_code.value if task.stop_code else None,
         "stoppedReason": task.stopped_reason,
+        "protectionEnabled": task.is_protected(now_unix_s),
+        "protectionExpiration": task.protected_until_unix_s,
     }
+
+
+def protection_document(found: Iterable[Protected | NotProtected]) -> Document:
+    """What became of the tasks that were to be protected, or not to be any more."""
+    protected: list[Document] = []
+    failures: list[Document] = []
+    for one in found:
+        match one:
+            case Protected(task=task):
+                until = task.protected_until_unix_s
+                protected.append(
+                    {
+                        "taskId": task.id,
+                        "protectionEnabled": until is not None,
+                        "expirationDate": until,
+                    }
+                )
+            case NotProtected(name=name, failure=failure):
+                failures.append({"taskId": name, "reason": failure.value})
+    return {"protectedTasks": protected, "failures": failures}
 
 
 WORST_FIRST: Final = (

@@ -84,6 +84,7 @@ def application(cluster: Cluster, token: str) -> web.Application:
     app.router.add_post("/v1/apply", apply)
     app.router.add_post("/v1/services/{service}/scale", scale)
     app.router.add_post("/v1/services/{service}/deploy", deploy)
+    app.router.add_post("/v1/tasks/protection", protect)
     app.router.add_post("/v1/listeners/{listener}/weights", weigh)
     app.router.add_post("/v1/down", down)
     return app
@@ -283,6 +284,11 @@ async def deploy(request: web.Request) -> web.Response:
     service = request.match_info["service"]
     await request.app[CLUSTER].deploy(service)
     return web.json_response({"serviceName": service})
+
+
+async def protect(request: web.Request) -> web.Response:
+    change = body.protection_change_in(await body.read_object(request))
+    return web.json_response(await request.app[CLUSTER].protect(change))
 
 
 async def down(request: web.Request) -> web.Response:

@@ -8,9 +8,11 @@ from typing import Final
 
 from aiohttp import web
 
-from controlplane.api.ports import Submission
+from controlplane.api.ports import ProtectionChange, Submission
 from controlplane.errors import InvalidParameter
 from controlplane.weights import WeightChange
+from scheduler.decide.protection import EXPIRES_IN_MINUTES, EXPIRES_MINUTES
+from scheduler.decide.protection import TASKS_MAX as PROTECTED_MAX
 
 BODY_MAX: Final = 1024 * 1024
 """Bytes. A thousand rules are a tenth of it."""
@@ -64,6 +66,28 @@ def weight_change_in(listener: str, body: Mapping[str, object]) -> WeightChange:
         raise InvalidParameter("ifVersion", "must be an integer")
     assert version is None or isinstance(version, int)
     return WeightChange(listener, rule, weights, version)
+
+
+def protection_change_in(body: Mapping[str, object]) -> ProtectionChange:
+    """Return {tasks, protectionEnabled, expiresInMinutes}. Raises InvalidParameter."""
+    tasks, enabled = body.get("tasks"), body.get("protectionEnabled")
+    if not isinstance(tasks, list) or not all(isinstance(one, str) for one in tasks):
+        raise InvalidParameter("tasks", "must be a list of task ids")
+    if not 1 <= len(tasks) <= PROTECTED_MAX:
+        message = f"must name 1-{PROTECTED_MAX} (got {len(tasks)})"
+        raise InvalidParameter("tasks", message)
+    if not isinstance(enabled, bool):
+        raise InvalidParameter("protectionEnabled", "must be true or false")
+    minutes = body.get("expiresInMinutes", EXPIRES_IN_MINUTES)
+    if not _is_whole(minutes):
+        raise InvalidParameter("expiresInMinutes", "must be an integer")
+    assert isinstance(minutes, int)
+    low, high = EXPIRES_MINUTES
+    if not low <= minutes <= high:
+        raise InvalidParameter(
+            "expiresInMinutes", f"must be {low}-{high} (got {minutes})"
+        )
+    return ProtectionChange(tuple(tasks), minutes if enabled else None)
 
 
 def _is_whole(value: object) -> bool:

@@ -37,6 +37,14 @@ class Question:
     source_ip: str = LOOPBACK
 
 
+@dataclass(frozen=True, slots=True)
+class ProtectionChange:
+    """Tasks to protect from scale-in for some minutes; None: not any more."""
+
+    tasks: tuple[str, ...]
+    expires_in_minutes: int | None
+
+
 class Cluster(Protocol):
     """Everything may raise `controlplane.errors.ControlError`."""
 
@@ -68,6 +76,10 @@ class Cluster(Protocol):
         ...
 
     async def deploy(self, service: str) -> None: ...
+
+    async def protect(self, change: ProtectionChange) -> Document:
+        """Return {protectedTasks, failures}, as UpdateTaskProtection does."""
+        ...
 
     def down(self) -> None:
         """Begin to stop everything; returns at once, the process ends when done."""

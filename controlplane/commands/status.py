@@ -107,13 +107,19 @@ def _tasks(state: Document) -> Iterator[str]:
                 task.get("health"),
                 task.get("containerInstance"),
                 _ports(ports),
-                task.get("stoppedReason"),
+                task.get("stoppedReason") or _protected(task),
             )
         )
     title = ("TASK", "SERVICE", "STATUS", "HEALTH", "INSTANCE", "PORTS", "REASON")
     yield from table(title, rows)
     if old:
         yield f"and {len(old)} that stopped earlier"
+
+
+def _protected(task: Document) -> str:
+    """Say so of a task that neither scale-in nor a deployment stops."""
+    live = task.get("lastStatus") in {"PENDING", "ACTIVATING", "RUNNING"}
+    return "protected" if live and task.get("protectionEnabled") else ""
 
 
 def _ports(ports: object) -> str:
@@ -162,13 +168,14 @@ def _instances(state: Document) -> Iterator[str]:
     rows = [
         (
             instance.get("name"),
+            instance.get("zone"),
             instance.get("runtime"),
             "connected" if instance.get("connected") else "not connected",
             instance.get("detail"),
         )
         for instance in _list(state, "containerInstances")
     ]
-    return table(("INSTANCE", "RUNTIME", "STATE", "DETAIL"), rows)
+    return table(("INSTANCE", "ZONE", "RUNTIME", "STATE", "DETAIL"), rows)
 
 
 def _alarms(state: Document) -> Iterator[str]:

@@ -150,6 +150,7 @@ class DockerRuntime:
             address=machine.address,
             containers=tuple(each for each in containers if each),
             observed_at_s=self._clock.now_s(),
+            attributes=machine.attributes,
         )
 
     async def changes(self) -> AsyncIterator[ContainerStatus]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from scheduler.drivers import docker_config as config
 from scheduler.drivers.docker_calls import EngineCalls, EngineRefused
+from scheduler.drivers.host import own_attributes
 from scheduler.model import CPU_UNITS_PER_CORE
 
 LOOPBACK: Final = "127.0.0.1"
@@ -25,6 +27,7 @@ class Machine:
     """Where ports are published."""
     gateway: str
     """The host as its containers reach it."""
+    attributes: Mapping[str, str]
 
 
 async def look_at(calls: EngineCalls, address: str) -> Machine:
@@ -43,6 +46,7 @@ async def look_at(calls: EngineCalls, address: str) -> Machine:
         memory_mib=int(host["MemTotal"]) >> 20,
         address=address or _remote(calls.endpoint) or local or LOOPBACK,
         gateway=local or config.HOST_GATEWAY,
+        attributes=own_attributes(str(host["OSType"]), str(host["Architecture"])),
     )
 
 

@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from foundation.clock import Clock
+from scheduler.drivers.host import own_attributes
 from scheduler.errors import (
     CannotStart,
     HostNotReached,
@@ -68,6 +69,9 @@ class MemoryHost:
     cpu_units: int = 4096
     memory_mib: int = 8192
     address: str = "127.0.0.1"
+    attributes: Mapping[str, str] = field(
+        default_factory=lambda: own_attributes("Linux", "x86_64")
+    )
     start_s: float = 0.5
     stop_s: float = 0.2
     """How long a container takes to end after SIGTERM."""
@@ -142,6 +146,7 @@ class MemoryHost:
             address=self.address,
             containers=tuple(map(self._status_of, self.containers.values())),
             observed_at_s=self.clock.now_s(),
+            attributes=self.attributes,
         )
 
     async def changes(self) -> AsyncIterator[ContainerStatus]:

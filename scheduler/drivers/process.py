@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import platform
 import select
 import signal
 import socket
@@ -30,6 +31,7 @@ from foundation.clock import Clock
 from scheduler.drivers import port_claims, shim
 from scheduler.drivers import process_records as records
 from scheduler.drivers.feed import Feeds
+from scheduler.drivers.host import own_attributes
 from scheduler.drivers.labels import CLUSTER_UID, labels_of, same_container
 from scheduler.drivers.process_logs import FOLLOW_INTERVAL_S, LogReader
 from scheduler.drivers.process_records import Record, Running
@@ -146,6 +148,7 @@ class ProcessRuntime:
             address=self.address,
             containers=tuple(record.status for record in found),
             observed_at_s=self._clock.now_s(),
+            attributes=own_attributes(platform.system(), platform.machine()),
         )
 
     async def changes(self) -> AsyncIterator[ContainerStatus]:

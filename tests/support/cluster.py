@@ -144,6 +144,7 @@ class Cluster:
             records={kind: dict(of) for kind, of in self.journal.records.items()},
             draw=chance.random,
             front_door="http://127.0.0.1:8080",
+            version="1.2.3",
         )
 
     def answers(self, address: str, port: int) -> bool:

@@ -8,7 +8,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from controlplane.api.application import application
-from controlplane.api.ports import Document, Question, Submission
+from controlplane.api.ports import (
+    Document,
+    ProtectionChange,
+    Question,
+    Submission,
+)
 from controlplane.errors import ServiceNotFound
 from controlplane.events import EventLog
 from controlplane.problems import ConfigInvalid, Problem
@@ -27,6 +32,7 @@ class MemoryCluster:
         self.desired: Mapping[str, int] = {"web": 2}
         self.deployed: list[str] = []
         self.weighed: list[WeightChange] = []
+        self.protected: list[ProtectionChange] = []
         self.is_down = False
         self.not_ready = ""
         self.log_lines = [b"web/1 one\n", b"web/2 two\n"]
@@ -69,6 +75,10 @@ class MemoryCluster:
     async def deploy(self, service: str) -> None:
         self._require(service)
         self.deployed.append(service)
+
+    async def protect(self, change: ProtectionChange) -> Document:
+        self.protected.append(change)
+        return {"protectedTasks": [], "failures": []}
 
     def down(self) -> None:
         self.is_down = True

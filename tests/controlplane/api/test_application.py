@@ -14,6 +14,7 @@ from aiohttp.test_utils import TestClient
 
 from controlplane.api.application import SECURITY_HEADERS, application
 from controlplane.api.doors import open_unix
+from controlplane.api.ports import ProtectionChange
 from controlplane.events import FOLLOWERS_MAX, Happening
 from controlplane.weights import WeightChange
 
@@ -119,6 +120,21 @@ async def test_a_full_disk_is_said(
     )
 
 
+async def test_tasks_are_protected_for_two_hours_unless_told_otherwise(
+    client: Client, cluster: Cluster, owner: Owner
+) -> None:
+    asked = {"tasks": ["a", "b"], "protectionEnabled": True}
+    for more in ({}, {"expiresInMinutes": 5}, {"protectionEnabled": False}):
+        answer = await client.post(
+            "/v1/tasks/protection", json={**asked, **more}, headers=owner
+        )
+        assert 200 == answer.status
+
+    assert [
+        ProtectionChange(("a", "b"), minutes) for minutes in (120, 5, None)
+    ] == cluster.protected
+
+
 async def test_services_are_scaled_and_deployed(
     client: Client, cluster: Cluster, owner: Owner
 ) -> None:
@@ -173,6 +189,13 @@ BAD_BODIES = [
     ("/v1/apply", b'{"file": "x", "text": "", "variables": {"A": 1}}',
                                                        "variables: must be an object"),
     ("/v1/services/web/scale", b"{}",                      "desiredCount: must be"),
+    ("/v1/tasks/protection", b'{"tasks": "a"}',            "tasks: must be a list of task ids"),
+    ("/v1/tasks/protection", b'{"tasks": []}',             "tasks: must name 1-10 (got 0)"),
+    ("/v1/tasks/protection", b'{"tasks": ["a"]}',          "protectionEnabled: must be true or false"),
+    ("/v1/tasks/protection", b'{"tasks": ["a"], "protectionEnabled": true, "expiresInMinutes": "1"}',
+                                                           "expiresInMinutes: must be an integer"),
+    ("/v1/tasks/protection", b'{"tasks": ["a"], "protectionEnabled": true, "expiresInMinutes": 2881}',
+                                                           "expiresInMinutes: must be 1-2880 (got 2881)"),
     ("/v1/services/web/scale", b'{"desiredCount": true}',  "must be an integer"),
     ("/v1/services/web/scale", b'{"desiredCount": 1.5}',   "must be an integer"),
     ("/v1/services/web/scale", b'{"desiredCount": "2"}',   "must be an integer"),

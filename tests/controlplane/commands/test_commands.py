@@ -146,8 +146,8 @@ TARGET GROUP  TARGET           STATE      IN FLIGHT  REQUESTS  REASON
 web           127.0.0.1:20000  unhealthy  2          31        Target.Timeout
 web           127.0.0.1:20001  healthy    0          9         anomalous: fails more than its peers; mitigation in effect: gets less than its share
 
-INSTANCE  RUNTIME  STATE          DETAIL
-local     process  not connected  gone
+INSTANCE  ZONE  RUNTIME  STATE          DETAIL
+local     -     process  not connected  gone
 
 ALARM    STATE  VALUE  THRESHOLD  REASON
 web-out  ALARM  91.0   75.0       Threshold Crossed
@@ -185,6 +185,25 @@ def test_an_empty_cluster_is_one_line(place: Place) -> None:
     _, out, _ = place.run("status")
 
     assert out == "cluster : not ready: no file was applied, 1 worker\n"
+
+
+def test_protect_tells_what_became_of_each_task(place: Place) -> None:
+    place.control.replies["POST /v1/tasks/protection"] = Reply(
+        {
+            "protectedTasks": [{"taskId": "0123abcd", "protectionEnabled": True}],
+            "failures": [{"taskId": "beef", "reason": "MISSING"}],
+        }
+    )
+
+    status, out, err = place.run("protect", "0123", "beef", "--expires-in-minutes", "5")
+
+    assert (1, "0123abcd: protected for 5 minutes\n") == (status, out)
+    assert "alb: beef: MISSING: no task, or more than one" in err
+    assert {
+        "tasks": ["0123", "beef"],
+        "protectionEnabled": True,
+        "expiresInMinutes": 5,
+    } == place.control.asked[-1].body
 
 
 def test_scale_sets_each_count(place: Place) -> None:
