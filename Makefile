@@ -6,7 +6,7 @@
 #   make wheel                    dist/: the request path compiled (needs a C compiler)
 #   make test-compiled            the load balancer's tests on the compiled request path
 #   make fuzz FUZZ=request_heads [SECONDS=60]   one fuzz target, guided by coverage
-#   make bench [BENCH_SMOKE=1]    CPU per request beside other proxies; latency during changes
+#   make bench [BENCH_SMOKE=1]    CPU per request beside other proxies; changes; placement
 #   make engines                  what tests and benchmarks need beyond Python (Debian, root)
 #   make lock                     resolve the lock files anew from pyproject.toml
 #   make test-lowest              the tests with the oldest dependencies pyproject.toml allows

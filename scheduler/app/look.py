@@ -81,6 +81,7 @@ class Look:
     actions: list[Action] = field(default_factory=list)
     wake_at_unix_s: float | None = None
     _rooms: dict[str, Room] | None = None
+    _zones: dict[str, str] | None = None
 
     def wake_at(self, unix_s: float | None) -> None:
         """Look again then at the latest."""
@@ -130,6 +131,17 @@ class Look:
         found = fitness(task, self.observed.targets, grace_s, self.now_unix_s)
         lost = not self.observed.is_connected(task.instance)
         return Fitness.UNKNOWN if lost and found is Fitness.UNHEALTHY else found
+
+    def zones(self) -> Mapping[str, str]:
+        """Return the zone of each instance that takes tasks."""
+        if self._zones is None:
+            observed = self.observed
+            self._zones = {
+                name: instance.zone
+                for name, instance in observed.instances.items()
+                if name not in observed.retired
+            }
+        return self._zones
 
     def rooms(self) -> Mapping[str, Room]:
         """Return every instance that is known, with what its tasks have left of it.

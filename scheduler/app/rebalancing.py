@@ -5,6 +5,7 @@ steady, uneven -> start one more, remember it -> one is too many -> even, told
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from scheduler.decide.fitness import Fitness
 from scheduler.decide.placement import Unplaceable
 from scheduler.decide.rebalance import (
     ZoneTask,
+    are_even,
     awaits_extra,
     counts_of,
     zones_to_fill,
@@ -51,11 +53,11 @@ def rebalance(
     service = record.service
     if not record.steady or not service.availability_zone_rebalancing:
         return
-    zones = {
-        instance.zone
-        for instance in look.observed.instances.values()
-        if look.observed.takes_tasks(instance.name)
-    }
+    homes = look.zones()
+    zones = set(homes.values())
+    counts = Counter(homes.get(task.instance, "") for task in live)
+    if are_even(counts, zones) and not record.rebalancing:
+        return  # the usual case, found quickly
     tasks = _zone_tasks(look, live, fitness)
     fill = zones_to_fill(service.desired_count, service.deployment, tasks, zones)
     if fill:
@@ -86,10 +88,10 @@ def _start_in(
 def _zone_tasks(
     look: Look, live: Sequence[Task], fitness: Mapping[TaskId, Fitness]
 ) -> list[ZoneTask]:
-    instances = look.observed.instances
+    homes = look.zones()
     return [
         ZoneTask(
-            instances[task.instance].zone if task.instance in instances else "",
+            homes.get(task.instance, ""),
             fitness[task.id],
             task.is_protected(look.now_unix_s),
         )

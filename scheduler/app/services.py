@@ -9,6 +9,7 @@ from scheduler.app.look import Look
 from scheduler.app.placing import REPEAT_EVENT_S, start_tasks
 from scheduler.app.protecting import protected_of, tell_protected
 from scheduler.app.rebalancing import hold_extra, rebalance
+from scheduler.app.resting import is_at_rest
 from scheduler.decide import backoff, lifecycle, wording
 from scheduler.decide.fitness import Fitness
 from scheduler.decide.identity import target_ids
@@ -38,6 +39,10 @@ def turn_service(look: Look, record: ServiceRecord) -> None:
     ]
     if record.status is ServiceStatus.DRAINING and not left:
         look.draft.drop_service(record)
+        return
+    if is_at_rest(look, record, left):
+        healthy = {task.id: Fitness.HEALTHY for task in left}
+        rebalance(look, name, left, healthy)
         return
     live = [task for task in left if task.is_live]
     fitness = {

@@ -19,6 +19,7 @@ from scheduler.decide import backoff, chronicle, leases, wording
 from scheduler.decide.actions import Action, Start, Stop
 from scheduler.decide.identity import Draw, container_name
 from scheduler.decide.progress import RETRY_S, next_turn
+from scheduler.decide.quiet import is_quiet, running_on
 from scheduler.decide.specs import Surroundings
 from scheduler.errors import PortTaken
 from scheduler.model import (
@@ -47,8 +48,10 @@ def step(
 ) -> Step:
     """Return what to do about `observed`. Never raises, never waits, keeps nothing."""
     look = Look(now_unix_s, observed, around, draw, records.draft())
+    running, targets = running_on(observed.statuses), observed.targets
     for task in records.tasks.values():
-        _turn_task(look, task)
+        if not is_quiet(task, running, targets):
+            _turn_task(look, task)
     if observed.listed:
         for record in records.services.values():
             turn_service(look, record)

@@ -15,7 +15,7 @@ Zones".
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -63,6 +63,12 @@ def counts_of(tasks: Iterable[ZoneTask], zones: Iterable[str]) -> dict[str, int]
     """Return how many tasks are in each zone that has instances."""
     counts = Counter(task.zone for task in tasks)
     return {zone: counts[zone] for zone in sorted(set(zones))}
+
+
+def are_even(counts: Mapping[str, int], zones: Collection[str]) -> bool:
+    """Tell whether no zone with instances has much fewer tasks than another."""
+    found = [counts.get(zone, 0) for zone in zones]
+    return not found or max(found) - min(found) < UNEVEN
 
 
 def zones_to_fill(

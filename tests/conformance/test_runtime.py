@@ -465,3 +465,6 @@ async def test_the_host_tells_what_it_has(world: World, runtime: Runtime) -> Non
     assert status.cpu % 1024 == 0
     assert status.memory_mib > 100
     assert status.address
+    assert {"ecs.os-type", "ecs.os-family", "ecs.cpu-architecture"} == {
+        *status.attributes
+    }

@@ -140,7 +140,12 @@ async def stand_in(path: Path, start: Any) -> AsyncIterator[DockerRuntime]:
         return web.json_response(
             {
                 "/version": {"ApiVersion": "1.41"},
-                "/info": {"NCPU": 2, "MemTotal": 1 << 30},
+                "/info": {
+                    "NCPU": 2,
+                    "MemTotal": 1 << 30,
+                    "OSType": "linux",
+                    "Architecture": "aarch64",
+                },
                 "/networks/bridge": {"IPAM": {"Config": []}},
                 "/containers/json": [],
             }.get(route, {"Id": "1", "Warnings": []}),

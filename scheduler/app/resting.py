@@ -1,0 +1,42 @@
+"""Services of which nothing is to be done, found quickly. Floor 4, synchronous.
+
+A service is at rest when it was steady, its only deployment is complete, and
+each of its tasks is of that deployment, where tasks may stay, and healthy; then
+a whole turn would decide nothing but, perhaps, that its zones are uneven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scheduler.app.look import Look
+from scheduler.decide.fitness import Fitness
+from scheduler.model import (
+    RolloutState,
+    ServiceRecord,
+    ServiceStatus,
+    Task,
+    TaskStatus,
+)
+
+
+def is_at_rest(look: Look, record: ServiceRecord, left: Sequence[Task]) -> bool:
+    """`left` are the service's tasks that are not STOPPED."""
+    service = record.service
+    steady = record.steady and not record.rebalancing
+    if not steady or len(left) != service.desired_count or look.observed.closing:
+        return False
+    if record.status is not ServiceStatus.ACTIVE:
+        return False
+    deployments = look.draft.after.deployments_of(service.name)
+    if [one.rollout_state for one in deployments] != [RolloutState.COMPLETED]:
+        return False
+    grace_s, homes = service.health_check_grace_period_s, look.zones()
+    return all(
+        task.status is TaskStatus.RUNNING
+        and task.deployment_id == record.deployment_id
+        and task.instance in homes
+        and task.protected_until_unix_s is None
+        and look.fitness(task, grace_s) is Fitness.HEALTHY
+        for task in left
+    )

@@ -1,0 +1,105 @@
+"""Quiet tasks: what is passed over quickly has really nothing to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scheduler.decide.identity import container_name, target_ids
+from scheduler.decide.progress import Seen, next_turn
+from scheduler.decide.quiet import is_quiet, running_on
+from scheduler.decide.specs import Surroundings
+from scheduler.model import (
+    ContainerState,
+    ContainerStatus,
+    InstanceStatus,
+    RuntimeKind,
+    Task,
+    TaskDefinition,
+    TaskStatus,
+)
+from scheduler.ports import TargetView
+from tests.support.examples import examples
+from tests.support.tasks import HEALTHY, NOW, UNHEALTHY, container, definition, task
+
+UID = "c1"
+TWO = definition(container("web", 8080), replace(container("log"), essential=False))
+STOPPED, PENDING = TaskStatus.STOPPED, TaskStatus.PENDING
+
+
+def world(
+    states: Mapping[str, ContainerState], *, connected: bool = True
+) -> InstanceStatus:
+    """Instance a with containers of task t, by their names."""
+    containers = tuple(
+        ContainerStatus(container_name(UID, task().id, name), task().id, state)
+        for name, state in states.items()
+    )
+    return InstanceStatus(connected, 4096, 8192, "10.0.0.1", containers, 50.0)
+
+
+RUNS = world({"web": ContainerState.RUNNING})
+ENDED = world({"web": ContainerState.EXITED})
+AWAY = world({"web": ContainerState.RUNNING}, connected=False)
+EMPTY = world({})
+KNOWN = dict.fromkeys(target_ids(task()), HEALTHY)
+NONE: Mapping[str, TargetView] = {}
+# fmt: off
+CASES = [
+    (task(),             RUNS,  KNOWN, True,  "it runs and is registered"),
+    (task(),             ENDED, KNOWN, False, "its container has ended"),
+    (task(),             EMPTY, KNOWN, False, "it is not seen"),
+    (task(),             RUNS,  NONE,  False, "it is not registered"),
+    (task(),             AWAY,  KNOWN, False, "its host is away"),
+    (task("t", STOPPED), EMPTY, NONE,  True,  "it is over and forgotten"),
+    (task("t", STOPPED), EMPTY, KNOWN, False, "it is to be forgotten"),
+    (task("t", PENDING), RUNS,  NONE,  False, "everything else has a turn"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("row", CASES, ids=[row[-1] for row in CASES])
+def test_a_task_is_quiet(
+    row: tuple[Task, InstanceStatus, Mapping[str, TargetView], bool, str],
+) -> None:
+    one, status, targets, quiet, _ = row
+    assert quiet is is_quiet(one, running_on({"a": status}), targets)
+
+
+WORLDS = st.builds(
+    lambda states, connected: world(states, connected=connected),
+    st.dictionaries(st.sampled_from(["web", "log"]), st.sampled_from(ContainerState)),
+    st.booleans(),
+)
+
+
+@settings(max_examples=examples(400))
+@given(
+    one=st.builds(task, st.just("t"), st.sampled_from(TaskStatus)),
+    shape=st.sampled_from([definition(), TWO]),
+    status=WORLDS,
+    known=st.sampled_from([NONE, KNOWN, dict.fromkeys(KNOWN, UNHEALTHY)]),
+    late=st.sampled_from([float("-inf"), 60.0]),
+)
+def test_a_quiet_task_has_no_move_no_action_and_no_wake(
+    one: Task,
+    shape: TaskDefinition,
+    status: InstanceStatus,
+    known: Mapping[str, TargetView],
+    late: float,
+) -> None:
+    one = replace(one, task_definition=shape)
+    if not is_quiet(one, running_on({"a": status}), known):
+        return
+    around = Surroundings(UID)
+    seen = Seen(RuntimeKind.DOCKER, around, status, known, settled_at_s=late)
+
+    turn = next_turn(one, seen, NOW)
+
+    assert turn.task is one
+    assert () == turn.actions
+    assert turn.wake_at_unix_s is None
