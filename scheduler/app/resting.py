@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from scheduler.app.look import Look
 from scheduler.decide.fitness import Fitness
+from scheduler.decide.quiet import serves
 from scheduler.model import (
     RolloutState,
     ServiceRecord,
@@ -32,11 +33,16 @@ def is_at_rest(look: Look, record: ServiceRecord, left: Sequence[Task]) -> bool:
     if [one.rollout_state for one in deployments] != [RolloutState.COMPLETED]:
         return False
     grace_s, homes = service.health_check_grace_period_s, look.zones()
-    return all(
-        task.status is TaskStatus.RUNNING
-        and task.deployment_id == record.deployment_id
-        and task.instance in homes
-        and task.protected_until_unix_s is None
-        and look.fitness(task, grace_s) is Fitness.HEALTHY
-        for task in left
-    )
+    primary, targets = record.deployment_id, look.observed.targets
+    for task in left:
+        stays = (
+            task.status is TaskStatus.RUNNING
+            and task.deployment_id == primary
+            and task.instance in homes
+            and task.protected_until_unix_s is None
+        )
+        if not stays or not (
+            serves(task, targets) or look.fitness(task, grace_s) is Fitness.HEALTHY
+        ):
+            return False
+    return True

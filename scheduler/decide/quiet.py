@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from typing import Final
 
 from scheduler.decide.identity import target_ids
 from scheduler.model import ContainerState, InstanceStatus, Task, TaskId, TaskStatus
+from scheduler.ports import TargetView
 
+RUNNING: Final = ContainerState.RUNNING
 Running = Mapping[str, Mapping[TaskId, int]]
 """By instance that is connected: how many containers of each task run."""
 
@@ -20,9 +23,7 @@ Running = Mapping[str, Mapping[TaskId, int]]
 def running_on(statuses: Mapping[str, InstanceStatus]) -> Running:
     return {
         name: Counter(
-            container.task_id
-            for container in status.containers
-            if container.state is ContainerState.RUNNING
+            [one.task_id for one in status.containers if one.state is RUNNING]
         )
         for name, status in statuses.items()
         if status.connected
@@ -42,3 +43,22 @@ def is_quiet(task: Task, running: Running, targets: Collection[str]) -> bool:
     if task.status is TaskStatus.STOPPED:
         return not any(target in targets for target in target_ids(task))
     return False
+
+
+def serves(task: Task, targets: Mapping[str, TargetView]) -> bool:
+    """Tell whether a RUNNING task is HEALTHY as `fitness` has it, by targets alone.
+
+    True only when that is certain: it has targets, and each is healthy.
+    """
+    registrations = target_ids(task)
+    for name in registrations:
+        view = targets.get(name)
+        if (
+            view is None
+            or not view.healthy
+            or view.unhealthy
+            or view.unused
+            or not view.eligible_everywhere
+        ):
+            return False
+    return bool(registrations) and task.started_at_unix_s is not None

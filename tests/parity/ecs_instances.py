@@ -28,12 +28,12 @@ INSTANCES: Final = Section(
     (
         live(
             "registered CPU and MEMORY, all of the host or as configured",
-            "scheduler/decide/test_placement.py"
+            "scheduler/decide/test_board.py"
             "::test_room_may_be_configured_and_the_unseen_is_not_connected",
         ),
         live(
             "remaining CPU, MEMORY and PORTS",
-            "scheduler/decide/test_placement.py::test_room_is_what_tasks_leave",
+            "scheduler/decide/test_board.py::test_room_is_what_tasks_leave",
         ),
         live(
             "PORTS and PORTS_UDP are apart",
@@ -60,7 +60,17 @@ INSTANCES: Final = Section(
             "::test_instances_have_a_runtime_and_a_range_of_ports",
             differs="written in the file, not put by PutAttributes",
         ),
-        not_yet("attributes that every instance has: zone, type, OS, architecture"),
+        live(
+            "ecs.os-type, ecs.os-family, ecs.cpu-architecture",
+            "conformance/test_runtime.py::test_the_host_tells_what_it_has",
+            differs="the file's attributes stand over them",
+        ),
+        live(
+            "ecs.availability-zone, ecs.instance-type",
+            "scheduler/decide/test_board.py"
+            "::test_the_files_attributes_stand_over_the_hosts_own",
+            differs="as the file says: no cloud is asked",
+        ),
         absent("ecs.ami-id, ecs.vpc-id, ecs.subnet-id", "needs AWS itself"),
         not_yet("engines by TCP with TLS, and by SSH"),
     ),

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.decide.fitness import Fitness, fitness
 from scheduler.decide.identity import container_name, target_ids
 from scheduler.decide.progress import Seen, next_turn
-from scheduler.decide.quiet import is_quiet, running_on
+from scheduler.decide.quiet import is_quiet, running_on, serves
 from scheduler.decide.specs import Surroundings
 from scheduler.model import (
     ContainerState,
@@ -103,3 +104,37 @@ def test_a_quiet_task_has_no_move_no_action_and_no_wake(
     assert turn.task is one
     assert () == turn.actions
     assert turn.wake_at_unix_s is None
+
+
+VIEWS = st.builds(
+    TargetView,
+    healthy=st.booleans(),
+    unhealthy=st.booleans(),
+    reason=st.just(""),
+    eligible_everywhere=st.booleans(),
+    removed_everywhere=st.booleans(),
+    in_flight=st.integers(0, 3),
+    drained=st.booleans(),
+    unused=st.booleans(),
+)
+
+
+@settings(max_examples=examples(400))
+@given(
+    view=VIEWS | st.none(),
+    registered=st.booleans(),
+    grace_s=st.sampled_from([0.0, 1000.0]),
+)
+def test_a_task_that_serves_is_healthy(
+    view: TargetView | None, grace_s: float, *, registered: bool
+) -> None:
+    one = task() if registered else replace(task(), load_balancers=())
+    targets = {} if view is None else dict.fromkeys(target_ids(one), view)
+    if serves(one, targets):
+        assert Fitness.HEALTHY is fitness(one, targets, grace_s, NOW)
+
+
+def test_only_healthy_targets_show_that_a_task_serves() -> None:
+    assert serves(task(), KNOWN)
+    assert not serves(task(), dict.fromkeys(KNOWN, UNHEALTHY))
+    assert not serves(replace(task(), load_balancers=()), KNOWN)
