@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import Final
 
 from alb.model import LoadBalancer
-from controlplane import explain, logs, machine
-from controlplane.api.application import problem_document
+from controlplane import explain, logs
 from controlplane.api.ports import (
     Document,
     ProtectionChange,
     Question,
     Submission,
 )
-from controlplane.cluster_file import ClusterFile, load
+from controlplane.cluster_file import ClusterFile
 from controlplane.cluster_file.ownership import Change, Merged, live_of, merge
 from controlplane.cluster_file.plan import plan_document
 from controlplane.errors import (
@@ -54,7 +53,7 @@ from controlplane.runtimes import (
     engine_endpoint,
     require_commands,
 )
-from controlplane.tls.disk import LocalDisk
+from controlplane.submissions import directory_of, load_submission, warnings_of
 from controlplane.views import protection_document
 from controlplane.weights import (
     LiveWeights,
@@ -167,8 +166,8 @@ class Cluster:
         )
 
     async def validate(self, submission: Submission) -> Document:
-        content = await _load(submission)
-        return {"warnings": _warnings(submission.file, content)}
+        content = await load_submission(submission)
+        return {"warnings": warnings_of(submission.file, content)}
 
     async def plan(self, submission: Submission) -> Document:
         async with self._changing:
@@ -271,11 +270,11 @@ class Cluster:
         return merge(last, content, last and live_of(last, counts, weights))
 
     async def _prepare(self, submission: Submission) -> Prepared:
-        content = await _load(submission)
+        content = await load_submission(submission)
         merged = self._merge(content)
         applied = Applied(
             submission.file,
-            submission.directory or _directory_of(submission.file),
+            submission.directory or directory_of(submission.file),
             submission.text,
             content,
             submission.variables,
@@ -429,18 +428,6 @@ class Cluster:
         return explain.explain(self._balancer_wanted, observed, question)
 
 
-async def _load(submission: Submission) -> ClusterFile:
-    """Read the file in a thread: a thousand rules take a moment."""
-    disk = LocalDisk(Path(submission.directory or _directory_of(submission.file)))
-    return await asyncio.to_thread(
-        load, submission.file, submission.text, submission.variables, disk
-    )
-
-
-def _directory_of(file: str) -> str:
-    return str(Path(file).absolute().parent)
-
-
 def _load_balancer(
     content: ClusterFile, gateways: Sequence[str], directory: str
 ) -> LoadBalancer:
@@ -452,10 +439,5 @@ def _load_balancer(
 def _planned(submission: Submission, prepared: Prepared) -> Document:
     return {
         "plan": plan_document(prepared.plan),
-        "warnings": _warnings(submission.file, prepared.applied.content),
+        "warnings": warnings_of(submission.file, prepared.applied.content),
     }
-
-
-def _warnings(file: str, content: ClusterFile) -> list[Document]:
-    found = (*content.warnings, *machine.warnings(content, machine.ephemeral_ports()))
-    return [problem_document(problem, file) for problem in found]

@@ -20,6 +20,7 @@ from typing import Final
 
 from foundation.clock import Clock
 from foundation.journal import Change, CommitFailed, Journal
+from scheduler.app import wishing
 from scheduler.app.look import Observed, Step
 from scheduler.app.step import step
 from scheduler.app.views import view_service
@@ -29,13 +30,12 @@ from scheduler.decide import wishes, wording
 from scheduler.decide.actions import Action, Deregister, Forget, Register, Start, Stop
 from scheduler.decide.identity import Draw, container_names, new_deployment_id
 from scheduler.decide.protection import NotProtected, Protected, protect
-from scheduler.decide.revisions import outlived, registered
+from scheduler.decide.revisions import outlived
 from scheduler.decide.specs import Surroundings
 from scheduler.decide.usage import task_units
 from scheduler.model import (
     ContainerInstance,
     ContainerName,
-    InstanceRecord,
     InstanceStatus,
     Service,
     ServiceEvent,
@@ -44,7 +44,7 @@ from scheduler.model import (
     TaskStatus,
 )
 from scheduler.ports import LoadBalancer, Runtime
-from scheduler.state.records import Draft, Records
+from scheduler.state.records import Records
 
 PERIOD_S: Final = 1.0
 """The safety net: a look happens this often even when nothing woke it."""
@@ -106,9 +106,10 @@ class Scheduler:
         now on are told of `front_door`; None leaves it as it is.
         """
         async with self._deciding:
-            draft = self._records.draft()
+            draft, now = self._records.draft(), self._clock.unix_s()
             for service in services:
-                self._wish(draft, service)
+                new_id = new_deployment_id(self._draw)
+                wishing.wish(draft, service, new_id, now)
             gone = draft.after.services.keys() - {service.name for service in services}
             for name in sorted(gone):
                 draft.put_service(wishes.wish_removed(draft.after.services[name]))
@@ -116,7 +117,7 @@ class Scheduler:
             for definition in outlived(known, draft.after.used_definitions()):
                 draft.drop_definition(definition)
             named = {instance.name: instance for instance in instances}
-            self._register(draft, named)
+            wishing.register(draft, named, now)
             await self._commit(draft.changes())
             self._retired = {**self._retired, **(self._instances or {})}
             self._instances = named
@@ -183,7 +184,7 @@ class Scheduler:
             draft = self._records.draft()
             record, now = self._records.services[service], self._clock.unix_s()
             new_id = new_deployment_id(self._draw)
-            self._put(draft, wishes.wish_deployment(record, new_id, now))
+            wishing.put(draft, wishes.wish_deployment(record, new_id, now))
             await self._commit(draft.changes())
         self.wake()
 
@@ -206,34 +207,6 @@ class Scheduler:
             await self._commit(draft.changes())
         self.wake()
         return found
-
-    def _register(self, draft: Draft, named: Mapping[str, ContainerInstance]) -> None:
-        """Write down since when each instance is part of the cluster."""
-        known = dict(draft.after.instances)
-        for name in named.keys() - known.keys():
-            draft.put_instance(InstanceRecord(name, self._clock.unix_s()))
-        for name in known.keys() - named.keys():
-            draft.drop_instance(known[name])
-
-    def _wish(self, draft: Draft, service: Service) -> None:
-        known = draft.after.definitions.values()
-        definition = registered(service.task_definition, known)
-        draft.put_definition(definition)
-        wished = replace(service, task_definition=definition)
-        before = draft.after.services.get(service.name)
-        new_id = new_deployment_id(self._draw)
-        wish = wishes.wish_service(wished, before, new_id, self._clock.unix_s())
-        if wish.record != before:
-            self._put(draft, wish)
-        for task in draft.after.tasks_of(service.name):
-            later = wishes.with_delays(task, service)
-            if task.is_live and later != task:
-                draft.put_task(later)
-
-    def _put(self, draft: Draft, wish: wishes.Wish) -> None:
-        if wish.deployment is not None:
-            draft.put_deployment(wish.deployment)
-        draft.put_service(wish.record)
 
     # --- told ---------------------------------------------------------------------
 
