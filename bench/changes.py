@@ -19,7 +19,6 @@ import statistics
 import sys
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Final
 
 from alb.model import (
@@ -35,7 +34,7 @@ from alb.model import (
 )
 from bench.contestants import ROOT
 from bench.node import Node, Place, node, place_with_origin, step_back
-from bench.record import write_result
+from bench.record import is_smoke, write_result
 
 RULES: Final = 1000
 GROUPS: Final = 100
@@ -65,7 +64,7 @@ class Disturbed(Exception):
 
 def main() -> int:
     options = parse(sys.argv[1:])
-    if os.environ.get("BENCH_SMOKE"):
+    if is_smoke():
         options.rounds, options.seconds = 1, 1
     try:
         with place_with_origin() as place:
@@ -78,8 +77,7 @@ def main() -> int:
         f"p99 {quiet:.2f} ms quiet, {changing:.2f} ms during {CHANGES_PER_S} changes "
         f"a second: {changing / quiet:.2f} times"
     )
-    if not os.environ.get("BENCH_SMOKE"):
-        print(f"recorded in {record(options, phases)}")
+    record(options, phases)
     return 0
 
 
@@ -91,9 +89,9 @@ def medians(phases: Sequence[tuple[Phase, Phase]]) -> tuple[float, float]:
     )
 
 
-def record(options: argparse.Namespace, phases: Sequence[tuple[Phase, Phase]]) -> Path:
+def record(options: argparse.Namespace, phases: Sequence[tuple[Phase, Phase]]) -> None:
     quiet, changing = medians(phases)
-    return write_result(
+    write_result(
         "changes",
         f"p99 in ms with {RULES} rules and {TARGETS} targets, open loop of "
         f"{options.rate} requests/s: quiet, and during {CHANGES_PER_S} changes/s",

@@ -1,7 +1,8 @@
-"""The proxies that are compared: how each is started, on which core, with what.
+"""The proxies that are compared: how each is started, on which cores, with what.
 
 Each has its configuration in `peers/`, with ${LISTEN}, ${ORIGIN_A}, ${ORIGIN_B},
-${ADMIN} and ${DIRECTORY} filled in, and may use one worker and one core.
+${ADMIN} and ${DIRECTORY} filled in, and may use one worker. Ours beside itself, with
+one more feature on, is in VARIANTS.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class Contestant:
     log_off: str = ""
     """What stands for ${LOG} in its configuration when it writes no access log."""
     log_on: str = ""
+    settings: Values = field(default_factory=dict)
+    """What else stands in its configuration."""
 
     def missing(self) -> str:
         """What is not installed, or nothing ("")."""
@@ -65,11 +68,11 @@ class Contestant:
         return " ".join(words)
 
     def start(
-        self, values: Values, core: int, *, logs: bool = False
+        self, values: Values, cores: str, *, logs: bool = False
     ) -> subprocess.Popen[bytes]:
-        """Start it on `core`, its output in `${DIRECTORY}/NAME.log`."""
-        log = filled(self.log_on if logs else self.log_off, values)
-        values = {**values, "LOG": log}
+        """Start it on `cores`, its output in `${DIRECTORY}/NAME.log`."""
+        more = {**self.settings, "LOG": self.log_on if logs else self.log_off}
+        values = {**values, **{name: filled(more[name], values) for name in more}}
         for name in self.prepare:
             written = Path(values["DIRECTORY"], name)
             written.write_text(filled((PEERS / name).read_text(), values))
@@ -77,7 +80,7 @@ class Contestant:
         environment = {n: filled(v, values) for n, v in self.environment.items()}
         with Path(values["DIRECTORY"], f"{self.name}.log").open("ab") as output:
             return subprocess.Popen(
-                ["taskset", "--cpu-list", str(core), *command],
+                ["taskset", "--cpu-list", cores, *command],
                 env={**os.environ, "PATH": PATH, **environment},
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
@@ -88,21 +91,37 @@ class Contestant:
 
 
 # fmt: off
+def _ours(
+    name: str, folder: Path = COMPILED / "bin", attributes: str = "", targets: int = 1
+) -> Contestant:
+    """Ours as installed in `folder`; `attributes` of both groups, of so many targets.
+
+    The target answers at many addresses of this machine.
+    """
+    a, b = (
+        ", ".join(
+            f"{{id: 127.0.0.{number + 1}, port: ${{ORIGIN_{group}}}}}"
+            for number in range(targets)
+        )
+        for group in "AB"
+    )
+    return Contestant(
+        name,
+        (str(folder / "alb"), "up", "-f", "${DIRECTORY}/alb.yaml",
+         "--workers", "1", "--state-dir", "${DIRECTORY}/alb"),
+        (str(folder / "alb"), "version"), prepare=("alb.yaml",),
+        log_off="{}",
+        log_on="{access_logs.s3.enabled: true,"
+        " alb.access_logs.directory: ${DIRECTORY}/logs}",
+        settings={"GROUP": f"{{{attributes}}}", "TARGETS_A": a, "TARGETS_B": b},
+    )
+
+
 CONTESTANTS: Final = {
     contestant.name: contestant
     for contestant in (
-        *(
-            Contestant(
-                name,
-                (str(folder / "alb"), "up", "-f", "${DIRECTORY}/alb.yaml",
-                 "--workers", "1", "--state-dir", "${DIRECTORY}/alb"),
-                (str(folder / "alb"), "version"), prepare=("alb.yaml",),
-                log_off="{}",
-                log_on="{access_logs.s3.enabled: true,"
-                " alb.access_logs.directory: ${DIRECTORY}/logs}",
-            )
-            for name, folder in (("alb", COMPILED / "bin"), ("alb-pure", VENV))
-        ),
+        _ours("alb"),
+        _ours("alb-pure", VENV),
         Contestant(
             "haproxy", ("haproxy", "-db", "-f", "${DIRECTORY}/haproxy.cfg"),
             ("haproxy", "-v"), prepare=("haproxy.cfg",),
@@ -137,6 +156,19 @@ CONTESTANTS: Final = {
         ),
     )
 }
+VARIANTS: Final = {
+    name: _ours(name, attributes=attributes, targets=4)
+    for name, attributes in (
+        ("round-robin", ""),
+        ("sticky", "stickiness.enabled: true, stickiness.type: lb_cookie"),
+        ("least-outstanding",
+         "load_balancing.algorithm.type: least_outstanding_requests"),
+        ("max-concurrency", "alb.max_concurrency: 32"),
+    )
+}
+"""Ours with four targets in each group, and what is on there; 32: of 64 connections
+no group can be full."""
+KNOWN: Final = {**CONTESTANTS, **VARIANTS}
 ORIGIN: Final = Contestant(
     "origin", ("nginx", "-c", "${DIRECTORY}/origin.conf"),
     ("nginx", "-v"), prepare=("origin.conf",),

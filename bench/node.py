@@ -9,17 +9,16 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from alb.app.balancer import Balancer, join
-from bench.contestants import COMPILED, ORIGIN, free_ports
-from bench.cpu import adopt_orphans, descendants, end
-from bench.proxy import PROXY_CORE, running
+from bench.contestants import COMPILED
+from bench.cpu import descendants, end
+from bench.stage import PROXY_CORE, stage
 from bench.workloads import LOAD_CORE
 
 READY_WITHIN_S: Final = 60.0
@@ -38,15 +37,10 @@ class Place:
 @contextmanager
 def place_with_origin() -> Iterator[Place]:
     """Run the target on the load's core, and this process too."""
-    adopt_orphans()
     os.sched_setaffinity(0, {LOAD_CORE})
-    names = ("LISTEN", "ADMIN", "ORIGIN_A", "ORIGIN_B", "SINK", "TLS_LISTEN")
-    with TemporaryDirectory(prefix="alb-bench-") as directory:
-        ports = dict(zip(names, free_ports(len(names)), strict=True))
-        values: Mapping[str, str] = {**ports, "DIRECTORY": directory}
-        with running(ORIGIN, values, LOAD_CORE, ready=values["ORIGIN_B"]):
-            listen, origin = int(values["LISTEN"]), int(values["ORIGIN_A"])
-            yield Place(listen, origin, Path(directory))
+    with stage() as values:
+        listen, origin = int(values["LISTEN"]), int(values["ORIGIN_A"])
+        yield Place(listen, origin, Path(values["DIRECTORY"]))
 
 
 def step_back() -> None:

@@ -15,10 +15,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.contestants import CONTESTANTS, ROOT
+from bench.contestants import KNOWN, ROOT
 from bench.workloads import Workload
 
-RESULTS: Final = ROOT / "bench" / "results"
+RESULTS: Final = Path(os.environ.get("BENCH_RESULTS") or ROOT / "bench" / "results")
+
+
+def is_smoke() -> bool:
+    """Whether everything is only tried for a moment."""
+    return bool(os.environ.get("BENCH_SMOKE"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +47,9 @@ def write_record(
     measured: Mapping[str, Sequence[Round]],
     rounds: int,
     seconds: int,
-) -> Path:
-    """Write what `bench.proxy` measured; return where, from here."""
-    return write_result(
+) -> None:
+    """Write what `bench.proxy` measured."""
+    write_result(
         "proxy" if workload.name == "plain" else f"proxy-{workload.name}",
         workload.measures,
         {
@@ -52,9 +57,9 @@ def write_record(
             "seconds": seconds,
             "peers": {
                 name: {
-                    "version": CONTESTANTS[name].version_told(),
+                    "version": KNOWN[name].version_told(),
                     "median_us": round(median_us(of), 2),
-                    "times_haproxy": _ratio(measured, name),
+                    f"times_{workload.base}": _ratio(measured, name, workload.base),
                     "rounds": [asdict(one) for one in of],
                 }
                 for name, of in measured.items()
@@ -63,8 +68,13 @@ def write_record(
     )
 
 
-def write_result(kind: str, measures: str, found: Mapping[str, object]) -> Path:
-    """Write a run to `results/`, named by day and commit; return where, from here."""
+def write_result(kind: str, measures: str, found: Mapping[str, object]) -> None:
+    """Write a run to `results/`, named by day and commit, and say where.
+
+    What was only tried is no result: it is kept where BENCH_RESULTS says, or nowhere.
+    """
+    if is_smoke() and "BENCH_RESULTS" not in os.environ:
+        return
     now = datetime.datetime.now(datetime.UTC)
     commit = _git("rev-parse", "--short=10", "HEAD")
     record = {
@@ -81,7 +91,7 @@ def write_result(kind: str, measures: str, found: Mapping[str, object]) -> Path:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{kind}-{now:%Y-%m-%d}-{commit}.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
-    return path.relative_to(ROOT)
+    print(f"recorded in {path.name}")
 
 
 def machine() -> dict[str, str | int]:
@@ -102,10 +112,12 @@ def machine() -> dict[str, str | int]:
     }
 
 
-def _ratio(measured: Mapping[str, Sequence[Round]], name: str) -> float | None:
-    if "haproxy" not in measured:
+def _ratio(
+    measured: Mapping[str, Sequence[Round]], name: str, base: str
+) -> float | None:
+    if base not in measured:
         return None
-    return round(median_us(measured[name]) / median_us(measured["haproxy"]), 3)
+    return round(median_us(measured[name]) / median_us(measured[base]), 3)
 
 
 def _git(*arguments: str) -> str:

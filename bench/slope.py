@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
 from collections.abc import Sequence
@@ -31,7 +30,7 @@ from alb.model import (
 )
 from bench.cpu import cpu_s
 from bench.node import Place, node, place_with_origin
-from bench.record import write_result
+from bench.record import is_smoke, write_result
 from bench.workloads import NotComparable, Told, wrk
 
 SIZES: Final = (10, 1_000, 10_000)
@@ -65,8 +64,7 @@ KINDS: Final = tuple(Kind(name) for name in ("literal", "prefix", "host"))
 
 def main() -> int:
     options = parse(sys.argv[1:])
-    smoke = bool(os.environ.get("BENCH_SMOKE"))
-    if smoke:
+    if is_smoke():
         options.rounds, options.seconds = 1, 1
     found: dict[str, list[float]] = {}
     try:
@@ -81,13 +79,15 @@ def main() -> int:
         print(f"NOT MEASURED: {why}", file=sys.stderr)
         return 1
     print(table(found))
-    if not smoke:
-        told = "CPU µs per request to the last rule of a kind, by their number"
-        results = {name: {"rounds": costs} for name, costs in found.items()}
-        which = "sources" if options.pure else "wheel"
-        print(
-            "recorded in", write_result("slope", told, {"node": which, "us": results})
-        )
+    write_result(
+        "slope",
+        "CPU µs per request to the last rule of a kind, by their number",
+        {
+            "node": "sources" if options.pure else "wheel",
+            "us": {name: {"rounds": costs} for name, costs in found.items()},
+            "slope": round(steepest(found), 3),
+        },
+    )
     return 0
 
 
@@ -134,10 +134,21 @@ def table(found: dict[str, list[float]]) -> str:
     """Return the medians, each with its ratio to that of the fewest rules."""
     lines = [f"{'':8}" + "".join(f"{size:>16} rules" for size in SIZES)]
     for kind in KINDS:
-        medians = [statistics.median(found[f"{kind.name}-{size}"]) for size in SIZES]
+        medians = _medians(found, kind)
         cells = (f"{us:10.1f} µs ({us / medians[0]:5.2f})" for us in medians)
         lines.append(f"{kind.name:8}" + " ".join(cells))
     return "\n".join(lines)
+
+
+def steepest(found: dict[str, list[float]]) -> float:
+    """Return the worst ratio of more rules to the fewest, of any kind."""
+    return max(
+        max(medians) / medians[0] for medians in (_medians(found, k) for k in KINDS)
+    )
+
+
+def _medians(found: dict[str, list[float]], kind: Kind) -> list[float]:
+    return [statistics.median(found[f"{kind.name}-{size}"]) for size in SIZES]
 
 
 if __name__ == "__main__":

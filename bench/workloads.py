@@ -9,11 +9,12 @@ import json
 import re
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-PEERS: Final = Path(__file__).parent / "peers"
+from bench.contestants import PEERS, VARIANTS
+
 LOAD_CORE: Final = 0
 CONNECTIONS: Final = 64
 GIB: Final = 2**30
@@ -36,8 +37,10 @@ class Workload:
     load: Callable[[str, int, int, Path], Told]
     logs: bool = False
     secure: bool = False
-    only: frozenset[str] = field(default_factory=frozenset)
-    """Who takes part; all, when empty."""
+    only: tuple[str, ...] = ()
+    """Who takes part; all proxies, when empty."""
+    base: str = "haproxy"
+    """With whom the others are compared."""
 
 
 def wrk(
@@ -63,6 +66,11 @@ def wrk(
 
 def kept_alive(port: str, seconds: int, seed: int, _: Path) -> Told:
     return wrk(port, seconds, seed)
+
+
+def in_session(port: str, seconds: int, seed: int, _: Path) -> Told:
+    """Clients that send the cookies they were given, if they were given any."""
+    return wrk(port, seconds, seed, "requests.lua", "session")
 
 
 def fresh(port: str, seconds: int, seed: int, _: Path) -> Told:
@@ -124,8 +132,7 @@ def _curl(count: int, url: str, *arguments: str) -> Told:
     }
 
 
-_WITH_TLS: Final = frozenset({"alb", "alb-pure", "haproxy", "nginx"})
-_WITH_LOG: Final = frozenset({"alb", "alb-pure", "haproxy", "nginx"})
+_WITH_LOG_AND_TLS: Final = ("alb", "alb-pure", "haproxy", "nginx")
 _CPU: Final = "user and system, all processes"
 WORKLOADS: Final = {
     workload.name: workload
@@ -139,7 +146,7 @@ WORKLOADS: Final = {
             "µs/request",
             kept_alive,
             logs=True,
-            only=_WITH_LOG,
+            only=_WITH_LOG_AND_TLS,
         ),
         Workload(
             "fresh",
@@ -156,7 +163,7 @@ WORKLOADS: Final = {
             "µs/request",
             secured,
             secure=True,
-            only=_WITH_TLS,
+            only=_WITH_LOG_AND_TLS,
         ),
         Workload(
             "handshakes",
@@ -164,7 +171,15 @@ WORKLOADS: Final = {
             "µs/connection",
             shaken,
             secure=True,
-            only=_WITH_TLS,
+            only=_WITH_LOG_AND_TLS,
+        ),
+        Workload(
+            "features",
+            f"CPU per proxied request with one more feature on, {_CPU}, µs",
+            "µs/request",
+            in_session,
+            only=tuple(VARIANTS),
+            base="round-robin",
         ),
         Workload("upload", f"CPU per GiB of request, {_CPU}, µs", "µs/GiB", upload),
     )

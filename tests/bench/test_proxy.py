@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bench.contestants import CONTESTANTS, PEERS, filled
-from bench.proxy import Answer, parse, table, told
+from bench.proxy import parse, table, told
 from bench.record import Round
+from bench.stage import Answer
 from bench.workloads import NotComparable
 
 
