@@ -110,9 +110,8 @@ def _ours(
         (str(folder / "alb"), "up", "-f", "${DIRECTORY}/alb.yaml",
          "--workers", "1", "--state-dir", "${DIRECTORY}/alb"),
         (str(folder / "alb"), "version"), prepare=("alb.yaml",),
-        log_off="{}",
-        log_on="{access_logs.s3.enabled: true,"
-        " alb.access_logs.directory: ${DIRECTORY}/logs}",
+        log_on="access_logs.s3.enabled: true,"
+        " alb.access_logs.directory: ${DIRECTORY}/logs, ",
         settings={"GROUP": f"{{{attributes}}}", "TARGETS_A": a, "TARGETS_B": b},
     )
 

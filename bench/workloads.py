@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -56,10 +56,15 @@ def wrk(
         url, "--", str(seed), *more,
     )
     # fmt: on
+    return told_by(command)
+
+
+def told_by(command: Sequence[str]) -> Told:
+    """Run what loads; return its result. Raises NotComparable when it has none."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = re.search(r"^result (\{.*\})$", done.stdout, re.MULTILINE)
     if not found:
-        raise NotComparable(f"wrk told nothing: {done.stdout}{done.stderr}")
+        raise NotComparable(f"the load told nothing: {done.stdout}{done.stderr}")
     result: dict[str, float] = json.loads(found[1])
     return result
 
