@@ -6,7 +6,7 @@
 #   make wheel                    dist/: the request path compiled (needs a C compiler)
 #   make test-compiled            the load balancer's tests on the compiled request path
 #   make fuzz FUZZ=request_heads [SECONDS=60]   one fuzz target, guided by coverage
-#   make bench [BENCH_SMOKE=1]    CPU per request beside other proxies; changes; placement
+#   make bench [BENCH_SMOKE=1]    every figure of speed, beside other proxies and what is promised
 #   make engines                  what tests and benchmarks need beyond Python (Debian, root)
 #   make lock                     resolve the lock files anew from pyproject.toml
 #   make test-lowest              the tests with the oldest dependencies pyproject.toml allows
@@ -103,7 +103,8 @@ fuzz: setup-dev $(VENV)/.installed-fuzz
 	@$(BIN)/python -m tests.fuzz '$(FUZZ)' -max_total_time='$(SECONDS)'
 
 bench: setup-dev $(COMPILED)/.installed $(PEERS)/.installed
-	@BENCH_SMOKE='$(BENCH_SMOKE)' ALB_COMPILED_VENV='$(abspath $(COMPILED))' sh tools/bench $(BIN)/python $(ARGS)
+	@BENCH_SMOKE='$(BENCH_SMOKE)' ALB_COMPILED_VENV='$(abspath $(COMPILED))' ALB_PEERS='$(abspath $(PEERS))' \
+		$(BIN)/python -m bench $(ARGS)
 
 engines: setup-dev $(PEERS)/.installed
 	@VENV='$(VENV)' sh tools/engines

@@ -50,7 +50,7 @@ def write_record(
 ) -> None:
     """Write what `bench.proxy` measured."""
     write_result(
-        "proxy" if workload.name == "plain" else f"proxy-{workload.name}",
+        kind_of(workload),
         workload.measures,
         {
             "rounds": rounds,
@@ -66,6 +66,11 @@ def write_record(
             },
         },
     )
+
+
+def kind_of(workload: Workload) -> str:
+    """Return how results of `workload` are called."""
+    return "proxy" if workload.name == "plain" else f"proxy-{workload.name}"
 
 
 def write_result(kind: str, measures: str, found: Mapping[str, object]) -> None:

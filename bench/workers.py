@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import socket
 import statistics
@@ -171,12 +172,13 @@ def inodes_at(lines: Iterable[str], port: int) -> frozenset[str]:
 
 def _sockets(pid: int) -> frozenset[str]:
     """Return the inodes of the sockets that a process has open."""
-    links = (os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir())
-    return frozenset(
-        link.removeprefix("socket:[").removesuffix("]")
-        for link in links
-        if link.startswith("socket:[")
-    )
+    found = set()
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            link = os.readlink(file)
+            if link.startswith("socket:["):
+                found.add(link.removeprefix("socket:[").removesuffix("]"))
+    return frozenset(found)
 
 
 def _is_worker(pid: int) -> bool:
