@@ -7,16 +7,18 @@ nobody's, and not in it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
 
 def pss_kib(pids: Iterable[int]) -> int:
-    """Return the proportional set size of processes that live, in KiB."""
-    return sum(
-        pss_in(Path(f"/proc/{pid}/smaps_rollup").read_text(errors="replace"))
-        for pid in pids
-    )
+    """Return the proportional set size in KiB; a process that has ended has none."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            total += pss_in(Path(f"/proc/{pid}/smaps_rollup").read_text())
+    return total
 
 
 def pss_in(smaps: str) -> int:

@@ -12,11 +12,11 @@ import asyncio
 import hashlib
 import json
 import socket
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any, Final, TypeVar, get_args
 
 from cattrs.preconf.json import make_converter
-from cattrs.strategies import configure_tagged_union
 
 from alb.model import Action, Condition
 from alb.ports import (
@@ -44,6 +44,35 @@ _NAME_MAX: Final = 4096
 _converter = make_converter(omit_if_default=True, detailed_validation=False)
 
 
+def _tag(union: Any) -> None:
+    """Have the members of `union` say which they are, by the name of their class.
+
+    What reads and writes a class is made when the first of it comes: that takes
+    milliseconds, and most processes meet few of them.
+    """
+    members = {member.__name__: member for member in get_args(union)}
+
+    @cache
+    def reading(name: str) -> Callable[[dict[str, Any], Any], Any]:
+        return _converter.get_structure_hook(members[name])
+
+    @cache
+    def writing(name: str) -> Callable[[Any], dict[str, Any]]:
+        return _converter.get_unstructure_hook(members[name])
+
+    def read(told: dict[str, Any], _: Any) -> Any:
+        return reading(told["is"])(told, members[told["is"]])
+
+    def write(value: Any) -> dict[str, Any]:
+        name = type(value).__name__
+        told = writing(name)(value)
+        told["is"] = name
+        return told
+
+    _converter.register_structure_hook(union, read)
+    _converter.register_unstructure_hook(union, write)
+
+
 def _read_counters(told: Mapping[str, Any], _: object) -> Counters:
     buckets = [tuple(bucket) for bucket in told.get("latency", ())]
     return Counters(told.get("totals", {}), tuple(buckets))
@@ -56,7 +85,7 @@ _converter.register_unstructure_hook(
 _converter.register_structure_hook(Counters, _read_counters)
 _Passed = Report | Acknowledged | Drained
 for _union in (Condition, Action, Content, Counted | Telemetry, _Passed, Message):
-    configure_tagged_union(_union, _converter, tag_name="is")
+    _tag(_union)
 
 
 def encode(message: Message) -> bytes:
