@@ -186,16 +186,28 @@ def filled(text: str, values: Values) -> str:
     )
 
 
+_KEPT: Final[list[socket.socket]] = []
+"""What tells other benchmarks of this machine that our ports are taken."""
+
+
 def free_ports(count: int) -> list[str]:
-    """Ports nobody listens on now, below the range the kernel takes clients' from."""
+    """Ports nobody listens on now, below the range the kernel takes clients' from.
+
+    They are ours until this process ends, also while nothing listens on them: two
+    benchmarks that run at once must not measure each other's proxies.
+    """
     found: list[str] = []
-    for port in range(18_000, 20_000):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found.append(str(port))
+    for port in range(20_000, 24_000):
         if len(found) == count:
             return found
-    raise RuntimeError("no free ports between 18000 and 20000")
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0alb-bench-{port}")
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            mark.close()
+            continue
+        _KEPT.append(mark)
+        found.append(str(port))
+    raise RuntimeError("no free ports between 20000 and 24000")

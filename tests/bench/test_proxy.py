@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from bench.contestants import CONTESTANTS, PEERS, filled
+from bench.contestants import CONTESTANTS, PEERS, filled, free_ports
 from bench.proxy import parse, table, told
 from bench.record import Round
 from bench.stage import Answer
@@ -54,3 +57,22 @@ def test_an_unknown_peer_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(["--peers", "haproxy,apache"])
     assert "no such peer: apache" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="benchmarks are Linux's"
+)
+def test_two_benchmarks_at_once_have_ports_of_their_own() -> None:
+    program = "from bench.contestants import free_ports; print(*free_ports(3)); input()"
+    with subprocess.Popen(
+        [sys.executable, "-uc", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=PEERS.parents[1],
+    ) as other:
+        assert other.stdout is not None
+        theirs = other.stdout.readline().split()  # and nothing listens there
+        assert len(theirs) == 3
+        assert not {*free_ports(3)} & {*theirs}
+        other.communicate("\n")
