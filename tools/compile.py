@@ -43,6 +43,7 @@ COMPILED = (
     "alb/decide/retry.py",
     "alb/decide/rewrite.py",
     "alb/decide/rules.py",
+    "alb/decide/sealing.py",
     "alb/decide/trace.py",
     "alb/decide/uri.py",
     "alb/decide/wildcard.py",

@@ -33,6 +33,8 @@ _NONCE_SIZE: Final = 12
 _TIME_SIZE: Final = 5
 _TAG_SIZE: Final = 16
 _HEAD_SIZE: Final = ID_SIZE + _NONCE_SIZE
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+_FROM_URL: Final = bytes.maketrans(b"-_", b"+/")
 _SIZE_MIN: Final = _HEAD_SIZE + _TIME_SIZE + _TAG_SIZE
 
 
@@ -64,7 +66,7 @@ class Keyring:
         nonce = self._draw(_NONCE_SIZE)
         plain = unix_s.to_bytes(_TIME_SIZE, "big") + text
         sealed = name + nonce + cipher.encrypt(nonce, plain, about)
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=")
+        return _spelled(sealed)
 
     def open(self, about: bytes, value: bytes, since_unix_s: int) -> bytes | None:
         """Return the text, or None: not ours, not about this, or sealed before then.
@@ -85,13 +87,20 @@ class Keyring:
         return plain[_TIME_SIZE:]
 
 
+def _spelled(sealed: bytes) -> bytes:
+    """Return base64url without padding: what `base64` does in Python, in C."""
+    written = binascii.b2a_base64(sealed, newline=False)
+    return written.translate(_TO_URL).rstrip(b"=")
+
+
 def _decoded(value: bytes) -> bytes:
     """Return what `value` spells, or nothing: too long, too short, or not our way."""
     if len(value) > VALUE_MAX:
         return b""
     try:
-        sealed = base64.urlsafe_b64decode(value + b"=" * (-len(value) % 4))
+        written = value.translate(_FROM_URL) + b"=" * (-len(value) % 4)
+        sealed = binascii.a2b_base64(written)
     except binascii.Error:
         return b""
-    same = base64.urlsafe_b64encode(sealed).rstrip(b"=") == value
+    same = _spelled(sealed) == value
     return sealed if same and len(sealed) >= _SIZE_MIN else b""
