@@ -1,6 +1,7 @@
 """What the processes of a node and control say to each other. Floor 0.
 
     control --- Hello, Section, Manifest, Stop ---> keeper ---> workers, prober
+                                 workers --- Doubted ---> keeper ---> prober
     control <-- Welcome, FromWorker, HealthReport -- keeper <-- workers, prober
 
 A snapshot travels as sections by digest: one for each listener and each group,
@@ -208,6 +209,13 @@ class Drain:
     idle_s: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Doubted:
+    """From a worker to the prober, at once: these targets could not be reached."""
+
+    targets: tuple[str, ...]
+
+
 WorkerMessage = Counted | Telemetry | Acknowledged | Drained
 """What workers say to control."""
 
@@ -296,6 +304,7 @@ Message = (
     | Acknowledged
     | Drained
     | Alive
+    | Doubted
     | SessionKeys
     | Drain
     | FromWorker

@@ -60,6 +60,9 @@ class _Nowhere:
     def connect(self, exchange: Exchange, target: TargetState) -> None:
         raise AssertionError("nothing is sent")
 
+    def doubt(self, target: TargetState) -> None:
+        raise AssertionError("nobody is reached for")
+
     def on_drained(self, target: TargetState) -> None:
         raise AssertionError("nothing is in flight")
 

@@ -53,10 +53,15 @@ class Connector:
     """Opens connections; makes what TLS needs when it is first needed."""
 
     def __init__(
-        self, close_pools: Callable[[], bool], handshake_s: float = HANDSHAKE_S
+        self,
+        close_pools: Callable[[], bool],
+        doubt: Callable[[TargetState], None],
+        handshake_s: float = HANDSHAKE_S,
     ) -> None:
-        """`close_pools` closes what waits for requests; False: nothing did."""
+        """`close_pools` closes what waits for requests; False: nothing did. `doubt`
+        is told of every target that could not be connected to."""
         self._close_pools = close_pools
+        self._doubt = doubt
         self._handshake_s = handshake_s
         self._context: ssl.SSLContext | None = None
 
@@ -102,6 +107,20 @@ class Connector:
         return await self._opened(target, deadline_s)
 
     async def _opened(
+        self, target: TargetState, deadline_s: float
+    ) -> UpstreamConnection:
+        """Open a connection; whoever hangs up at once is in doubt as well."""
+        try:
+            upstream = await self._secured(target, deadline_s)
+        except (OSError, NotSecured) as problem:  # TimeoutError is an OSError
+            if not (isinstance(problem, OSError) and is_out_of_sockets(problem)):
+                self._doubt(target)
+            raise
+        if upstream.transport.is_closing():
+            self._doubt(target)
+        return upstream
+
+    async def _secured(
         self, target: TargetState, deadline_s: float
     ) -> UpstreamConnection:
         upstream = UpstreamConnection(target)

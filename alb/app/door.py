@@ -51,6 +51,9 @@ class Surroundings(Protocol):
     def connect(self, exchange: Exchange, target: TargetState) -> None:
         """Open a connection; tells the exchange when it is open, or why not."""
 
+    def doubt(self, target: TargetState) -> None:
+        """Have its health looked at: it could not be reached."""
+
     def on_drained(self, target: TargetState) -> None: ...
 
 
@@ -75,6 +78,7 @@ class Door:
         self.drain_idle_s = 0.0
         self.time_s = around.time_s
         self.connect = around.connect
+        self.doubt = around.doubt
         self.on_drained = around.on_drained
         self._logs = DoorLogs(around.trace_prefix)
         self.access_log: ListenerLog | None = None

@@ -213,6 +213,8 @@ class Exchange(Relay):
 
     def on_target_lost(self, failure: Failure) -> None:
         upstream, self._upstream = self._upstream, None
+        if failure is Failure.TARGET_CLOSED and self.target is not None:
+            self._door.doubt(self.target)
         if self.tunnel:
             self._end_tunnel()
         elif (

@@ -44,6 +44,7 @@ from alb.drivers.courtesy import give_way
 from alb.drivers.link import Link, encode, send_sockets
 from alb.ports import (
     Acknowledged,
+    Doubted,
     Drain,
     Drained,
     FromWorker,
@@ -244,6 +245,8 @@ class Keeper:
                     member.state = replace(member.state, acknowledged=message.version)
                 state = member.state
                 self._to_control(FromWorker(state.slot, state.incarnation, message))
+            case Doubted() if self._prober is not None:
+                self._prober.child.link.send(message)
             case _:
                 pass  # Alive: to be heard is all
 

@@ -1,7 +1,8 @@
 """The prober: checks every target that may get requests, and tells. Floor 4.
 
     snapshot --> assignments --> one watch per target --> probe --> observe
-                                                             |
+                                    ^                        |
+    doubts of workers --------------+                        |
                           whole overlay, at most 20/s <------+
 
 A process of its own, so that neither a busy control nor a dead one stops the
@@ -14,12 +15,13 @@ Absent: sockets (`drivers.probe`), the link to the keeper, any decision.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Final, Protocol
 
 from alb.decide.health import ProbeOutcome
 from alb.decide.health_log import Checked
-from alb.decide.probing import Assignment, Probed, advance, begin
+from alb.decide.probing import Assignment, Probed, Watch, advance, begin, doubt
 from alb.decide.sections import Whole
 from alb.drivers.courtesy import give_way
 from alb.model import HealthCheck, TargetHealth, TargetId
@@ -32,6 +34,26 @@ IN_FLIGHT_MAX: Final = 512
 
 Publish = Callable[[Mapping[TargetId, TargetHealth]], None]
 Probe = Callable[[str, int, HealthCheck], Awaitable[ProbeOutcome]]
+
+
+class Doubts:
+    """Where workers say which targets they could not reach."""
+
+    def __init__(self) -> None:
+        self._of: dict[TargetId, asyncio.Event] = {}
+
+    def add(self, targets: Iterable[TargetId]) -> None:
+        """Have the next checks of these looked at again; unknown ones are nobody's."""
+        for target_id in targets:
+            if (told := self._of.get(target_id)) is not None:
+                told.set()
+
+    def begin(self, target_id: TargetId) -> asyncio.Event:
+        """Return what is set whenever that target is in doubt from now on."""
+        return self._of.setdefault(target_id, asyncio.Event())
+
+    def end(self, target_id: TargetId) -> None:
+        self._of.pop(target_id, None)
 
 
 class SnapshotSource(Protocol):
@@ -55,14 +77,15 @@ async def run(  # noqa: PLR0913 - the world, one argument each
     draw: Callable[[], float],
     known: Mapping[TargetId, TargetHealth] | None = None,
     note: Callable[[Checked], None] = lambda checked: None,
+    doubts: Doubts | None = None,
 ) -> None:
     """Check and publish until cancelled.
 
     `known` is what an earlier prober told: those targets keep their health until
-    their own checks say otherwise. `note` is told of every check. What
-    `publish` or `probe` raises ends it all.
+    their own checks say otherwise. `note` is told of every check. `doubts` bring
+    checks forward. What `publish` or `probe` raises ends it all.
     """
-    prober = _Prober(probe, clock, draw, note, dict(known or {}))
+    prober = _Prober(probe, clock, draw, note, dict(known or {}), doubts or Doubts())
     registered = Assignments()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(prober.tell(publish), name="publish")
@@ -76,19 +99,21 @@ async def run(  # noqa: PLR0913 - the world, one argument each
 class _Prober:
     """Watches, and the overlay that they write."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the world, one argument each
         self,
         probe: Probe,
         clock: Clock,
         draw: Callable[[], float],
         note: Callable[[Checked], None],
         known: dict[TargetId, TargetHealth],
+        doubts: Doubts,
     ) -> None:
         self._probe = probe
         self._clock = clock
         self._draw = draw
         self._note = note
         self._known = known
+        self._doubts = doubts
         self._assigned: dict[TargetId, Assignment] = {}
         self._watches: dict[TargetId, asyncio.Task[None]] = {}
         self._overlay: dict[TargetId, TargetHealth] = {}
@@ -131,21 +156,36 @@ class _Prober:
         watch = self._watches.pop(target_id, None)
         if watch is not None:
             watch.cancel()
+            self._doubts.end(target_id)
 
     async def _watch(
         self, target_id: TargetId, probed: Probed, known: TargetHealth | None
     ) -> None:
         check, now_s = probed.check, self._clock.now_s
         watch = begin(known, check.interval_s, now_s(), self._draw())
+        in_doubt = self._doubts.begin(target_id)
         while True:
             self._tell(target_id, watch.state.health)
-            await asyncio.sleep(watch.next_s - now_s())
+            watch = await self._wait(watch, check, in_doubt)
             async with self._in_flight:
                 began_s, began_unix_s = now_s(), self._clock.unix_s()
                 outcome = await self._probe(probed.host, probed.port, check)
             took_s = now_s() - began_s
             self._note(Checked(probed, began_unix_s, took_s, outcome))
             watch = advance(watch, outcome, check, now_s())
+
+    async def _wait(
+        self, watch: Watch, check: HealthCheck, in_doubt: asyncio.Event
+    ) -> Watch:
+        """Wait for the next check, which comes sooner if the target is in doubt."""
+        now_s = self._clock.now_s
+        while (left_s := watch.next_s - now_s()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_s):
+                    await in_doubt.wait()
+                in_doubt.clear()
+                watch = doubt(watch, check, now_s(), self._draw())
+        return watch
 
     def _tell(self, target_id: TargetId, health: TargetHealth) -> None:
         if self._overlay.get(target_id) != health:

@@ -2,7 +2,8 @@
 
     python -m alb.app.prober_process --link-fd FD --sockets-fd FD
 
-Hears the health that was last known, sections and manifests; says what it finds.
+Hears the health that was last known, sections and manifests, and which targets
+workers could not reach; says what it finds.
 Ends with the keeper. The sockets' channel comes with every child and stays
 unused here.
 """
@@ -29,7 +30,15 @@ from alb.drivers.courtesy import give_way
 from alb.drivers.link import Link, content_of
 from alb.drivers.probe import probe
 from alb.model import TargetHealth, TargetId
-from alb.ports import Alive, Content, HealthChange, HealthReport, Manifest, Section
+from alb.ports import (
+    Alive,
+    Content,
+    Doubted,
+    HealthChange,
+    HealthReport,
+    Manifest,
+    Section,
+)
 from alb.state.health_log import HealthLogs
 from foundation.clock import SystemClock
 
@@ -76,9 +85,9 @@ async def _run(link: Link) -> None:
     clock = SystemClock()
     logs = Logs(os.urandom(6).hex(), clock)
 
-    report = _Report(link, health_logs, known.targets)
+    report, doubts = _Report(link, health_logs, known.targets), prober.Doubts()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_listen(link, snapshot))
+        tasks.create_task(_listen(link, snapshot, doubts))
         tasks.create_task(logs.run(health_logs.to_write))
         tasks.create_task(_say_alive(link, report))
         await snapshot.wait_changed()
@@ -90,10 +99,11 @@ async def _run(link: Link) -> None:
             draw=random.SystemRandom().random,
             known={TargetId(name): how for name, how in known.targets.items()},
             note=health_logs.note,
+            doubts=doubts,
         )
 
 
-async def _listen(link: Link, snapshot: HeardSnapshot) -> None:
+async def _listen(link: Link, snapshot: HeardSnapshot, doubts: prober.Doubts) -> None:
     try:
         while True:
             message = await link.receive()
@@ -103,6 +113,8 @@ async def _listen(link: Link, snapshot: HeardSnapshot) -> None:
                     snapshot.add(section)
                 case Manifest() as manifest:
                     snapshot.take(manifest)
+                case Doubted(targets):
+                    doubts.add(map(TargetId, targets))
                 case _:
                     pass
     except ConnectionError:

@@ -42,6 +42,7 @@ from alb.model import NO_VERSION, TargetId
 from alb.ports import (
     Acknowledged,
     Alive,
+    Doubted,
     Drain,
     Drained,
     HealthChange,
@@ -55,6 +56,7 @@ from alb.ports import (
     TellAll,
 )
 from alb.state.access_log import ListenerLog
+from alb.state.doubts import Doubts
 from alb.state.sessions import Sessions
 from alb.state.shared_counts import SIZE, SharedCounts, cells_of
 from alb.state.table import Table
@@ -107,7 +109,8 @@ class Worker:
         self.time_s = clock.now_s
         self.client_files_max = _for_clients(raise_open_files())
         self.trace_prefix = os.urandom(6).hex().encode()
-        self._connector = Connector(self._close_pools)
+        self._connector = Connector(self._close_pools, self.doubt)
+        self._doubts = Doubts()
         self.sessions = Sessions(clock.unix_s)
         self._session_keys: SessionKeys | None = None
         self._logs = Logs(self.trace_prefix.decode(), clock)
@@ -308,6 +311,15 @@ class Worker:
         for connection in idle:
             connection.discard()
         return bool(idle)
+
+    def doubt(self, target: TargetState) -> None:
+        """Have the prober look at a target that could not be reached, with all others
+        of this turn."""
+        if self._doubts.add(target, self._clock.now_s()):
+            asyncio.get_running_loop().call_soon(self._tell_doubts)
+
+    def _tell_doubts(self) -> None:
+        self._link.send(Doubted(self._doubts.take()))
 
     def on_drained(self, target: TargetState) -> None:
         self._link.send(Drained(target.id, target.counters.cut))

@@ -35,6 +35,7 @@ class TargetState:
         "conduct",
         "counters",
         "cut_at_s",
+        "doubt_again_s",
         "draining",
         "host",
         "id",
@@ -63,6 +64,8 @@ class TargetState:
         self.in_flight = 0
         self.cut_at_s: float | None = None
         self.avoid_until_s = 0.0
+        self.doubt_again_s = 0.0
+        """When the prober may be told again that it could not be reached."""
         self.idle: list[Idle] = []
         self.counters = TargetCounters()
         self.tally: Tally | None = None

@@ -13,6 +13,7 @@ SLOW_START = "alb/app/test_slow_start.py"
 ANOMALY = "alb/app/test_anomaly.py"
 STICKINESS = "alb/app/test_stickiness.py"
 NODE = "live/test_node.py"
+DOUBTS = "live/test_doubts.py"
 
 GROUPS = Section(
     "Target groups",
@@ -225,7 +226,8 @@ CHECKS = Section(
             "each target is checked once per interval and node",
             "live/test_logs.py::"
             "test_a_target_is_checked_once_an_interval_by_however_many_workers",
-            differs="one prober for all workers, each target in a phase of its own",
+            differs="one prober for all workers, each target in a phase of its own;"
+            " more often while requests cannot reach it",
         ),
         live("the rate is fixed", f"{PROBING}::test_the_rate_is_fixed"),
         live(
@@ -254,6 +256,21 @@ CHECKS = Section(
             "alb/app/test_prober.py::"
             "test_a_server_that_starts_late_is_noticed_long_before_an_interval",
             differs="beyond ALB: early checks do not count as failures",
+        ),
+        live(
+            "what requests cannot reach is checked at once, and soon again",
+            f"{DOUBTS}::"
+            "test_a_dead_target_is_out_in_every_worker_at_once_and_soon_back",
+            differs="beyond ALB: out in about a second, see decision 0021",
+        ),
+        live(
+            "failures of requests alone never change a target's health",
+            f"{DOUBTS}::test_what_is_a_doubt",
+        ),
+        live(
+            "a blip takes nobody out, however soon it is looked at",
+            "alb/decide/test_haste.py::test_no_blip_makes_a_target_unhealthy",
+            differs="beyond ALB",
         ),
     ),
 )

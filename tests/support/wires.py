@@ -155,6 +155,7 @@ class World:
         self.sessions = Sessions(lambda: 1_700_000_000.0 + self.now_s)
         self.connects: list[tuple[Exchange, TargetState]] = []
         self.drained: list[TargetState] = []
+        self.doubted: list[TargetState] = []
         self.clients: list[Wire] = []
         self.upstreams: list[Wire] = []
         self.table = Table(0)
@@ -196,6 +197,9 @@ class World:
 
     def connect(self, exchange: Exchange, target: TargetState) -> None:
         self.connects.append((exchange, target))
+
+    def doubt(self, target: TargetState) -> None:
+        self.doubted.append(target)
 
     def on_drained(self, target: TargetState) -> None:
         self.drained.append(target)

@@ -320,3 +320,29 @@ def test_a_pipeline_of_one_who_does_not_read_comes_to_stand(world: World) -> Non
     while sent * 1000 and not client.lost and (client.unsent or client.paused):
         client.take(30_000)
     assert client.sent.count(b"HTTP/1.1 200 OK") == sent
+
+
+# fmt: off
+LOST = [  # what a target sends before its connection is lost
+    (b"",                                                  True,  "no answer"),
+    (b"HTTP/1.1 200",                                      True,  "half a head"),
+    (b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",     False, "an answer, whatever it says"),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf",   False, "half an answer: it lives"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("sent", "doubted"), [row[:2] for row in LOST], ids=[row[2] for row in LOST]
+)
+def test_a_target_that_hangs_up_without_an_answer_is_in_doubt(
+    world: World,
+    sent: bytes,
+    doubted: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    _, target = asked(world, GET % b"x")
+    target.deliver(sent)
+    target.lose(ConnectionResetError())
+    world.flush()
+
+    assert world.doubted == world.targets * doubted

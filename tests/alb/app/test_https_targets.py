@@ -183,6 +183,10 @@ def no_pools() -> bool:
     return False
 
 
+def no_doubts(target: TargetState) -> None:
+    pass
+
+
 async def test_a_target_that_never_finishes_its_handshake_is_a_504() -> None:
     ended = asyncio.Event()
 
@@ -196,7 +200,7 @@ async def test_a_target_that_never_finishes_its_handshake_is_a_504() -> None:
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     request = Request()
 
-    await Connector(no_pools, 0.1).connect(
+    await Connector(no_pools, no_doubts, 0.1).connect(
         request, target(server.sockets[0].getsockname()[1])
     )
 
@@ -209,10 +213,13 @@ async def test_a_target_that_never_finishes_its_handshake_is_a_504() -> None:
 
 async def test_a_target_that_is_not_there_is_refused_and_no_failed_handshake() -> None:
     request = Request()
+    doubted: list[TargetState] = []
+    gone = target(free_port())
 
-    await Connector(no_pools).connect(request, target(free_port()))
+    await Connector(no_pools, doubted.append).connect(request, gone)
 
     assert [Failure.CONNECT_REFUSED] == request.failures
+    assert [gone] == doubted
 
 
 async def test_a_target_that_hangs_up_in_its_handshake_is_a_502() -> None:
@@ -224,9 +231,10 @@ async def test_a_target_that_hangs_up_in_its_handshake_is_a_502() -> None:
     server = await asyncio.start_server(leaving, "127.0.0.1", 0)
     request = Request()
 
-    await Connector(no_pools).connect(
-        request, target(server.sockets[0].getsockname()[1])
-    )
+    hasty = target(server.sockets[0].getsockname()[1])
+    doubted: list[TargetState] = []
+    await Connector(no_pools, doubted.append).connect(request, hasty)
 
     assert [Failure.TLS_FAILED] == request.failures
+    assert [hasty] == doubted
     server.close()

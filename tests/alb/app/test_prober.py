@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from alb.app.prober import PUBLISH_EVERY_S, Probe, run
+from alb.app.prober import PUBLISH_EVERY_S, Doubts, Probe, run
 from alb.decide.health import HEALTHY, Answered, Failed, ProbeOutcome
 from alb.decide.health_log import Checked
 from alb.decide.sections import Whole
@@ -112,6 +112,7 @@ async def prober(
     check_with: Probe = probe,
     known: Told | None = None,
     note: Callable[[Checked], None] = lambda checked: None,
+    doubts: Doubts | None = None,
 ) -> AsyncIterator[Hearer]:
     hearer = Hearer()
     async with asyncio.TaskGroup() as tasks:
@@ -124,6 +125,7 @@ async def prober(
                 draw=lambda: 0.0,
                 known=known,
                 note=note,
+                doubts=doubts,
             )
         )
         try:
@@ -343,3 +345,65 @@ async def test_every_check_is_noted_once() -> None:
         ("web", Answered(200))
     }
     assert all(one.took_s >= 0 for one in noted)
+
+
+# --- doubts ---------------------------------------------------------------------------
+
+SLOW = replace(CHECK, interval_s=3600.0)
+
+
+async def test_a_target_in_doubt_is_checked_at_once_and_then_again() -> None:
+    scripted, doubts = Scripted(Answered(200)), Doubts()
+    source = Registered(target(1), check=SLOW)
+    noted: list[Checked] = []
+    async with prober(source, scripted, note=noted.append, doubts=doubts) as hearer:
+        await hearer.wait_for_state(HealthState.HEALTHY)
+        scripted.outcome = Failed("connection refused")
+        doubts.add([A])
+        health = await hearer.wait_for_state(HealthState.UNHEALTHY)
+
+    assert health.reason is HealthReason.FAILED_HEALTH_CHECKS
+    assert [Answered(200), *[Failed("connection refused")] * 2] == [
+        one.outcome for one in noted
+    ]
+
+
+async def test_a_doubt_that_a_check_dispels_changes_nothing() -> None:
+    scripted, doubts = Scripted(Answered(200)), Doubts()
+    b = TargetId("b")
+    source = Registered(target(1), target(2, b), check=SLOW)
+    async with prober(source, scripted, doubts=doubts) as hearer:
+        await hearer.wait_for(lambda overlay: overlay == {A: HEALTHY, b: HEALTHY})
+        told = len(hearer.told)
+        doubts.add([A, TargetId("nobody's")])
+        await scripted.wait_for_more(1)
+
+    assert [("127.0.0.1", 1)] == scripted.asked[2:]
+    assert told == len(hearer.told)
+
+
+async def test_a_target_that_is_out_in_haste_comes_back_without_a_doubt() -> None:
+    scripted, doubts = Scripted(Answered(200)), Doubts()
+    async with prober(
+        Registered(target(1), check=SLOW), scripted, doubts=doubts
+    ) as hearer:
+        await hearer.wait_for_state(HealthState.HEALTHY)
+        scripted.outcome = Failed("connection refused")
+        doubts.add([A])
+        await hearer.wait_for_state(HealthState.UNHEALTHY)
+        scripted.outcome = Answered(200)
+        await hearer.wait_for_state(HealthState.HEALTHY)
+
+
+async def test_who_is_doubted_is_forgotten_with_its_registration() -> None:
+    scripted, doubts = Scripted(Answered(200)), Doubts()
+    source = Registered(target(1), check=SLOW)
+    async with prober(source, scripted, doubts=doubts) as hearer:
+        await hearer.wait_for_state(HealthState.HEALTHY)
+        source.change()
+        await hearer.wait_for(lambda overlay: not overlay)
+        doubts.add([A])
+        source.change(target(1))
+        await hearer.wait_for_state(HealthState.HEALTHY)
+
+    assert 2 == len(scripted.asked)
