@@ -429,6 +429,10 @@ class TargetObservation:
     """It fails more than its peers."""
     mitigated: bool = False
     """It gets less than a full share, because it did."""
+    ramp: float = 1.0
+    """Its part of a full share by slow start, on average over workers."""
+    weight: float = 1.0
+    """Its part of a full share by anomaly mitigation, on average over workers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,10 @@ class Telemetry:
     gone: tuple[str, ...] = ()
     """Targets, told of before, that are not registered any more."""
     gone_groups: tuple[str, ...] = ()
+    ramps: Mapping[str, float] = field(default_factory=dict)
+    """The part of a full share, less than 1, that slow start gives a target."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """The part of a full share that is left to a target of `mitigated`."""
 
 
 @dataclass(frozen=True, slots=True)

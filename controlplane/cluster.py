@@ -43,6 +43,7 @@ from controlplane.front_door import (
     with_gateways,
     with_logs_below,
 )
+from controlplane.known import known_of
 from controlplane.metrics import render
 from controlplane.parts import Parts
 from controlplane.portrait import InForce, picture, state_document
@@ -424,8 +425,9 @@ class Cluster:
         return logs.lines_of(tasks_now() or (), sources, tail, later)
 
     def explain(self, question: Question) -> Document:
-        observed = self._parts.balancer.observe()
-        return explain.explain(self._balancer_wanted, observed, question)
+        parts = self._parts
+        known = known_of(parts.balancer, parts.state_dir, parts.clock.unix_s())
+        return explain.explain(self._balancer_wanted, known, question)
 
 
 def _load_balancer(

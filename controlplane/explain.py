@@ -9,25 +9,28 @@ is read by the scanner that workers use, written as it was asked. Nothing is sen
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from alb.decide.certificates import TlsFacts
 from alb.decide.desync import MODES, scan
 from alb.decide.request import RequestHead
 from alb.errors import Refused
-from alb.model import Listener, LoadBalancer, Rule, TargetId, TargetObservation
+from alb.model import Listener, LoadBalancer, Rule
 from controlplane.api.ports import Document, Question
 from controlplane.errors import InvalidParameter, NotApplied
+from controlplane.known import Known
 from controlplane.reasons import Asked, reason_of
 
 PORTS: Final = {"http": 80, "https": 443}
-
-Observed = Mapping[TargetId, TargetObservation]
+PORT_MAX: Final = 65535
+_TLS_WORD: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def explain(
-    load_balancer: LoadBalancer | None, observed: Observed, question: Question
+    load_balancer: LoadBalancer | None, known: Known, question: Question
 ) -> Document:
     """Return the way of `question`. Raises InvalidParameter, NotApplied."""
     if load_balancer is None or not load_balancer.listeners:
@@ -43,14 +46,19 @@ def explain(
         "sourceIp": peer_ip,
         "listener": listener.name,
     }
+    tls = _tls(question.tls) if listener.is_secure else None
+    if tls is not None:
+        told["tls"] = {"version": question.tls[0], "cipherSuite": question.tls[1]}
+    written = _written(question, parts, listener)
     try:
-        asked = Asked(_read(question, parts, listener), peer_ip)
+        head = _read(written, listener)
     except Refused as refused:
         refusal = {"statusCode": refused.status, "reason": refused.reason}
         return {**told, "rules": [], "action": {"type": "refused", **refusal}}
-    if asked.head.classification:
-        told["classification"] = asked.head.classification
-        told["classificationReason"] = asked.head.reason
+    if head.classification:
+        told["classification"] = head.classification
+        told["classificationReason"] = head.reason
+    asked = Asked(head, peer_ip, written, _port(question.source_port), tls)
     looked, chosen = _look(listener, asked)
     return {
         **told,
@@ -59,7 +67,7 @@ def explain(
         if chosen
         else "default",
         "ruleEvaluations": len(looked),
-        "action": passage_of(load_balancer, listener, chosen, asked, dict(observed)),
+        "action": passage_of(load_balancer, listener, chosen, asked, known),
     }
 
 
@@ -104,8 +112,21 @@ def _peer(source_ip: str) -> str:
         raise InvalidParameter("sourceIp", f'"{source_ip}" is no address') from None
 
 
-def _read(question: Question, parts: SplitResult, listener: Listener) -> RequestHead:
-    """Write the request down and read it as a worker does. Raises Refused."""
+def _port(port: int) -> int:
+    if not 0 < port <= PORT_MAX:
+        raise InvalidParameter("sourcePort", f"must be 1 to {PORT_MAX} (got {port})")
+    return port
+
+
+def _tls(words: tuple[str, str]) -> TlsFacts:
+    for word in words:
+        if not _TLS_WORD.fullmatch(word):
+            raise InvalidParameter("tls", f'"{word}" is no version or cipher suite')
+    return TlsFacts(words[0].encode(), words[1].encode())
+
+
+def _written(question: Question, parts: SplitResult, listener: Listener) -> bytes:
+    """Write the request down as a client does."""
     target = parts.path or "/"
     if parts.query:
         target += f"?{parts.query}"
@@ -116,7 +137,11 @@ def _read(question: Question, parts: SplitResult, listener: Listener) -> Request
     lines += [f"{name}: {value}" for name, value in question.headers]
     if any("\r" in line or "\n" in line for line in lines):
         raise InvalidParameter("header", "must be one line")
-    written = "\r\n".join([*lines, "\r\n"]).encode("utf-8", "surrogateescape")
+    return "\r\n".join([*lines, "\r\n"]).encode("utf-8", "surrogateescape")
+
+
+def _read(written: bytes, listener: Listener) -> RequestHead:
+    """Read a request as a worker does. Raises Refused."""
     found = scan(written, MODES[listener.attributes.desync_mitigation_mode])
     assert found is not None, "a whole head was written"
     return found[0]

@@ -1,70 +1,39 @@
 """What is done with a request: the answer, or the targets and what they receive.
 
-What would be sent is written by the door that workers use, so it is theirs to
-the header. Nothing is sent. Absent: the round-robin turn and the weighted draw,
-which only a worker knows.
+A forward is rehearsed by the code that workers serve with (`rehearsal`), so what
+would be sent is theirs to the byte. Nothing is sent. Absent: the round-robin turn
+and the weighted draw, which only a worker knows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final, assert_never
 
-from alb.app.door import Door
-from alb.app.exchange import Exchange
-from alb.decide.balance import eligible_targets
-from alb.decide.forwarded import has_too_many_addresses
-from alb.decide.head import without_invalid_names
 from alb.decide.redirect import CompiledRedirect
 from alb.decide.request import RequestHead
-from alb.decide.rewrite import Rewrite, settle
+from alb.decide.rewrite import Rewrite
 from alb.decide.rules import compile_rules
-from alb.drivers.client import ClientConnection
 from alb.model import (
     Action,
     FixedResponse,
     Forward,
-    HealthState,
+    GroupTargets,
     HostHeaderRewrite,
     Listener,
     LoadBalancer,
     Redirect,
     Rule,
-    Target,
     TargetGroup,
-    TargetId,
-    TargetObservation,
-    Version,
 )
-from alb.state.sessions import Sessions
-from alb.state.table import Table
-from alb.state.targets import TargetState
+from alb.state.table import ForwardTo
 from controlplane.api.ports import Document
+from controlplane.known import Known
+from controlplane.prospects import Held, held_group, prospect, registered
 from controlplane.reasons import Asked, text
-
-Observed = dict[TargetId, TargetObservation]
+from controlplane.rehearsal import Peer, Played, Stage, set_cookies
 
 _TRACE: Final = b"1-00000000-%024x" % 1
 _TRACE_SHOWN: Final = b"1-TIME-UNIQUE"
-
-
-class _Nowhere:
-    """What a door needs of its worker, where nothing is ever sent."""
-
-    def __init__(self) -> None:
-        self.trace_prefix = b"0" * 12
-        self.time_s: Callable[[], float] = float
-        self.client_files_max = 1
-        self.sessions = Sessions(float)
-
-    def connect(self, exchange: Exchange, target: TargetState) -> None:
-        raise AssertionError("nothing is sent")
-
-    def doubt(self, target: TargetState) -> None:
-        raise AssertionError("nobody is reached for")
-
-    def on_drained(self, target: TargetState) -> None:
-        raise AssertionError("nothing is in flight")
 
 
 def passage_of(
@@ -72,13 +41,13 @@ def passage_of(
     listener: Listener,
     rule: Rule | None,
     asked: Asked,
-    observed: Observed,
+    known: Known,
 ) -> Document:
     """Return what `rule` (None: the default) does with the request."""
     action: Action = rule.action if rule else listener.default_action
     match action:
         case Forward():
-            return _forwarded(balancer, listener, rule, action, asked, observed)
+            return _Forwarding(balancer, listener, rule, action, asked, known).told()
         case Redirect():
             return _redirected(listener, action, asked.head)
         case FixedResponse():
@@ -101,7 +70,8 @@ def _redirected(listener: Listener, action: Redirect, head: RequestHead) -> Docu
         head.query,
     )
     if location is None:
-        return _answered("redirect", 507, "RedirectUrlTooLong")
+        reason = "RedirectUrlTooLong"
+        return {"type": "redirect", "statusCode": 507, "reason": reason}
     return {
         "type": "redirect",
         "statusCode": action.status_code,
@@ -109,42 +79,145 @@ def _redirected(listener: Listener, action: Redirect, head: RequestHead) -> Docu
     }
 
 
-def _answered(kind: str, status: int, reason: str) -> Document:
-    return {"type": kind, "statusCode": status, "reason": reason}
+class _Forwarding:
+    """A forward that is rehearsed: as a whole, and as if it were each group's."""
 
-
-def _forwarded(  # noqa: PLR0913, PLR0917 - all there is to know of a forward
-    balancer: LoadBalancer,
-    listener: Listener,
-    rule: Rule | None,
-    action: Forward,
-    asked: Asked,
-    observed: Observed,
-) -> Document:
-    head = asked.head
-    if head.forwarded_for and has_too_many_addresses(head.forwarded_for):
-        return _answered("forward", 463, "TooManyForwardedAddresses")
-    compile_rules(listener).match_request(head, head.pairs(), asked.peer_ip)
-    transformed = _transformed(listener, rule, head)
-    if (status := transformed.get("status")) and status != "TransformSuccess":
-        return {**_answered("forward", 500, str(status)), "transforms": transformed}
-    total = sum(group.weight for group in action.groups)
-    groups = [
-        {
-            "targetGroup": group.target_group,
-            "weight": group.weight,
-            "share": group.weight / total if total else 0.0,
-            **_targets(balancer, group.target_group, observed),
+    def __init__(  # noqa: PLR0913, PLR0917 - all there is to know of a forward
+        self,
+        balancer: LoadBalancer,
+        listener: Listener,
+        rule: Rule | None,
+        action: Forward,
+        asked: Asked,
+        known: Known,
+    ) -> None:
+        self._listener = listener
+        self._rule = rule
+        self._action = action
+        self._asked = asked
+        self._known = known
+        self._peer = Peer(asked.peer_ip, asked.peer_port, asked.tls)
+        groups = {one.name: one for one in balancer.groups}
+        self._contents = {
+            name: GroupTargets(
+                groups.get(name, TargetGroup(name)),
+                balancer.fixed_targets.get(name, ()),
+            )
+            for name in (one.target_group for one in action.groups)
         }
-        for group in action.groups
-    ]
-    told: dict[str, object] = {"type": "forward", "targetGroups": groups}
-    if transformed:
-        told["transforms"] = transformed
-    if head.is_disputed:
-        settle(head, None)
-    told["request"] = _request_sent(listener, asked)
-    return told
+        rules = compile_rules(listener)
+        present = [registered(one, known) for one in self._contents.values()]
+        self._stage = Stage(listener, rules, present, known)
+        head = asked.head
+        position = rules.match_request(head, head.pairs(), asked.peer_ip)
+        act = self._stage.state.acts[position]
+        assert isinstance(act, ForwardTo), "the rule that was found"
+        self._act = act
+
+    def told(self) -> Document:
+        """Return what the request meets, group by group, and what would be sent."""
+        whole = self._play()
+        transformed = _transformed(self._listener, self._rule, self._asked.head)
+        told: dict[str, object] = {"type": "forward"}
+        if transformed:
+            told["transforms"] = transformed
+        if whole.reason not in {"", "NO_TARGET", "OVERFLOW"}:  # whatever the group
+            return {**told, "statusCode": whole.status, "reason": whole.reason}
+        held = Held()
+        if self._act.sticky:
+            held = held_group(self._stage, self._act, self._asked)
+            duration_s = self._action.stickiness.duration_s
+            told["groupStickiness"] = {"durationSeconds": duration_s, **held.told()}
+        plays = self._plays(whole)
+        told["targetGroups"] = self._groups(plays, held)
+        sole = held.to or self._sole()
+        if sole:
+            whole = plays[sole]
+            told["targetGroup"] = sole
+        if not [one for one in plays.values() if not one.status] or (
+            sole and whole.status
+        ):
+            return {**told, "statusCode": whole.status, "reason": whole.reason}
+        sent = whole if whole.head else next(p for p in plays.values() if p.head)
+        if cookies := self._cookies(sole):
+            told["setCookies"] = cookies
+        told["request"] = _request_sent(sent.head)
+        return told
+
+    def _play(self, only: str = "", lines: bytes = b"") -> Played:
+        return self._stage.play(self._asked.written, self._peer, only=only, lines=lines)
+
+    def _plays(self, whole: Played) -> dict[str, Played]:
+        """Return how the request fares in each group."""
+        if len(self._contents) == 1:
+            return dict.fromkeys(self._contents, whole)
+        return {name: self._play(only=name) for name in self._contents}
+
+    def _sole(self) -> str:
+        """Return the group that gets every request, if there is one."""
+        getting = [n for n, share in self._shares().items() if share == 1.0]
+        return getting[0] if getting else ""
+
+    def _shares(self) -> dict[str, float]:
+        """Return each group's part of the requests, what spills over included."""
+        weights = {one.target_group: one.weight for one in self._action.groups}
+        groups = self._stage.table.groups
+        if self._action.spill_over:
+            able = {n: w if groups[n].eligible else 0 for n, w in weights.items()}
+            weights = able if sum(able.values()) else weights
+        total = sum(weights.values())
+        return {n: w / total if total else 0.0 for n, w in weights.items()}
+
+    def _groups(self, plays: dict[str, Played], held: Held) -> list[Document]:
+        shares = self._shares()
+        if held.to:
+            shares = {name: float(name == held.to) for name in shares}
+        return [
+            {
+                "targetGroup": one.target_group,
+                "weight": one.weight,
+                "share": shares[one.target_group],
+                **prospect(
+                    self._stage,
+                    self._contents[one.target_group],
+                    self._asked,
+                    self._known,
+                    plays[one.target_group],
+                ),
+            }
+            for one in self._action.groups
+        ]
+
+    def _cookies(self, sole: str) -> list[Document]:
+        """Return the cookies that come back with an answer, and on what condition."""
+        told: dict[str, Document] = {}
+        groups = self._stage.table.groups
+        for name in [sole] if sole else [*self._contents]:
+            only = "" if sole else name
+            told |= _each(set_cookies(self._play(only).answer), name, only)
+            app_cookie = groups[name].app_cookie.name
+            if groups[name].sticky and app_cookie:
+                line = b"\r\nSet-Cookie: %b=x" % app_cookie
+                bound = set_cookies(self._play(only, line).answer)
+                once = {n: a for n, a in bound.items() if n.encode() != app_cookie}
+                when = f"when the target sets {app_cookie.decode()}"
+                told |= {
+                    key: {**one, "when": when}
+                    for key, one in _each(once, name, only).items()
+                    if key not in told
+                }
+        if self._act.sticky and not sole:
+            told |= _each(set_cookies(self._play().answer), "", "")
+        return [*told.values()]
+
+
+def _each(cookies: dict[str, str], group: str, only: str) -> dict[str, Document]:
+    """Tell of cookies; of those that one of several groups sets, of which."""
+    of = {"targetGroup": group} if only else {}
+    return {
+        f"{only} {name}": {"name": name, "attributes": attributes, **of}
+        for name, attributes in cookies.items()
+    }
 
 
 def _transformed(listener: Listener, rule: Rule | None, head: RequestHead) -> Document:
@@ -171,62 +244,13 @@ def _transformed(listener: Listener, rule: Rule | None, head: RequestHead) -> Do
     }
 
 
-def _request_sent(listener: Listener, asked: Asked) -> Document:
-    """Return the head that a target would get, by the workers' own door."""
-    head = asked.head
-    if head.odd_names and listener.attributes.drop_invalid_header_fields:
-        head.passed_on = without_invalid_names(head.passed_on)
-    table = Table(0)
-    table.swap(Version(0, 1), (), [(listener, compile_rules(listener))], 0.0)
-    door = Door(_Nowhere(), table.listeners[listener.name], 0.0, 0.0)
-    client = ClientConnection(door)
-    client.peer_ip, client.peer = asked.peer_ip, asked.peer_ip.encode()
-    door.opened(client)
-    sent = door.onward.head(client, head).replace(_TRACE, _TRACE_SHOWN)
-    line, *headers = text(sent).removesuffix("\r\n\r\n").split("\r\n")
+def _request_sent(head: bytes) -> Document:
+    """Tell of the head that a target would get; `head` has a character an octet."""
+    head = head.replace(_TRACE, _TRACE_SHOWN)
+    line, *headers = text(head).removesuffix("\r\n\r\n").split("\r\n")
     pairs = (header.partition(":") for header in headers)
     return {
         "line": line,
         "headers": [[name, value.strip()] for name, _, value in pairs],
-    }
-
-
-def _targets(balancer: LoadBalancer, group: str, observed: Observed) -> Document:
-    """Say which registered targets of a group may be picked, as a worker would."""
-    seen = {id_: each for id_, each in observed.items() if each.group == group}
-    registered = [
-        Target(id_, "", 0, draining=each.health.state is HealthState.DRAINING)
-        for id_, each in seen.items()
-    ]
-    overlay = {id_: each.health for id_, each in seen.items()}
-    groups = {one.name: one for one in balancer.groups}
-    wanted = groups.get(group, TargetGroup(group))
-    algorithm = wanted.algorithm
-    found = eligible_targets(registered, overlay, wanted.minimum_healthy)
-    eligible = [target.id for target in found]
-    healthy = [one for one in eligible if overlay[one].state is HealthState.HEALTHY]
-    told = [
-        {
-            "id": id_,
-            "state": each.health.state.value,
-            "reason": each.health.reason.value,
-            "description": each.health.description,
-            "inFlight": each.in_flight,
-            "eligible": id_ in eligible,
-        }
-        for id_, each in seen.items()
-    ]
-    unseen = [
-        {"id": target.id, "state": None, "eligible": None}
-        for target in balancer.fixed_targets.get(group, ())
-        if target.id not in seen
-    ]
-    return {
-        "algorithm": algorithm.type,
-        "hashedOn": algorithm.hash_on
-        if algorithm.type == "alb.consistent_hash"
-        else None,
-        "eligibleTargets": eligible,
-        "failOpen": len(healthy) < len(eligible),
-        "targets": [*told, *unseen],
+        "head": head.decode("latin-1"),
     }

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from alb.decide.certificates import TlsFacts
 from alb.decide.request import RequestHead
 from alb.decide.rules import DEFAULT_RULE, CompiledRules, compile_rules
 from alb.decide.uri import normalise_path, query_pairs
@@ -29,10 +30,13 @@ from controlplane.api.ports import Document
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as a worker has read it, and the peer that sends it."""
+    """A request as a worker has read it, as it was written, and who sends it."""
 
     head: RequestHead
     peer_ip: str
+    written: bytes = b""
+    peer_port: int = 0
+    tls: TlsFacts | None = None
 
     def matched_by(self, rules: CompiledRules) -> bool:
         head = self.head

@@ -199,6 +199,8 @@ class Balancer:
             cut=self._fleet.cut(target_id),
             anomalous=self._fleet.is_anomalous(target_id),
             mitigated=self._fleet.is_mitigated(target_id),
+            ramp=self._fleet.ramp(target_id),
+            weight=self._fleet.weight(target_id),
         )
 
     def statistics(self) -> BalancerStatistics:

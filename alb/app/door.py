@@ -51,8 +51,9 @@ class Surroundings(Protocol):
     def connect(self, exchange: Exchange, target: TargetState) -> None:
         """Open a connection; tells the exchange when it is open, or why not."""
 
-    def doubt(self, target: TargetState) -> None:
-        """Have its health looked at: it could not be reached."""
+    @property
+    def doubt(self) -> Callable[[TargetState], None]:
+        """Has the health of a target looked at that could not be reached."""
 
     def on_drained(self, target: TargetState) -> None: ...
 

@@ -230,7 +230,7 @@ class Exchange(Relay):
         """Whether another connection takes what a used one lost: to another target,
         or to the same one if there is no other."""
         target = self.target
-        if target is None or not may_follow_reset(retries, self._attempted()):
+        if target is None or not may_follow_reset(retries, self.attempted()):
             return False
         if not self._spend(retries, target):
             return False
@@ -244,7 +244,7 @@ class Exchange(Relay):
         retries, target, upstream = self._retries, self.target, self._upstream
         if retries is None or target is None or upstream is None:
             return False
-        if not may_follow_status(retries, self._attempted(), head.status):
+        if not may_follow_status(retries, self.attempted(), head.status):
             return False
         other = self._take(self._tried | {target.id})
         if other is None:
@@ -261,7 +261,8 @@ class Exchange(Relay):
         self._go_again(other, pooled=True)
         return True
 
-    def _attempted(self) -> Attempted:
+    def attempted(self) -> Attempted:
+        """Return what is known of this request should this attempt fail."""
         return Attempted(
             self.method,
             self._failed + 1,

@@ -28,6 +28,7 @@ import uvloop
 
 from alb.app.connecting import Connector
 from alb.app.door import Door
+from alb.app.doubting import Doubting
 from alb.app.exchange import Exchange
 from alb.app.logs import Logs
 from alb.app.session_keys import keyring
@@ -42,7 +43,6 @@ from alb.model import NO_VERSION, TargetId
 from alb.ports import (
     Acknowledged,
     Alive,
-    Doubted,
     Drain,
     Drained,
     HealthChange,
@@ -56,7 +56,6 @@ from alb.ports import (
     TellAll,
 )
 from alb.state.access_log import ListenerLog
-from alb.state.doubts import Doubts
 from alb.state.sessions import Sessions
 from alb.state.shared_counts import SIZE, SharedCounts, cells_of
 from alb.state.table import Table
@@ -109,8 +108,8 @@ class Worker:
         self.time_s = clock.now_s
         self.client_files_max = _for_clients(raise_open_files())
         self.trace_prefix = os.urandom(6).hex().encode()
+        self.doubt = Doubting(lambda: self._link, clock.now_s)
         self._connector = Connector(self._close_pools, self.doubt)
-        self._doubts = Doubts()
         self.sessions = Sessions(clock.unix_s)
         self._session_keys: SessionKeys | None = None
         self._logs = Logs(self.trace_prefix.decode(), clock)
@@ -312,15 +311,6 @@ class Worker:
             connection.discard()
         return bool(idle)
 
-    def doubt(self, target: TargetState) -> None:
-        """Have the prober look at a target that could not be reached, with all others
-        of this turn."""
-        if self._doubts.add(target, self._clock.now_s()):
-            asyncio.get_running_loop().call_soon(self._tell_doubts)
-
-    def _tell_doubts(self) -> None:
-        self._link.send(Doubted(self._doubts.take()))
-
     def on_drained(self, target: TargetState) -> None:
         self._link.send(Drained(target.id, target.counters.cut))
 
@@ -373,10 +363,10 @@ class Worker:
         self._end_report()
 
     def _end_report(self) -> None:
-        doors = self._doors
+        doors, now_s = self._doors, self._clock.now_s()
         connections = sum(len(door.clients) for door in doors.values())
         levels = {name: door.report() for name, door in doors.items()}, connections
-        self._link.send(report_of(self._told.ended(self._table, levels)))
+        self._link.send(report_of(self._told.ended(self._table, levels, now_s)))
 
     def _waiting_lines(self) -> list[ListenerLog]:
         return [log for door in self._doors.values() for log in door.logs()]

@@ -90,6 +90,8 @@ class Fleet:
                 waiting={},
                 anomalous=(),
                 mitigated=(),
+                ramps={},
+                weights={},
             )
             self._left = _sum([self._left, ended])
 
@@ -153,6 +155,16 @@ class Fleet:
         reports = (worker.telemetry for worker in self._workers.values())
         return any(target in report.mitigated for report in reports)
 
+    def ramp(self, target: str) -> float:
+        """Return its part of a full share by slow start, on average over workers."""
+        return _mean(w.telemetry.ramps.get(target, 1.0) for w in self._workers.values())
+
+    def weight(self, target: str) -> float:
+        """Return what mitigation leaves of its share, on average over workers."""
+        return _mean(
+            w.telemetry.weights.get(target, 1.0) for w in self._workers.values()
+        )
+
     def totals(self) -> Telemetry:
         """Return the counters of all workers there ever were, added up."""
         return _sum([self._left, *(w.telemetry for w in self._workers.values())])
@@ -161,6 +173,11 @@ class Fleet:
         """Drop what was kept of a target that is gone."""
         for worker in self._workers.values():
             worker.drained.pop(target, None)
+
+
+def _mean(parts: Iterable[float]) -> float:
+    found = [*parts]
+    return sum(found) / len(found) if found else 1.0
 
 
 def _sum(reports: list[Telemetry]) -> Telemetry:

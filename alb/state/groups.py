@@ -349,6 +349,18 @@ class GroupState:
         if ramping != (self.chooser is not None):
             self.chooser = WeightedTurns(self._around.slot) if ramping else None
 
+    def shares(self, now_s: float) -> dict[TargetId, float]:
+        """Return which part of the requests each eligible target gets; nothing where
+        that depends on what they have in flight, or on the request."""
+        if not isinstance(self.chooser, WeightedTurns | WeightedRandom | None):
+            return {}
+        weighs = self.chooser is not None
+        weights = [one.weight(now_s) if weighs else 1.0 for one in self.eligible]
+        return {
+            one.id: weight / sum(weights)
+            for one, weight in zip(self.eligible, weights, strict=True)
+        }
+
     def tick(self, now_s: float) -> None:
         """Half a second has passed: forget some of what failed, end slow starts, and
         look who fails more than others."""
@@ -366,6 +378,11 @@ class GroupState:
         compare([target.conduct for target in targets if target.was_healthy])
         for target in targets:
             target.conduct.weigh(mitigates=algorithm.anomaly_mitigation)
+
+    @property
+    def fails_open(self) -> bool:
+        """Whether fewer targets are healthy than it asks for."""
+        return self._opened_at is not None
 
     def eligible_target(self, target_id: TargetId) -> TargetState | None:
         """Return the registration of that id, if it may be picked."""

@@ -39,9 +39,9 @@ COOKIE_INVALID: Final = b"AWSALBTGCookieInvalid"
 """AWS's error reason."""
 _EXPIRES_EVERY_S: Final = 60
 
-_TARGET_COOKIES: Final = (CookieName(TARGET_COOKIE), CookieName(b"AWSALBCORS"))
-_GROUP_COOKIES: Final = (CookieName(GROUP_COOKIE), CookieName(b"AWSALBTGCORS"))
-_APP_COOKIES: Final = (CookieName(APP_COOKIE),)
+TARGET_COOKIES: Final = (CookieName(TARGET_COOKIE), CookieName(b"AWSALBCORS"))
+GROUP_COOKIES: Final = (CookieName(GROUP_COOKIE), CookieName(b"AWSALBTGCORS"))
+APP_COOKIES: Final = (CookieName(APP_COOKIE),)
 
 
 class Sealing(Protocol):
@@ -100,8 +100,7 @@ class Session:
         targets, unless what it cannot serve is to spill over.
         """
         self._forward = act
-        duration_s = int(act.action.stickiness.duration_s)
-        name = self._open(_GROUP_COOKIES, GROUP_COOKIE, duration_s)
+        name = self.named_group(act)
         if name is None:
             return act.choose()
         for weighted in act.action.groups:
@@ -111,16 +110,18 @@ class Session:
                     return group
         return act.choose()
 
+    def named_group(self, act: ForwardTo) -> bytes | None:
+        """Return the group that the client's cookie names, of `act` or not."""
+        duration_s = int(act.action.stickiness.duration_s)
+        return self._open(GROUP_COOKIES, GROUP_COOKIE, duration_s)
+
     def target(
         self, group: GroupState, now_s: float, tried: frozenset[TargetId]
     ) -> TargetState | None:
         """Return the target that this client stays with; None: choose one."""
         if not group.sticky:
             return None
-        if not self._is_read:
-            self._is_read = True
-            self._target_id = self._read_target(group)
-        target_id = self._target_id
+        target_id = self.named_target(group)
         if target_id is not None and target_id not in tried:
             target = group.eligible_target(target_id)
             if target is not None and target.avoid_until_s <= now_s:
@@ -128,13 +129,20 @@ class Session:
         self._count_new(group)
         return None
 
+    def named_target(self, group: GroupState) -> TargetId | None:
+        """Return the target that the client's cookies name, there still or not."""
+        if not self._is_read:
+            self._is_read = True
+            self._target_id = self._read_target(group)
+        return self._target_id
+
     def _read_target(self, group: GroupState) -> TargetId | None:
         how = group.stickiness
         duration_s = int(how.duration_s)
         if how.type != "app_cookie":
-            text = self._open(_TARGET_COOKIES, _about(TARGET_COOKIE, group), duration_s)
+            text = self._open(TARGET_COOKIES, _about(TARGET_COOKIE, group), duration_s)
         elif group.app_cookie.values(self._head.block):
-            text = self._open(_APP_COOKIES, _about(APP_COOKIE, group), duration_s)
+            text = self._open(APP_COOKIES, _about(APP_COOKIE, group), duration_s)
             self._continues = text is not None
         else:
             text = None

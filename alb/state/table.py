@@ -198,6 +198,22 @@ class Table:
             tuple([target.id for target in targets if target.conduct.weight < 1.0]),
         )
 
+    def shares(self, now_s: float) -> tuple[dict[str, float], dict[str, float]]:
+        """Return what slow start, and what mitigation, leaves of a full share to the
+        targets that have less."""
+        targets = [t for group in self.groups.values() for t in group.targets.values()]
+        ramps: dict[str, float] = {
+            target.id: target.ramp.share(now_s)
+            for target in targets
+            if target.ramp is not None
+        }
+        weights: dict[str, float] = {
+            target.id: target.conduct.weight
+            for target in targets
+            if target.conduct.weight < 1.0
+        }
+        return ramps, weights
+
     def judge(self, health: Mapping[TargetId, TargetHealth], now_s: float) -> None:
         """Take the health of all."""
         self.health = health

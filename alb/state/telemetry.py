@@ -65,7 +65,7 @@ class Told:
         if not piece.is_empty:
             yield piece.counted()
 
-    def ended(self, table: Table, levels: Levels) -> Telemetry:
+    def ended(self, table: Table, levels: Levels, now_s: float) -> Telemetry:
         """Return what ends a report: listeners, levels, and who is no more."""
         targets = [t for group in table.groups.values() for t in group.targets.values()]
         gone = self._targets.keys() - {target.id for target in targets}
@@ -85,6 +85,7 @@ class Told:
             *table.anomalies(),
             tuple(gone),
             tuple(gone_groups),
+            *table.shares(now_s),
         )
 
 

@@ -16,7 +16,13 @@ from aiohttp import web
 
 from controlplane.api import body, stream
 from controlplane.api.guard import UNIX_SOCKET, Asked, Door, refuse
-from controlplane.api.ports import LOOPBACK, Cluster, Question
+from controlplane.api.ports import (
+    EPHEMERAL_PORT,
+    LOOPBACK,
+    USUAL_TLS,
+    Cluster,
+    Question,
+)
 from controlplane.errors import (
     ControlError,
     InvalidParameter,
@@ -230,6 +236,11 @@ async def explain(request: web.Request) -> web.Response:
         query.get("method", "GET"),
         headers,
         query.get("sourceIp", LOOPBACK),
+        _integer(request, "sourcePort", str(EPHEMERAL_PORT)),
+        (
+            query.get("tlsVersion", USUAL_TLS[0]),
+            query.get("tlsCipher", USUAL_TLS[1]),
+        ),
     )
     return web.json_response(request.app[CLUSTER].explain(question))
 

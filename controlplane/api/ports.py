@@ -14,6 +14,10 @@ Document = Mapping[str, object]
 
 
 LOOPBACK: Final = "127.0.0.1"
+EPHEMERAL_PORT: Final = 49152
+"""A client's port where none is named: the first of those that are nobody's."""
+USUAL_TLS: Final = ("TLSv1.3", "TLS_AES_256_GCM_SHA384")
+"""What OpenSSL's clients and servers settle on if both may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,9 @@ class Question:
     method: str
     headers: Sequence[tuple[str, str]]
     source_ip: str = LOOPBACK
+    source_port: int = EPHEMERAL_PORT
+    tls: tuple[str, str] = USUAL_TLS
+    """Version and cipher suite, where the listener is HTTPS."""
 
 
 @dataclass(frozen=True, slots=True)

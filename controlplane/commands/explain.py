@@ -27,6 +27,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--source-ip", default="127.0.0.1", metavar="ADDRESS", help="of the client"
     )
+    parser.add_argument("--source-port", type=int, metavar="PORT", help="of the client")
+    parser.add_argument(
+        "--tls",
+        nargs=2,
+        metavar=("VERSION", "CIPHER"),
+        help="of the client's connection, as in TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256",
+    )
     parser.add_argument(
         "--scaling", action="store_true", help="why the service scaled, or did not"
     )
@@ -56,6 +63,10 @@ def _from_control(args: argparse.Namespace) -> Document | None:
         "header": args.header,
         "sourceIp": args.source_ip,
     }
+    if args.source_port is not None:
+        query["sourcePort"] = args.source_port
+    if args.tls:
+        query["tlsVersion"], query["tlsCipher"] = args.tls
     try:
         return control_of(args).get(path_of("v1", "explain", **query))
     except Unreachable:
@@ -66,10 +77,16 @@ def _from_control(args: argparse.Namespace) -> Document | None:
 
 
 def _from_file(args: argparse.Namespace) -> Document | None:
-    from controlplane.api.ports import Question  # noqa: PLC0415 - lazy
+    from controlplane.api.ports import (  # noqa: PLC0415 - lazy
+        EPHEMERAL_PORT,
+        USUAL_TLS,
+        Question,
+    )
     from controlplane.commands.validate import load  # noqa: PLC0415 - lazy
     from controlplane.errors import ControlError  # noqa: PLC0415 - lazy
     from controlplane.explain import explain  # noqa: PLC0415 - lazy
+    from controlplane.known import Known, session_keys  # noqa: PLC0415 - lazy
+    from foundation.clock import SystemClock  # noqa: PLC0415 - lazy
 
     headers = []
     for line in args.header:
@@ -78,10 +95,14 @@ def _from_file(args: argparse.Namespace) -> Document | None:
             complain(f'alb: "{line}" is not NAME: VALUE')
             return None
         headers.append((name.strip(), value.strip()))
-    cluster = load(Place.of(args))
+    place = Place.of(args)
+    cluster = load(place)
+    known = Known(keys=session_keys(place.state_dir), unix_s=SystemClock().unix_s())
+    port = EPHEMERAL_PORT if args.source_port is None else args.source_port
+    tls = tuple(args.tls or USUAL_TLS)
     try:
-        question = Question(args.url, args.method, headers, args.source_ip)
-        return explain(cluster.load_balancer, {}, question)
+        question = Question(args.url, args.method, headers, args.source_ip, port, tls)
+        return explain(cluster.load_balancer, known, question)
     except ControlError as error:
         complain(f"alb: {error}")
         return None

@@ -20,7 +20,11 @@ def told(document: Document) -> Iterator[str]:
     from_peer = f" from {peer}" if peer else ""
     yield f"{document.get('method')} {document.get('url')}{from_peer}"
     if listener := document.get("listener"):
-        yield f"listener {listener}"
+        tls = document.get("tls")
+        over = ""
+        if isinstance(tls, Mapping):
+            over = f", over {tls.get('version')} with {tls.get('cipherSuite')}"
+        yield f"listener {listener}{over}"
     if tier := document.get("classification"):
         yield f"{tier}: {document.get('classificationReason')}"
     for rule in _objects(document, "rules"):
@@ -99,6 +103,9 @@ def _group(group: Document) -> str:
 
 def _details(action: Document) -> Iterator[str]:
     """Yield what is to be known of a forward: targets, transforms, what is sent."""
+    groups = action.get("groupStickiness")
+    if isinstance(groups, Mapping):
+        yield f"stays with its group for {_seconds(groups)}: {_held(groups)}"
     for group in _objects(action, "targetGroups"):
         yield from _choice(group)
     transforms = action.get("transforms")
@@ -107,6 +114,7 @@ def _details(action: Document) -> Iterator[str]:
             to = each.get("replace") or "nothing"
             yield f"{each.get('type')}: {each.get('regex')} to {to}"
         yield f"transforms: {transforms.get('status') or 'nothing matched'}"
+    yield from map(_cookie, _objects(action, "setCookies"))
     request = action.get("request")
     if isinstance(request, Mapping):
         yield "sent:"
@@ -114,6 +122,23 @@ def _details(action: Document) -> Iterator[str]:
         headers = request.get("headers")
         for name, value in headers if isinstance(headers, list) else []:
             yield f"  {name}: {value}"
+
+
+def _cookie(cookie: Document) -> str:
+    words = ["sets cookie", str(cookie.get("name"))]
+    if group := cookie.get("targetGroup"):
+        words.append(f"of {group}")
+    if when := cookie.get("when"):
+        words.append(str(when))
+    return f"{' '.join(words)} ({cookie.get('attributes')})"
+
+
+def _seconds(sticky: Document) -> str:
+    return f"{sticky.get('durationSeconds'):g} s"
+
+
+def _held(sticky: Document) -> str:
+    return f"{sticky.get('cookie')} {sticky.get('why')}"
 
 
 def _choice(group: Document) -> Iterator[str]:
@@ -124,20 +149,75 @@ def _choice(group: Document) -> Iterator[str]:
         yield f"{name}: {algorithm}{on}"
     if group.get("failOpen"):
         yield f"{name}: too few are healthy, so all may be picked"
+    yield from (f"{name}: {line}" for line in _manner(group))
     rows = [_target(group, target) for target in _objects(group, "targets")]
     if not rows:
         yield f"{name}: no target"
-    yield from table(("GROUP", "TARGET", "STATE", "PICKED", "IN FLIGHT"), rows)
+    titles = ("GROUP", "TARGET", "STATE", "PICKED", "SHARE", "IN FLIGHT")
+    yield from table(titles, rows)
+    if target := group.get("target"):
+        yield f"{name}: goes to {target} ({group.get('because')})"
+    if status := group.get("statusCode"):
+        yield f"{name}: answered {status} ({group.get('reason')})"
+
+
+def _manner(group: Document) -> Iterator[str]:
+    """Yield what a group does beyond choosing."""
+    sticky = group.get("stickiness")
+    if isinstance(sticky, Mapping):
+        kind = sticky.get("type")
+        yield f"sticky by {kind} for {_seconds(sticky)}: {_held(sticky)}"
+    cap = group.get("maxConcurrency")
+    if isinstance(cap, Mapping):
+        queue = f"{cap.get('queueLength')} may wait in each worker"
+        within = f"for {cap.get('queueTimeoutSeconds'):g} s"
+        waits = ", so would this one" if cap.get("waits") else ""
+        told = f"at most {cap.get('maxPerTarget')} requests a target, {queue} {within}"
+        yield f"{told}; {cap.get('waiting')} wait now{waits}"
+    retries = group.get("retries")
+    if isinstance(retries, Mapping):
+        yield from _again(retries)
+
+
+def _again(retries: Document) -> Iterator[str]:
+    """Yield when a request like this is sent to another target."""
+    yield f"tried at {retries.get('attempts')} targets until one can be connected to"
+    if "onReset" not in retries:
+        return
+    ranges = retries.get("onStatusCodes")
+    statuses = [
+        f"{low}" if low == high else f"{low}-{high}"
+        for low, high in (ranges if isinstance(ranges, list) else [])
+    ]
+    causes = [
+        *(["a reset before an answer"] if retries.get("onReset") else []),
+        *(["an answer of " + ", ".join(statuses)] if statuses else []),
+    ]
+    if causes:
+        budget = f"budget {retries.get('budgetPercent')}% of requests"
+        yield f"sent again after {' and after '.join(causes)} ({budget})"
+    else:
+        yield "not sent again once a target may have seen it"
 
 
 def _target(group: Document, target: Document) -> tuple[object, ...]:
-    state = str(target.get("state") or "not observed")
+    notes = [str(target.get("state") or "not observed")]
     if reason := target.get("reason"):
-        state += f" ({reason})"
+        notes[0] += f" ({reason})"
+    for field, words in (
+        ("slowStart", "slow start"),
+        ("anomalyMitigation", "mitigated"),
+    ):
+        if isinstance(part := target.get(field), float):
+            notes.append(f"{words} {part:.0%}")
+    if target.get("full"):
+        notes.append("full")
     eligible = target.get("eligible")
     picked = None if eligible is None else "yes" if eligible else "no"
+    share = target.get("share")
+    percent = f"{share:.1%}" if isinstance(share, float) else None
     name, id_ = group.get("targetGroup"), target.get("id")
-    return name, id_, state, picked, target.get("inFlight")
+    return name, id_, ", ".join(notes), picked, percent, target.get("inFlight")
 
 
 def _objects(document: Document, name: str) -> list[Document]:

@@ -32,6 +32,7 @@ from alb.model import (
 from controlplane.api.ports import Question
 from controlplane.errors import InvalidParameter, NotApplied
 from controlplane.explain import explain
+from controlplane.known import Known
 
 RULES = (
     Rule(
@@ -79,7 +80,7 @@ OBSERVED = {
 
 def ask(url: str, method: str = "GET", **headers: str) -> dict[str, Any]:
     named = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    return dict(explain(FRONT, OBSERVED, Question(url, method, named)))
+    return dict(explain(FRONT, Known(OBSERVED), Question(url, method, named)))
 
 
 # fmt: off
@@ -160,7 +161,7 @@ def test_what_no_listener_would_get_is_said(url: str, message: str) -> None:
 
 def test_without_a_file_there_is_no_way() -> None:
     with pytest.raises(NotApplied):
-        explain(None, {}, Question("/", "GET", ()))
+        explain(None, Known(), Question("/", "GET", ()))
 
 
 # --- what each condition saw ---------------------------------------------------------
@@ -187,7 +188,9 @@ def ask_of(rule: Rule, url: str, *headers: tuple[str, str]) -> dict[str, Any]:
         listeners=(Listener(8080, FixedResponse(404), (rule,)),),
         fixed_targets={"web": (Target(TargetId("fixed"), "127.0.0.1", 9),)},
     )
-    return dict(explain(front, OBSERVED, Question(url, "GET", headers, "192.0.2.9")))
+    return dict(
+        explain(front, Known(OBSERVED), Question(url, "GET", headers, "192.0.2.9"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -235,6 +238,9 @@ def test_the_request_that_a_target_would_get_is_told_to_the_header() -> None:
             ["X-Forwarded-Port", "8080"],
             ["X-Amzn-Trace-Id", "Root=1-TIME-UNIQUE"],
         ],
+        "head": "GET /b/x?q HTTP/1.1\r\nHost: in.h:8080\r\nA: b\r\n"
+        "X-Forwarded-For: 10.0.0.1, 192.0.2.9\r\nX-Forwarded-Proto: http\r\n"
+        "X-Forwarded-Port: 8080\r\nX-Amzn-Trace-Id: Root=1-TIME-UNIQUE\r\n\r\n",
     } == action["request"]
 
 
@@ -248,7 +254,7 @@ def test_attributes_of_the_load_balancer_count() -> None:
     front = LoadBalancer("front", listeners=(listener,))
     question = Question("http://H:8080/", "GET", [("a_b", "c"), ("D", "e")])
 
-    headers = dict(explain(front, {}, question))["action"]["request"]["headers"]  # type: ignore[index] # JSON
+    headers = dict(explain(front, Known(), question))["action"]["request"]["headers"]  # type: ignore[index] # JSON
 
     assert [
         "Host",
@@ -298,7 +304,7 @@ REFUSALS = [
 def test_what_no_rule_would_see_is_told_as_refused(
     url: str, method: str, headers: list[tuple[str, str]], status: int, reason: str
 ) -> None:
-    told = dict(explain(FRONT, OBSERVED, Question(url, method, headers)))
+    told = dict(explain(FRONT, Known(OBSERVED), Question(url, method, headers)))
 
     assert {"type": "refused", "statusCode": status, "reason": reason} == told["action"]
     assert [] == told["rules"]
@@ -331,4 +337,4 @@ def test_what_is_not_compliant_says_so() -> None:
 )
 def test_what_is_no_single_request_is_refused(question: Question) -> None:
     with pytest.raises(InvalidParameter):
-        explain(FRONT, OBSERVED, question)
+        explain(FRONT, Known(OBSERVED), question)

@@ -70,6 +70,9 @@ def test_the_share_of_who_fails_falls_to_almost_nothing_and_comes_back(
 
     asked(world, 20, failing="t0")
     assert world.table.anomalies()[1] == ("t0",)
+    ramps, weights = world.table.shares(world.now_s)
+    assert ({}, {"t0"}) == (ramps, {*weights})
+    assert 0.0 < weights["t0"] < 1.0
     failing = asked(world, 60, failing="t0")
     assert failing["t0"] < 0.05 * failing.total()
     assert min(failing["t1"], failing["t2"]) > 0.4 * failing.total()

@@ -180,3 +180,16 @@ def test_totals_never_decrease_and_lose_nothing_that_was_said(
                 del living[slot]
         assert before <= total(fleet) == said
         before = total(fleet)
+
+
+def test_a_share_is_that_of_the_workers_on_average() -> None:
+    fleet = Fleet([worker(0), worker(1)])
+    assert (fleet.ramp("a"), fleet.weight("a")) == (1.0, 1.0)
+    fleet.said(0, 1, replace(report(1), ramps={"a": 0.5}, weights={"b": 0.1}))
+    fleet.said(1, 1, replace(report(1), weights={"b": 0.3}))
+    assert [fleet.ramp(target) for target in "ab"] == [0.75, 1.0]
+    assert [round(fleet.weight(target), 9) for target in "ab"] == [1.0, 0.2]
+    fleet.exited(0, 1)
+    fleet.exited(1, 1)
+    assert fleet.ramp("a") == 1.0
+    assert fleet.totals().ramps == {}

@@ -142,6 +142,28 @@ def test_another_duration_bends_those_that_run() -> None:
     assert new.weight(group.now_s) == pytest.approx(0.25)
 
 
+def test_the_shares_of_a_group_are_told_while_they_grow() -> None:
+    group = Group()
+    group.look("h")
+    group.look("hh")
+    assert group.state.shares(group.now_s) == {"0": 1 / 1.01, "1": 0.01 / 1.01}
+    group.wait(50.0)
+
+    assert group.table.shares(group.now_s) == ({"1": 0.5}, {})
+    assert group.state.shares(group.now_s) == {"0": 2 / 3, "1": 1 / 3}
+    group.wait(DURATION_S)
+    assert group.table.shares(group.now_s) == ({}, {})
+    assert group.state.shares(group.now_s) == {"0": 0.5, "1": 0.5}
+
+
+def test_what_hangs_on_requests_in_flight_has_no_shares() -> None:
+    group = Group()
+    group.algorithm = "least_outstanding_requests"
+    group.look("hh")
+
+    assert group.state.shares(group.now_s) == {}
+
+
 def test_round_robin_asks_nobody_once_all_have_full_shares() -> None:
     group = Group()
     group.look("hh")

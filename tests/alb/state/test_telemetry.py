@@ -51,7 +51,7 @@ class Node:
     def report(self) -> list[Counted | Telemetry]:
         pieces = self.told.report(self.table)
         said: list[Counted | Telemetry] = [p for p in pieces if p is not None]
-        said.append(self.told.ended(self.table, ({}, 0)))
+        said.append(self.told.ended(self.table, ({}, 0), 0.0))
         for message in said:
             self.fleet.said(0, 1, message)
         return said

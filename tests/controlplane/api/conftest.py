@@ -101,6 +101,8 @@ class MemoryCluster:
             "method": question.method,
             "headers": headers,
             "sourceIp": question.source_ip,
+            "sourcePort": question.source_port,
+            "tls": list(question.tls),
         }
 
     def _require(self, service: str) -> None:

@@ -229,6 +229,7 @@ async def test_a_body_that_means_nothing_is_said(
         ("/v1/services/web/logs?tail=x", "tail"),
         ("/v1/explain", "url"),
         ("/v1/explain?url=/&header=nocolon", "header"),
+        ("/v1/explain?url=/&sourcePort=x", "sourcePort"),
     ],
 )
 async def test_a_query_that_means_nothing_is_said(
@@ -259,6 +260,8 @@ async def test_explain_hands_on_the_question(client: Client) -> None:
             ("header", "X-A: 1: 2"),
             ("header", "X-A: 3"),
             ("sourceIp", "192.0.2.1"),
+            ("sourcePort", "5000"),
+            ("tlsVersion", "TLSv1.2"),
         ],
     )
 
@@ -267,6 +270,8 @@ async def test_explain_hands_on_the_question(client: Client) -> None:
         "method": "POST",
         "headers": [["X-A", "1: 2"], ["X-A", "3"]],
         "sourceIp": "192.0.2.1",
+        "sourcePort": 5000,
+        "tls": ["TLSv1.2", "TLS_AES_256_GCM_SHA384"],
     } == await answer.json()
 
 
