@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar, get_args
 
 from cattrs.preconf.json import make_converter
 
-from alb.model import Action, Condition
+from alb.model import Action, Condition, Transform
 from alb.ports import (
     Acknowledged,
     Content,
@@ -84,7 +84,8 @@ _converter.register_unstructure_hook(
 )
 _converter.register_structure_hook(Counters, _read_counters)
 _Passed = Report | Acknowledged | Drained
-for _union in (Condition, Action, Content, Counted | Telemetry, _Passed, Message):
+_Told = Counted | Telemetry
+for _union in (Condition, Action, Transform, Content, _Told, _Passed, Message):
     _tag(_union)
 
 

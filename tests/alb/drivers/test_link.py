@@ -29,6 +29,7 @@ from alb.model import (
     HealthReason,
     HealthState,
     HostHeader,
+    HostHeaderRewrite,
     HttpHeader,
     HttpRequestMethod,
     Listener,
@@ -43,6 +44,7 @@ from alb.model import (
     TargetGroup,
     TargetHealth,
     TargetId,
+    UrlRewrite,
     Version,
     WeightedGroup,
 )
@@ -53,6 +55,7 @@ from alb.ports import (
     Content,
     Counted,
     Counters,
+    Doubted,
     Drain,
     Drained,
     FromWorker,
@@ -85,6 +88,7 @@ RULES = (
             QueryString((QueryPair("v"), QueryPair("v", "k"))),
         ),
         Forward((WeightedGroup("a", 0), WeightedGroup("b", 999))),
+        transforms=(UrlRewrite("^/a", "/b"), HostHeaderRewrite("^a", "b")),
     ),
 )
 FRONT = section_of(Listener(80, FixedResponse(503), RULES, addresses=("::1",)))
@@ -101,7 +105,7 @@ MESSAGES: list[Message] = [
     *(Acknowledged(Version(1, 2)), Drained("t", 1), Alive(), Drain(1.5)),
     *(FromWorker(0, 1, Acknowledged(Version(1, 2))), FromWorker(0, 1, Drained("t", 0))),
     *(WorkerStarted(WORKER), WorkerExited(0, 1, "killed"), Bound("::", 80, "in use")),
-    *(Hello(3), Superseded(4), Stop(0.5)),
+    *(Hello(3), Superseded(4), Stop(0.5), Doubted(("t", "u"))),
     SessionKeys((SessionKey("0000000a", "AA==", 7),)),
     Welcome(Manifest(Version(1, 2), ("a",)), (WORKER,), HealthReport({}), ()),
 ]
