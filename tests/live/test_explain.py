@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 
+from alb.decide.tls_policies import DEFAULT_POLICY
 from alb.model import (
     Forward,
     GroupStickiness,
@@ -142,7 +143,12 @@ async def test_the_head_is_what_a_target_receives(  # noqa: PLR0913, PLR0917 - a
     headers: Headers,
 ) -> None:
     listener = Listener(
-        free_port(), to("web"), RULES, attributes=attributes, protocol=protocol
+        free_port(),
+        to("web"),
+        RULES,
+        attributes=attributes,
+        protocol=protocol,
+        ssl_policy=DEFAULT_POLICY if protocol == "HTTPS" else "",
     )
     await front.serve(listener, GROUP)
     headers = [("Host", f"App.example:{listener.port}"), *headers]
