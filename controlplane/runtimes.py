@@ -126,7 +126,11 @@ class Runtimes(dict[str, Runtime]):
         match instance.runtime:
             case RuntimeKind.DOCKER:
                 return _docker(
-                    instance, instance.endpoint, self._cluster_uid, self._clock
+                    instance,
+                    instance.endpoint,
+                    self._cluster_uid,
+                    self._clock,
+                    directory,
                 )
             case RuntimeKind.PROCESS:
                 return ProcessRuntime(
@@ -146,7 +150,11 @@ class Runtimes(dict[str, Runtime]):
 
 
 def _docker(
-    instance: ContainerInstance, endpoint: str, cluster_uid: str, clock: Clock
+    instance: ContainerInstance,
+    endpoint: str,
+    cluster_uid: str,
+    clock: Clock,
+    directory: Path | None = None,
 ) -> Runtime:
     """Import the engine's client where one is used: a third of a restart's time."""
     from scheduler.drivers.docker import DockerRuntime  # noqa: PLC0415
@@ -157,6 +165,7 @@ def _docker(
         cluster_uid,
         clock=clock,
         address=instance.address,
+        directory=directory,
     )
 
 

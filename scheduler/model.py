@@ -17,6 +17,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NewType
 
+from scheduler.definition import (
+    ContainerHealthCheck,
+    Dependency,
+    LinuxParameters,
+    LogConfiguration,
+    MountPoint,
+    NetworkMode,
+    RestartPolicy,
+    Ulimit,
+    Volume,
+    VolumeFrom,
+)
+
 TaskId = NewType("TaskId", str)
 """32 hex digits as ECS makes them; never used twice."""
 
@@ -28,17 +41,37 @@ DYNAMIC_PORTS = (20_000, 29_999)
 """Where an instance's ports are leased from, unless it says otherwise."""
 STOP_TIMEOUT_S = 30.0
 ZONE_ATTRIBUTE = "ecs.availability-zone"
+PAUSE = "internal.pause"
+"""The container that holds what those of a task share; no other can be named so."""
 
 # --- desired --------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class PortMapping:
-    """`host_port` 0 is dynamic: the scheduler leases one."""
+    """`host_port` 0 is dynamic: the scheduler leases one.
+
+    A range has a `last_container_port`, and as many host ports in a row.
+    """
 
     container_port: int
     host_port: int = 0
     protocol: str = "tcp"
+    name: str = ""
+    app_protocol: str = ""
+    last_container_port: int | None = None
+
+    @property
+    def container_ports(self) -> range:
+        return range(
+            self.container_port, (self.last_container_port or self.container_port) + 1
+        )
+
+    @property
+    def static_host_ports(self) -> range:
+        """The ports of the host that it must have; none where they are leased."""
+        count = len(self.container_ports) if self.host_port else 0
+        return range(self.host_port, self.host_port + count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +92,36 @@ class ContainerDefinition:
     docker_labels: tuple[tuple[str, str], ...] = ()
     user: str = ""
     stop_timeout_s: float = STOP_TIMEOUT_S
+    start_timeout_s: float | None = None
+    """How long those that depend on it wait for it; None: as long as ECS's agent."""
+    environment_files: tuple[str, ...] = ()
+    """Files of variables, read where and when the container starts."""
+    secrets: tuple[tuple[str, str], ...] = ()
+    """Variables whose values are in files, and never in the records."""
+    depends_on: tuple[Dependency, ...] = ()
+    health_check: ContainerHealthCheck | None = None
+    restart_policy: RestartPolicy | None = None
+    links: tuple[str, ...] = ()
+    hostname: str = ""
+    dns_servers: tuple[str, ...] = ()
+    dns_search_domains: tuple[str, ...] = ()
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    """Names, and their addresses."""
+    disable_networking: bool = False
+    readonly_root_filesystem: bool = False
+    mount_points: tuple[MountPoint, ...] = ()
+    volumes_from: tuple[VolumeFrom, ...] = ()
+    log_configuration: LogConfiguration | None = None
+    privileged: bool = False
+    docker_security_options: tuple[str, ...] = ()
+    ulimits: tuple[Ulimit, ...] = ()
+    interactive: bool = False
+    pseudo_terminal: bool = False
+    system_controls: tuple[tuple[str, str], ...] = ()
+    linux_parameters: LinuxParameters | None = None
+    repository_credentials: str = ""
+    """Where the registry's user and password are; empty: the docker CLI's."""
+    version_consistency: bool = True
 
 
 class ConstraintType(enum.Enum):
@@ -86,8 +149,18 @@ class TaskDefinition:
     """0 until registered."""
     cpu: int | None = None
     memory_mib: int | None = None
-    placement_constraints: tuple[PlacementConstraint, ...] = ()
-    """`memberOf` only."""
+    network_mode: NetworkMode = NetworkMode.BRIDGE
+    pid_mode: str = ""
+    """``host`` or ``task``; empty: each container its own."""
+    ipc_mode: str = ""
+    """``host``, ``task`` or ``none``; empty: as the engine has it."""
+    volumes: tuple[Volume, ...] = ()
+
+    @property
+    def needs_pause(self) -> bool:
+        """Whether its containers share a network or another namespace."""
+        shared = "task" in {self.pid_mode, self.ipc_mode}
+        return shared or self.network_mode is NetworkMode.AWSVPC
 
     @property
     def name(self) -> str:
@@ -351,6 +424,15 @@ class ContainerState(enum.Enum):
     EXITED = "exited"
 
 
+class HealthStatus(enum.Enum):
+    """healthStatus of ECS: of a container by its health check, of a task by all."""
+
+    HEALTHY = "HEALTHY"
+    UNHEALTHY = "UNHEALTHY"
+    UNKNOWN = "UNKNOWN"
+    """No health check, or none that has ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class ContainerStatus:
     """One of our containers, as its runtime sees it."""
@@ -361,6 +443,9 @@ class ContainerStatus:
     exit_code: int | None = None
     oom_killed: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
+    """Its own in the engine's network; empty: none, or not known."""
+    health: HealthStatus = HealthStatus.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from scheduler.definition import NetworkMode, Volume
 from scheduler.model import (
+    PAUSE,
     ContainerDefinition,
     ContainerName,
     ContainerStatus,
@@ -33,8 +35,25 @@ class ContainerSpec:
     """The definition's, and PORT, ALB_URL and the like."""
     leases: tuple[PortLease, ...]
     cpu_quota: int | None = None
-    """CPU units of the task's hard quota; None: shares only."""
+    """CPU units, its part of the task's hard quota; None: shares only."""
+    memory_limit_mib: int | None = None
+    """Its own hard limit, or its part of the task's; None: none."""
+    task_definition: str = ""
+    """``FAMILY:REVISION``."""
+    network_mode: NetworkMode = NetworkMode.BRIDGE
+    pid_mode: str = ""
+    ipc_mode: str = ""
+    volumes: tuple[Volume, ...] = ()
+    """Those of the task that it mounts."""
     spec_hash: str = ""
+
+    def sibling(self, container: str) -> ContainerName:
+        """Return what another container of the task is known by."""
+        return ContainerName(self.name.removesuffix(self.definition.name) + container)
+
+    def is_pause(self) -> bool:
+        """Tell whether it only holds the namespaces that the others share."""
+        return self.definition.name == PAUSE
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +90,10 @@ class Runtime(Protocol):
 
     async def remove(self, name: ContainerName) -> None:
         """Remove an ended container; one that is not there is removed."""
+        ...
+
+    async def remove_volumes(self, task_id: TaskId) -> None:
+        """Remove the volumes that were the task's alone; none is none."""
         ...
 
     async def status(self) -> InstanceStatus:

@@ -25,10 +25,12 @@ from controlplane.cluster_file.meaning.meetings import (
 from controlplane.cluster_file.meaning.scaling import check_alarms, scalable_target
 from controlplane.cluster_file.meaning.services import Surroundings, service
 from controlplane.cluster_file.meaning.tasks import (
+    Hosting,
     instances,
     runtimes_of,
     task_definitions,
 )
+from controlplane.cluster_file.meaning.together import Allowed
 from controlplane.cluster_file.model import ClusterFile
 from controlplane.cluster_file.record import Findings, Record
 from controlplane.cluster_file.source import Entries, Scalar, read
@@ -70,7 +72,9 @@ def _is_strict(node: Entries) -> bool:
 def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
     balancer = load_balancer(root, findings)
     hosts = instances(root, findings)
-    definitions = task_definitions(root, runtimes_of(hosts), findings)
+    allowed = Allowed(root.flag("allowPrivileged"), root.flag("allowHostPaths"))
+    hosting = Hosting(runtimes_of(hosts), allowed)
+    definitions = task_definitions(root, hosting, findings)
     groups = balancer.groups if balancer else ()
     delays_s = {group.name: group.deregistration_delay_s for group in groups}
     around = Surroundings(definitions, delays_s, hosts)

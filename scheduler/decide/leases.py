@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
+from scheduler.definition import NetworkMode
 from scheduler.model import (
     ContainerInstance,
     PortLease,
@@ -52,29 +53,43 @@ def lease(
     now_unix_s: float,
 ) -> tuple[PortLease, ...] | None:
     """Return a lease for every port mapping; None when the range has too few."""
+    if definition.network_mode is NetworkMode.AWSVPC:
+        return ()
     static = {
-        mapping.host_port
+        port
         for container in definition.containers
         for mapping in container.port_mappings
+        for port in mapping.static_host_ports
     }
     taken = ports._replace(held=static.union(ports.held))
     free = _free(instance, taken, now_unix_s)
-    leases = []
+    leases: list[PortLease] = []
     for container in definition.containers:
         for mapping in container.port_mappings:
-            port = mapping.host_port or next(free, None)
-            if port is None:
+            first = mapping.host_port or _in_a_row(free, len(mapping.container_ports))
+            if first is None:
                 return None
-            leases.append(
+            leases.extend(
                 PortLease(
                     instance=instance.name,
-                    host_port=port,
+                    host_port=first + step,
                     container_name=container.name,
-                    container_port=mapping.container_port,
+                    container_port=port,
                     protocol=mapping.protocol,
                 )
+                for step, port in enumerate(mapping.container_ports)
             )
     return tuple(leases)
+
+
+def _in_a_row(free: Iterator[int], count: int) -> int | None:
+    """Take the next `count` free ports that follow each other; return the first."""
+    run: list[int] = []
+    for port in free:
+        run = [*run, port] if run and port == run[-1] + 1 else [port]
+        if len(run) == count:
+            return run[0]
+    return None
 
 
 def are_dynamic(definition: TaskDefinition) -> bool:

@@ -9,8 +9,17 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from scheduler.decide.identity import container_name
-from scheduler.model import ContainerDefinition, RuntimeKind, Task
+from scheduler.decide.identity import container_name, network_bindings
+from scheduler.decide.order import in_order
+from scheduler.decide.quotas import cpu_quotas, memory_limits_mib
+from scheduler.definition import NetworkMode
+from scheduler.model import (
+    PAUSE,
+    ContainerDefinition,
+    RuntimeKind,
+    Task,
+    TaskDefinition,
+)
 from scheduler.ports import ContainerSpec
 
 HOST_GATEWAY = "host.docker.internal"
@@ -32,9 +41,27 @@ def container_specs(
     task: Task, kind: RuntimeKind, around: Surroundings
 ) -> tuple[ContainerSpec, ...]:
     """Return the spec of each container, in the order in which they start."""
-    return tuple(
+    specs = [
         _spec(task, definition, kind, around)
-        for definition in task.task_definition.containers
+        for definition in in_order(task.task_definition.containers)
+    ]
+    if task.task_definition.needs_pause:
+        pause = pause_definition(task.task_definition)
+        specs.insert(0, _spec(task, pause, kind, around))
+    return tuple(specs)
+
+
+def pause_definition(definition: TaskDefinition) -> ContainerDefinition:
+    """Return the container that holds what those of a task share.
+
+    Who joins a network cannot say how names are resolved in it: what the others
+    want of that is the pause container's.
+    """
+    containers = definition.containers
+    servers = dict.fromkeys(s for each in containers for s in each.dns_servers)
+    domains = dict.fromkeys(d for each in containers for d in each.dns_search_domains)
+    return ContainerDefinition(
+        PAUSE, dns_servers=tuple(servers), dns_search_domains=tuple(domains)
     )
 
 
@@ -44,11 +71,15 @@ def _spec(
     kind: RuntimeKind,
     around: Surroundings,
 ) -> ContainerSpec:
+    whole = task.task_definition
     leases = tuple(
         lease for lease in task.leases if lease.container_name == definition.name
     )
-    quota = task.task_definition.cpu
-    content = repr((task.id, definition, leases, quota))
+    quota = cpu_quotas(whole).get(definition.name)
+    limit = memory_limits_mib(whole).get(definition.name)
+    mounted = {each.source_volume for each in definition.mount_points}
+    volumes = tuple(each for each in whole.volumes if each.name in mounted)
+    content = repr((task.id, definition, leases, quota, limit, volumes))
     return ContainerSpec(
         name=container_name(around.cluster_uid, task.id, definition.name),
         task_id=task.id,
@@ -58,6 +89,12 @@ def _spec(
         environment=environment(task, definition, kind, around.front_door),
         leases=leases,
         cpu_quota=quota,
+        memory_limit_mib=limit,
+        task_definition=whole.name,
+        network_mode=whole.network_mode,
+        pid_mode=whole.pid_mode,
+        ipc_mode=whole.ipc_mode,
+        volumes=volumes,
         spec_hash=hashlib.sha256(content.encode()).hexdigest()[:16],
     )
 
@@ -70,16 +107,20 @@ def environment(
     PORT is where the container is to listen for its first port mapping: the
     leased port where it shares the host's network, else its own.
     """
+    if definition.name == PAUSE:
+        return ()
     ours = {"ALB_SERVICE": task.service, "ALB_TASK_ID": task.id}
     if front_door:
-        ours["ALB_URL"] = seen_from(kind, front_door)
-    for lease in task.leases:
-        if lease.container_name != definition.name:
+        host_network = task.task_definition.network_mode is NetworkMode.HOST
+        seen_as = RuntimeKind.PROCESS if host_network else kind
+        ours["ALB_URL"] = seen_from(seen_as, front_door)
+    for binding in network_bindings(task):
+        if binding.container_name != definition.name:
             continue
         shared = kind is RuntimeKind.PROCESS
-        port = str(lease.host_port if shared else lease.container_port)
+        port = str(binding.host_port if shared else binding.container_port)
         ours.setdefault("PORT", port)
-        ours[f"PORT_{lease.container_port}"] = port
+        ours[f"PORT_{binding.container_port}"] = port
     return tuple({**ours, **dict(definition.environment)}.items())
 
 

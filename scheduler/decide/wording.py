@@ -32,6 +32,7 @@ AGENT_ERRORS = (
     "CannotPullContainerError: ",
     "CannotCreateContainerError: ",
     "CannotStartContainerError: ",
+    "ResourceInitializationError: ",
 )
 
 

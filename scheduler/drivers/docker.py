@@ -5,7 +5,7 @@ that any call may be made again by anyone: a create that answers 409 is a
 container to adopt or somebody else's, a start that answers 304 has happened.
 Short calls hold a thread of this engine's pool (`docker_calls`), long ones a
 connection (`docker_streams`). Absent: restarts (the scheduler's decision),
-volumes, networks, TLS.
+TLS.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import json
 import math
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
+from pathlib import Path
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -22,9 +23,9 @@ from docker import APIClient
 
 from foundation.clock import Clock
 from scheduler.drivers import docker_config as config
+from scheduler.drivers import docker_prepare as prepare
 from scheduler.drivers.docker_calls import ASK_TIMEOUT_S, EngineCalls, EngineRefused
 from scheduler.drivers.docker_machine import Machine, look_at
-from scheduler.drivers.docker_pull import pull
 from scheduler.drivers.docker_stats import CpuStreams
 from scheduler.drivers.docker_streams import EngineStreams
 from scheduler.drivers.labels import CLUSTER_UID, same_container
@@ -41,6 +42,7 @@ from scheduler.model import (
     ContainerState,
     ContainerStatus,
     InstanceStatus,
+    TaskId,
 )
 from scheduler.ports import ContainerSpec, CpuSample, StopOutcome
 
@@ -53,7 +55,7 @@ GONE: Final = StopOutcome(exit_code=None, killed=False)
 class DockerRuntime:
     """A container instance whose containers a Docker Engine runs."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the three after the star have names
         self,
         name: str,
         endpoint: str,
@@ -61,13 +63,18 @@ class DockerRuntime:
         *,
         clock: Clock,
         address: str = "",
+        directory: Path | None = None,
     ) -> None:
-        """`endpoint` is unix://PATH or tcp://HOST:PORT; `address` empty: found."""
+        """`endpoint` is unix://PATH or tcp://HOST:PORT; `address` empty: found.
+
+        Files that definitions name lie in `directory`, on this machine.
+        """
         self.name = name
         self._endpoint = endpoint
         self._cluster_uid = cluster_uid
         self._clock = clock
         self._address = address
+        self._directory = (directory or Path.cwd()).absolute()
         self._machine: Machine | None = None
         self._calls = EngineCalls(name, endpoint)
         self._streams = EngineStreams(name, endpoint)
@@ -127,6 +134,9 @@ class DockerRuntime:
             raise ContainerError(self.name, f"remove {name}", "it is running")
         await self._remove(found["Id"])
 
+    async def remove_volumes(self, task_id: TaskId) -> None:
+        await prepare.remove_volumes(self._calls, self._cluster_uid, task_id)
+
     async def status(self) -> InstanceStatus:
         machine = await self._look_at_machine()
         listed = await self._calls.ask(
@@ -183,7 +193,8 @@ class DockerRuntime:
         }
         # fmt: on
         path = f"/containers/{found['Id']}/logs"
-        output = self._streams.output(f"logs {name}", path, parameters)
+        framed = not found["Config"]["Tty"]
+        output = self._streams.output(f"logs {name}", path, parameters, framed=framed)
         async with aclosing(output):
             async for chunk in output:
                 yield chunk
@@ -227,7 +238,8 @@ class DockerRuntime:
     async def _create(self, spec: ContainerSpec) -> Mapping[str, Any] | None:
         """Create the container. One that is there already is returned, if ours."""
         machine = await self._look_at_machine()
-        body = config.container_config(spec, machine.address, machine.gateway)
+        body = await prepare.body_of(spec, machine, self._directory, self.name)
+        await prepare.provide_volumes(self._calls, spec)
         operation = f"create {spec.name}"
 
         def create(client: APIClient) -> None:
@@ -245,7 +257,9 @@ class DockerRuntime:
                         return self._require_ours(spec, found)
                     await asyncio.sleep(CREATE_PAUSE_S)
                 elif refused.status == config.NOT_FOUND and not pulled:
-                    await pull(self._calls, self._streams, spec.definition.image)
+                    await prepare.provide_image(
+                        self._calls, self._streams, spec, machine, self._directory
+                    )
                     pulled = True
                 else:
                     detail = f"CannotCreateContainerError: {refused.detail}"

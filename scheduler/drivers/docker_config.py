@@ -1,8 +1,8 @@
-"""Between our words and the Engine API's. Floor 3, pure translation.
+"""What an engine answers, in our words. Floor 3, pure translation.
 
-Source: Docker Engine API 1.41, ContainerCreate, ContainerList, ContainerInspect,
-SystemEvents; how ECS maps a container definition: ECS API reference,
-ContainerDefinition.
+What it is told to create is `docker_create`'s affair.
+
+Source: Docker Engine API 1.41, ContainerList, ContainerInspect, SystemEvents.
 """
 
 from __future__ import annotations
@@ -13,18 +13,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from scheduler.drivers.labels import CLUSTER_UID, labels_of, task_id_of
+from scheduler.drivers.labels import CLUSTER_UID, task_id_of
 from scheduler.model import (
-    CPU_UNITS_PER_CORE,
     ContainerName,
     ContainerState,
     ContainerStatus,
+    HealthStatus,
 )
-from scheduler.ports import ContainerSpec
 
-CPU_SHARES_MIN: Final = 2  # ECS passes 2 for 0 and 1: the kernel's own minimum
-NANOCPUS_PER_CORE: Final = 1_000_000_000
-HOST_NAME: Final = "host.docker.internal"
 HOST_GATEWAY: Final = "host-gateway"
 """The engine replaces it by the address of its host (20.10)."""
 KILLED_EXIT_CODE: Final = 137
@@ -48,55 +44,11 @@ STATES: Final[Mapping[str, ContainerState]] = {
     "dead": ContainerState.EXITED,
 }
 # fmt: on
-
-
-def container_config(spec: ContainerSpec, address: str, gateway: str) -> dict[str, Any]:
-    """Return the body of ContainerCreate.
-
-    Ports are published on `address` only, so that no other network reaches a
-    task past the load balancer. What the definition leaves out is left to the
-    image.
-    """
-    definition = spec.definition
-    config: dict[str, Any] = {
-        "Image": definition.image,
-        "Env": [f"{key}={value}" for key, value in spec.environment],
-        "Labels": labels_of(spec),
-        "ExposedPorts": {f"{each.container_port}/tcp": {} for each in spec.leases},
-        "StopTimeout": int(definition.stop_timeout_s),
-        "HostConfig": host_config(spec, address, gateway),
-    }
-    if definition.entry_point:
-        config["Entrypoint"] = list(definition.entry_point)
-    if definition.command:
-        config["Cmd"] = list(definition.command)
-    if definition.working_directory:
-        config["WorkingDir"] = definition.working_directory
-    if definition.user:
-        config["User"] = definition.user
-    return config
-
-
-def host_config(spec: ContainerSpec, address: str, gateway: str) -> dict[str, Any]:
-    definition = spec.definition
-    bindings: dict[str, list[dict[str, str]]] = {}
-    for lease in spec.leases:
-        binding = {"HostIp": address, "HostPort": str(lease.host_port)}
-        bindings.setdefault(f"{lease.container_port}/tcp", []).append(binding)
-    config: dict[str, Any] = {
-        "CpuShares": max(CPU_SHARES_MIN, definition.cpu),
-        "PortBindings": bindings,
-        "ExtraHosts": [f"{HOST_NAME}:{gateway}"],
-        "RestartPolicy": {"Name": "no"},
-        "AutoRemove": False,
-    }
-    if spec.cpu_quota:
-        config["NanoCpus"] = spec.cpu_quota * NANOCPUS_PER_CORE // CPU_UNITS_PER_CORE
-    if definition.memory_mib:
-        config["Memory"] = definition.memory_mib << 20
-    if definition.memory_reservation_mib:
-        config["MemoryReservation"] = definition.memory_reservation_mib << 20
-    return config
+UNKNOWN: Final = HealthStatus.UNKNOWN
+HEALTH: Final[Mapping[str | None, HealthStatus]] = {
+    "healthy": HealthStatus.HEALTHY,
+    "unhealthy": HealthStatus.UNHEALTHY,
+}
 
 
 def failed_to_start(inspected: Mapping[str, Any]) -> str:
@@ -120,6 +72,8 @@ def status_from_inspect(inspected: Mapping[str, Any]) -> ContainerStatus:
         exit_code=int(state["ExitCode"]) if ended else None,
         oom_killed=bool(state["OOMKilled"]),
         labels=labels,
+        address=_address(inspected.get("NetworkSettings", {})),
+        health=HEALTH.get(state.get("Health", {}).get("Status"), UNKNOWN),
     )
 
 
@@ -131,7 +85,21 @@ def status_from_list(listed: Mapping[str, Any]) -> ContainerStatus:
         task_id=task_id_of(labels),
         state=STATES[listed["State"]],
         labels=labels,
+        address=_address(listed.get("NetworkSettings", {})),
+        health=_health_in(listed.get("Status", "")),
     )
+
+
+def _address(settings: Mapping[str, Any]) -> str:
+    """Return its address in the engine's bridge; one that joined has none there."""
+    bridge = (settings.get("Networks") or {}).get("bridge") or {}
+    return str(bridge.get("IPAddress", ""))
+
+
+def _health_in(shown: str) -> HealthStatus:
+    """Read ``Up 3 seconds (healthy)``, as a list shows it."""
+    word = shown.rpartition("(")[2].removesuffix(")")
+    return HEALTH.get(word, UNKNOWN)
 
 
 def events_filter(cluster_uid: str) -> dict[str, list[str]]:

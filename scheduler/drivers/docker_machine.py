@@ -27,7 +27,8 @@ class Machine:
     """Where ports are published."""
     gateway: str
     """The host as its containers reach it."""
-    attributes: Mapping[str, str]
+    architecture: str = ""
+    """As the kernel calls it: ``x86_64``."""
 
 
 async def look_at(calls: EngineCalls, address: str) -> Machine:
@@ -46,7 +47,7 @@ async def look_at(calls: EngineCalls, address: str) -> Machine:
         memory_mib=int(host["MemTotal"]) >> 20,
         address=address or _remote(calls.endpoint) or local or LOOPBACK,
         gateway=local or config.HOST_GATEWAY,
-        attributes=own_attributes(str(host["OSType"]), str(host["Architecture"])),
+        architecture=str(host.get("Architecture", "")),
     )
 
 

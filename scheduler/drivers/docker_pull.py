@@ -16,17 +16,25 @@ from scheduler.errors import CannotStart, ImageNotFound
 TIMEOUT_S: Final = 600.0
 
 
-async def pull(calls: EngineCalls, streams: EngineStreams, image: str) -> None:
-    """Pull `image`, with the credentials of the docker CLI's configuration.
+async def pull(
+    calls: EngineCalls,
+    streams: EngineStreams,
+    image: str,
+    credentials: Mapping[str, str] | None = None,
+) -> None:
+    """Pull `image`; without `credentials`, with those of the docker CLI.
 
     Raises ImageNotFound when its registry does not have it (or will not tell),
     CannotStart when the registry cannot be asked, HostNotReached, OutcomeUnknown.
     """
     repository, tag = parse_repository_tag(image)
     operation = f"pull {image}"
-    headers = await calls.ask(
-        operation, lambda client: _credentials(client, repository)
-    )
+    if credentials is not None:
+        headers = _header(auth.encode_header(dict(credentials)))
+    else:
+        headers = await calls.ask(
+            operation, lambda client: _credentials(client, repository)
+        )
     parameters = {"fromImage": repository, "tag": tag or "latest"}
     try:
         last = await streams.post(
@@ -43,5 +51,8 @@ async def pull(calls: EngineCalls, streams: EngineStreams, image: str) -> None:
 
 def _credentials(client: APIClient, repository: str) -> Mapping[str, str]:
     registry, _ = auth.resolve_repository_name(repository)
-    header = auth.get_config_header(client, registry)
-    return {"X-Registry-Auth": header.decode()} if header else {}
+    return _header(auth.get_config_header(client, registry))
+
+
+def _header(encoded: bytes | None) -> Mapping[str, str]:
+    return {"X-Registry-Auth": encoded.decode()} if encoded else {}

@@ -45,11 +45,18 @@ class EngineStreams:
                 yield json.loads(line)
 
     async def output(
-        self, operation: str, path: str, parameters: Parameters
+        self, operation: str, path: str, parameters: Parameters, *, framed: bool = True
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the payload of a container's output, both streams as they come."""
+        """Yield the payload of a container's output, both streams as they come.
+
+        Of a container with a terminal there is one stream, and it is not framed.
+        """
         async with self._get(operation, path, parameters) as response:
             content = response.content
+            if not framed:
+                async for chunk in content.iter_any():
+                    yield chunk
+                return
             while head := await content.read(FRAME_HEAD_BYTES):
                 if len(head) < FRAME_HEAD_BYTES:
                     head += await content.readexactly(FRAME_HEAD_BYTES - len(head))

@@ -32,6 +32,7 @@ from scheduler.model import (
     ContainerState,
     ContainerStatus,
     InstanceStatus,
+    TaskId,
 )
 from scheduler.ports import ContainerSpec, CpuSample, StopOutcome, TargetView
 
@@ -136,6 +137,9 @@ class MemoryHost:
         self._reach("remove")
         if self.containers.pop(name, None) is not None:
             self._note("remove", name)
+
+    async def remove_volumes(self, task_id: TaskId) -> None:
+        self._reach("remove volumes")
 
     async def status(self) -> InstanceStatus:
         self._reach("status")

@@ -3,7 +3,7 @@
 One small shim per task (`shim.py`) keeps it while control comes and goes; this
 file starts shims, signals tasks and hears their end. The directory says all there
 is to know, so a new control adopts what it finds. Images, volumes, users and
-network modes do not exist here: `image` is not looked at, `user` is refused.
+network modes do not exist here: `image` is not looked at, the others are refused.
 
     start -> directory by rename -> shim -> run.json -> exec
     stop  -> SIGTERM to the task, wait for its shim, SIGKILL
@@ -29,6 +29,8 @@ from weakref import WeakValueDictionary
 
 from foundation.clock import Clock
 from scheduler.drivers import port_claims, shim
+from scheduler.decide.processes import OWN_NETWORK, beyond_a_process
+from scheduler.definition import NetworkMode
 from scheduler.drivers import process_records as records
 from scheduler.drivers.feed import Feeds
 from scheduler.drivers.host import own_attributes
@@ -37,6 +39,7 @@ from scheduler.drivers.process_logs import FOLLOW_INTERVAL_S, LogReader
 from scheduler.drivers.process_records import Record, Running
 from scheduler.drivers.process_table import MARK, read_table, usage
 from scheduler.drivers.process_watch import ExitWatch
+from scheduler.drivers.secrets import environment_of
 from scheduler.errors import (
     CannotStart,
     ContainerError,
@@ -50,6 +53,7 @@ from scheduler.model import (
     ContainerStatus,
     InstanceStatus,
     PortLease,
+    TaskId,
 )
 from scheduler.ports import ContainerSpec, CpuSample, StopOutcome
 
@@ -135,6 +139,9 @@ class ProcessRuntime:
             if record.running and not record.ended:
                 raise ContainerError(self.name, f"remove {name}", "it is running")
             await self._call(records.remove, record)
+
+    async def remove_volumes(self, task_id: TaskId) -> None:
+        """A process has its host's files."""
 
     async def status(self) -> InstanceStatus:
         found = await self._call(self._list)
@@ -326,18 +333,22 @@ class ProcessRuntime:
         if not spec.definition.entry_point + spec.definition.command:
             detail = "a process needs a command; there is no image to take it from"
             raise CannotStart(self.name, operation, detail)
-        if spec.definition.user:
-            detail = "a process runs as the user that runs alb; remove `user`"
+        lacks = [f"{field}: {why}" for field, why in beyond_a_process(spec.definition)]
+        if spec.network_mode in {NetworkMode.AWSVPC, NetworkMode.NONE}:
+            lacks.append(f"networkMode: {OWN_NETWORK}")
+        if lacks:
+            detail = f"CannotCreateContainerError: {'; '.join(lacks)}"
             raise CannotStart(self.name, operation, detail)
 
     def _shim_spec(self, spec: ContainerSpec) -> dict[str, object]:
         definition = spec.definition
         inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
+        told = environment_of(spec, self._working_directory, self.name)
         mark = {MARK: spec.name}
         return {
             "labels": labels_of(spec),
             "argv": [*definition.entry_point, *definition.command],
-            "environment": inherited | dict(spec.environment) | mark,
+            "environment": inherited | told | mark,
             "cwd": str(self._working_directory / definition.working_directory),
         }
 
@@ -378,12 +389,14 @@ class ProcessRuntime:
             raise CannotStart(self.name, operation, f"its shim failed: {detail[-500:]}")
 
 
-def _is_free(address: str, port: int) -> bool:
+def _is_free(address: str, lease: PortLease) -> bool:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    kind = socket.SOCK_DGRAM if lease.protocol == "udp" else socket.SOCK_STREAM
+    with socket.socket(family, kind) as probe:
+        if kind is socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((address, port))
+            probe.bind((address, lease.host_port))
         except OSError:
             return False
         return True

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Final
 
 from controlplane.cluster_file.fields.balancer import LOAD_BALANCER, TARGET_GROUP
+from controlplane.cluster_file.fields.containers import NAME
 from controlplane.cluster_file.fields.rules import LISTENER
 from controlplane.cluster_file.fields.services import SERVICE
 from controlplane.cluster_file.fields.tasks import (
     CONTAINER_INSTANCE,
-    NAME,
     TASK_DEFINITION,
 )
 from controlplane.cluster_file.kinds import (
@@ -22,7 +22,6 @@ from controlplane.cluster_file.kinds import (
     Field,
     Flag,
     Shape,
-    Status,
     Text,
     ignored,
     refused,
@@ -61,16 +60,14 @@ CLUSTER_FILE: Final[Shape] = shape(
         Flag(),
         _OURS,
         default=False,
-        status=Status.IGNORED,
-        note="what it allows is refused until built",
+        note="privileged containers, devices, namespaces of the host",
     ),
     Field(
         "allowHostPaths",
         Flag(),
         _OURS,
         default=False,
-        status=Status.IGNORED,
-        note="what it allows is refused until built",
+        note="volumes that are paths of a host",
     ),
     Field(
         "control",

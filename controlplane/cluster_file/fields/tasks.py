@@ -1,14 +1,14 @@
 """The field table of container instances and task definitions.
 
 Source of names, defaults and ranges: ECS API reference
-(RegisterTaskDefinition, ContainerDefinition, PutAttributes).
+(RegisterTaskDefinition, PutAttributes).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from controlplane.cluster_file.fields.placement import TASK_CONSTRAINTS
+from controlplane.cluster_file.fields.containers import CONTAINER, NAME, PATH
 from controlplane.cluster_file.kinds import (
     Choice,
     Each,
@@ -22,11 +22,6 @@ from controlplane.cluster_file.kinds import (
     refused,
     shape,
 )
-
-CPU_MAX: Final = 262_144
-"""256 cores, as ECS has it."""
-MEMORY_MIN_MIB: Final = 6
-NAME: Final = Text("[A-Za-z0-9_-]{1,255}", "be 1-255 of A-Z a-z 0-9 _ -")
 
 _OURS = "ours"
 CONTAINER_INSTANCE: Final = shape(
@@ -57,81 +52,34 @@ CONTAINER_INSTANCE: Final = shape(
     ignored("ecuPerCore", _OURS),
 )
 
-_CONTAINER = "ECS ContainerDefinition"
-_TEXTS = Each(Text(shortest=0))
-_PORT_MAPPING = shape(
-    "PortMapping",
-    Field("containerPort", Whole(1, 65_535), _CONTAINER, required=True),
-    Field("hostPort", Whole(0, 65_535), _CONTAINER, 0, note="0: dynamic"),
-    Field("protocol", Choice(("tcp",), later=("udp",)), _CONTAINER, "tcp"),
-    ignored("name", _CONTAINER),
-    ignored("appProtocol", _CONTAINER),
-    refused("containerPortRange", _CONTAINER),
-)
-_ENVIRONMENT = shape(
-    "KeyValuePair",
-    Field("name", Text("[^=]+", "not hold ="), _CONTAINER, required=True),
-    Field("value", Text(shortest=0, longest=65_536), _CONTAINER, required=True),
-)
-_OFF = False
-
-CONTAINER: Final = shape(
-    "ContainerDefinition",
-    Field("name", NAME, _CONTAINER, required=True),
-    Field("image", Text(r"\S+", "hold no space", 1024), _CONTAINER),
-    Field("cpu", Whole(0, CPU_MAX), _CONTAINER, 0, note="shares; 1024 is one core"),
-    Field("memory", Whole(MEMORY_MIN_MIB), _CONTAINER, note="MiB, a hard limit"),
-    Field("memoryReservation", Whole(MEMORY_MIN_MIB), _CONTAINER, note="MiB"),
-    Field("essential", Flag(), _CONTAINER, default=True),
-    Field("entryPoint", _TEXTS, _CONTAINER),
-    Field("command", _TEXTS, _CONTAINER),
-    Field("workingDirectory", Text(), _CONTAINER),
-    Field("environment", Each(_ENVIRONMENT, key="name"), _CONTAINER),
-    Field("portMappings", Each(_PORT_MAPPING, key="containerPort"), _CONTAINER),
-    Field("dockerLabels", Pairs(), _CONTAINER),
-    Field("user", Text(), _CONTAINER),
-    Field("stopTimeout", Whole(1, 86_400), _CONTAINER, 30, note="seconds"),
-    Field("disableNetworking", Flag(), _CONTAINER, _OFF, status=Status.REFUSED),
-    Field("privileged", Flag(), _CONTAINER, _OFF, status=Status.REFUSED),
-    Field("readonlyRootFilesystem", Flag(), _CONTAINER, _OFF, status=Status.REFUSED),
-    Field("interactive", Flag(), _CONTAINER, _OFF, status=Status.IGNORED),
-    Field("pseudoTerminal", Flag(), _CONTAINER, _OFF, status=Status.IGNORED),
-    *(
-        refused(name, _CONTAINER)
-        for name in (
-            "secrets",
-            "environmentFiles",
-            "links",
-            "dnsServers",
-            "dnsSearchDomains",
-            "extraHosts",
-            "mountPoints",
-            "volumesFrom",
-            "dependsOn",
-            "dockerSecurityOptions",
-            "systemControls",
-            "linuxParameters",
-            "resourceRequirements",
-            "repositoryCredentials",
-            "credentialSpecs",
-        )
-    ),
-    *(
-        ignored(name, _CONTAINER)
-        for name in (
-            "hostname",
-            "healthCheck",
-            "logConfiguration",
-            "firelensConfiguration",
-            "restartPolicy",
-            "startTimeout",
-            "ulimits",
-            "versionConsistency",
-        )
-    ),
-)
-
 _TASK = "ECS RegisterTaskDefinition"
+_OFF = False
+_DOCKER_VOLUME = shape(
+    "DockerVolumeConfiguration",
+    Field("scope", Choice(("task", "shared")), _TASK, "task"),
+    Field("autoprovision", Flag(), _TASK, _OFF, note="of a shared one"),
+    Field("driver", Text(), _TASK, "local"),
+    Field("driverOpts", Pairs(), _TASK),
+    Field("labels", Pairs(), _TASK),
+)
+_VOLUME = shape(
+    "Volume",
+    Field("name", NAME, _TASK, required=True),
+    Field(
+        "host",
+        shape(
+            "HostVolumeProperties",
+            Field("sourcePath", PATH, _TASK, note="needs allowHostPaths"),
+        ),
+        _TASK,
+        note="without sourcePath: empty, and gone with its task",
+    ),
+    Field("dockerVolumeConfiguration", _DOCKER_VOLUME, _TASK),
+    refused("efsVolumeConfiguration", _TASK, "needs AWS itself"),
+    refused("fsxWindowsFileServerVolumeConfiguration", _TASK, "needs AWS itself"),
+    refused("s3filesVolumeConfiguration", _TASK, "needs AWS itself"),
+    Field("configuredAtLaunch", Flag(), _TASK, _OFF, status=Status.REFUSED),
+)
 TASK_DEFINITION: Final = shape(
     "TaskDefinition",
     Field("family", NAME, _TASK, required=True),
@@ -140,7 +88,6 @@ TASK_DEFINITION: Final = shape(
         Each(CONTAINER, 1, key="name"),
         _TASK,
         required=True,
-        note="one container per task is built",
     ),
     Field(
         "cpu",
@@ -159,19 +106,30 @@ TASK_DEFINITION: Final = shape(
     ),
     Field(
         "networkMode",
-        Choice(("bridge",), later=("host", "awsvpc", "none")),
+        Choice(("bridge", "host", "awsvpc", "none")),
         _TASK,
         "bridge",
+        note="host needs allowPrivileged",
     ),
     Field(
         "requiresCompatibilities",
         Each(Choice(("EC2",), later=("FARGATE", "EXTERNAL", "MANAGED_INSTANCES"))),
         _TASK,
     ),
-    refused("volumes", _TASK),
-    Field("placementConstraints", TASK_CONSTRAINTS, _TASK),
-    refused("pidMode", _TASK),
-    refused("ipcMode", _TASK),
+    Field("volumes", Each(_VOLUME, key="name"), _TASK),
+    refused("placementConstraints", _TASK),
+    Field(
+        "pidMode",
+        Choice(("host", "task")),
+        _TASK,
+        note="host needs allowPrivileged",
+    ),
+    Field(
+        "ipcMode",
+        Choice(("host", "task", "none")),
+        _TASK,
+        note="host needs allowPrivileged",
+    ),
     refused("proxyConfiguration", _TASK),
     refused("inferenceAccelerators", _TASK),
     refused("runtimePlatform", _TASK, "constrains where the task runs"),

@@ -8,19 +8,24 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.meaning.actions import PORT_MAX
 from controlplane.cluster_file.meaning.balancer import check_unique
-from controlplane.cluster_file.meaning.placement import constraints
+from controlplane.cluster_file.meaning.containers import container
+from controlplane.cluster_file.meaning.together import (
+    Allowed,
+    check_allowed,
+    check_containers,
+)
 from controlplane.cluster_file.record import Findings, Record
+from scheduler.decide.processes import beyond_a_process, beyond_processes
+from scheduler.definition import DockerVolume, NetworkMode, Volume
 from scheduler.model import (
     CPU_UNITS_PER_CORE,
-    ContainerDefinition,
     ContainerInstance,
-    PortMapping,
     RuntimeKind,
     TaskDefinition,
 )
@@ -99,15 +104,23 @@ def _port_range(record: Record, findings: Findings) -> tuple[int, int]:
 # --- task definitions ---------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """What the file says elsewhere of where and how its tasks may run."""
+
+    runtimes: Runtimes
+    allowed: Allowed
+
+
 def task_definitions(
-    root: Record, runtimes: Runtimes, findings: Findings
+    root: Record, around: Hosting, findings: Findings
 ) -> dict[str, TaskDefinition]:
     """Return the task definitions by family; a broken one has no containers."""
     records = root.records("taskDefinitions")
     check_unique(records, "family", findings)
     found: dict[str, TaskDefinition] = {}
     for record in records:
-        definition = _task_definition(record, runtimes, findings)
+        definition = _task_definition(record, around, findings)
         if not record.intact():
             definition = replace(definition, containers=())
         found.setdefault(definition.family, definition)
@@ -115,30 +128,59 @@ def task_definitions(
 
 
 def _task_definition(
-    record: Record, runtimes: Runtimes, findings: Findings
+    record: Record, around: Hosting, findings: Findings
 ) -> TaskDefinition:
-    containers = record.records("containerDefinitions")
-    if len(containers) > 1:
-        message = (
-            f"more than one container per task is not built yet (got {len(containers)})"
-        )
-        name = "containerDefinitions"
-        findings.error(record.at(name), record.path_of(name), message)
-    check_unique(containers, "name", findings)
-    if containers and not any(container.flag("essential") for container in containers):
+    records = record.records("containerDefinitions")
+    check_unique(records, "name", findings)
+    if records and not any(each.flag("essential") for each in records):
         message = "a task needs an essential container"
-        findings.error(containers[0].at("essential"), containers[0].path, message)
-    memory = _memory_mib(record)
-    for container in containers:
-        _check_runtime(container, runtimes, findings)
-        _check_memory(container, memory, findings)
-    return TaskDefinition(
+        findings.error(records[0].at("essential"), records[0].path, message)
+    mode = NetworkMode(record.text("networkMode") or "bridge")
+    definition = TaskDefinition(
         record.text("family"),
-        tuple(_container(container, findings) for container in containers),
+        tuple(container(each, mode, findings) for each in records),
         cpu=_cpu_units(record, findings),
-        memory_mib=memory,
-        placement_constraints=constraints(record, findings),
+        memory_mib=_memory_mib(record),
+        network_mode=mode,
+        pid_mode=record.text("pidMode"),
+        ipc_mode=record.text("ipcMode"),
+        volumes=tuple(map(_volume, record.records("volumes"))),
     )
+    check_unique(record.records("volumes"), "name", findings)
+    for each in record.records("volumes"):
+        _check_volume(each, findings)
+    check_containers(record, definition, findings)
+    check_allowed(record, around.allowed, findings)
+    _check_runtimes(record, definition, around.runtimes, findings)
+    _check_memory_sum(record, definition, findings)
+    for each in records:
+        _check_memory(each, definition.memory_mib, findings)
+    return definition
+
+
+def _volume(record: Record) -> Volume:
+    docker = None
+    if record.has("dockerVolumeConfiguration"):
+        inner = record.record("dockerVolumeConfiguration")
+        docker = DockerVolume(
+            shared=inner.text("scope") == "shared",
+            autoprovision=inner.flag("autoprovision"),
+            driver=inner.text("driver"),
+            driver_opts=tuple(inner.pairs("driverOpts").items()),
+            labels=tuple(inner.pairs("labels").items()),
+        )
+    return Volume(record.text("name"), record.record("host").text("sourcePath"), docker)
+
+
+def _check_volume(record: Record, findings: Findings) -> None:
+    if record.has("host") and record.has("dockerVolumeConfiguration"):
+        message = "has host and dockerVolumeConfiguration: one of them"
+        findings.error(record.node, record.path, message)
+    docker = record.record("dockerVolumeConfiguration")
+    if docker.flag("autoprovision") and docker.text("scope") == "task":
+        message = "is for volumes of scope shared; one of a task is always made"
+        name = "autoprovision"
+        findings.error(docker.at(name), docker.path_of(name), message)
 
 
 def _cpu_units(record: Record, findings: Findings) -> int | None:
@@ -180,48 +222,49 @@ def _check_memory(container: Record, task_mib: int | None, findings: Findings) -
         findings.error(at, f"{path}.memory", message)
 
 
-def _check_runtime(container: Record, runtimes: Runtimes, findings: Findings) -> None:
-    image = not container.absent("image")
-    command = not (container.absent("command") and container.absent("entryPoint"))
-    at, path = container.node, container.path
+def _check_memory_sum(
+    record: Record, definition: TaskDefinition, findings: Findings
+) -> None:
+    """ECS: what the containers may use together fits into the task's."""
+    if definition.memory_mib is None or len(definition.containers) == 1:
+        return
+    total = sum(each.memory_mib or 0 for each in definition.containers)
+    if total > definition.memory_mib:
+        message = (
+            f"must be at least what its containers have together, {total} "
+            f"(got {definition.memory_mib})"
+        )
+        findings.error(record.at("memory"), record.path_of("memory"), message)
+
+
+def _check_runtimes(
+    record: Record, definition: TaskDefinition, runtimes: Runtimes, findings: Findings
+) -> None:
+    records = record.records("containerDefinitions")
+    for each in records:
+        _check_runtime(each, runtimes, findings)
+    if RuntimeKind.PROCESS not in runtimes:
+        return
+    instead = "an instance's runtime is process"
+    for field, why in beyond_processes(definition):
+        message = f"{why} ({instead})"
+        findings.error(record.at(field), record.path_of(field), message)
+    for each, wanted in zip(records, definition.containers, strict=True):
+        for field, why in beyond_a_process(wanted):
+            message = f"{why} ({instead})"
+            findings.error(each.at(field), each.path_of(field), message)
+
+
+def _check_runtime(record: Record, runtimes: Runtimes, findings: Findings) -> None:
+    image = not record.absent("image")
+    command = not (record.absent("command") and record.absent("entryPoint"))
+    at, path = record.node, record.path
     if RuntimeKind.DOCKER in runtimes and not image:
         findings.error(at, path, "needs an image, as an instance's runtime is docker")
     if RuntimeKind.PROCESS in runtimes and not command:
         findings.error(at, path, "needs a command, as an instance's runtime is process")
-    if RuntimeKind.PROCESS in runtimes and container.has("user"):
-        message = "a process runs as the user that runs alb"
-        findings.error(container.at("user"), container.path_of("user"), message)
     if not runtimes and not image and not command:
         findings.error(at, path, "needs an image (docker) or a command (process)")
-
-
-def _container(record: Record, findings: Findings) -> ContainerDefinition:
-    environment = record.records("environment")
-    check_unique(environment, "name", findings)
-    check_unique(record.records("portMappings"), "containerPort", findings)
-    return ContainerDefinition(
-        name=record.text("name"),
-        image=record.text("image"),
-        cpu=record.whole("cpu"),
-        memory_mib=record.whole_or_none("memory"),
-        memory_reservation_mib=record.whole_or_none("memoryReservation"),
-        essential=record.flag("essential"),
-        entry_point=record.texts("entryPoint"),
-        command=record.texts("command"),
-        working_directory=record.text("workingDirectory"),
-        environment=tuple((e.text("name"), e.text("value")) for e in environment),
-        port_mappings=tuple(
-            PortMapping(
-                mapping.whole("containerPort"),
-                mapping.whole("hostPort"),
-                mapping.text("protocol"),
-            )
-            for mapping in record.records("portMappings")
-        ),
-        docker_labels=tuple(record.pairs("dockerLabels").items()),
-        user=record.text("user"),
-        stop_timeout_s=float(record.whole("stopTimeout")),
-    )
 
 
 def runtimes_of(hosts: Collection[ContainerInstance]) -> Runtimes:

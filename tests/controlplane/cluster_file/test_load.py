@@ -712,7 +712,7 @@ def test_quotas_hold_only_under_strict_limits(
 def test_a_container_with_an_ignored_field_is_still_a_container() -> None:
     text = VALID.replace(
         "        image: demo/api:1\n",
-        "        image: demo/api:1\n        logConfiguration: {logDriver: json-file}\n",
+        "        image: demo/api:1\n        firelensConfiguration: {type: fluentbit}\n",
     ).replace("    desiredCount: 1\n", "    desiredCount: 1\n    propagateTags: NONE\n")
     loaded = load("alb.yaml", text, {})
 

@@ -22,12 +22,12 @@ def two_containers() -> Task:
     return replace(task(), task_definition=replace(both, cpu=512), leases=leases)
 
 
-def test_each_container_gets_its_own_ports_and_the_tasks_quota() -> None:
+def test_each_container_gets_its_own_ports_and_its_part_of_the_quota() -> None:
     web, side = container_specs(two_containers(), D, AROUND)
     assert ("alb-c1-t-web", "alb-c1-t-side") == (web.name, side.name)
     assert [20_000, 20_001] == [lease.host_port for lease in web.leases]
     assert [20_002] == [lease.host_port for lease in side.leases]
-    assert (512, "web", "c1") == (web.cpu_quota, web.service, web.cluster_uid)
+    assert (256, "web", "c1") == (web.cpu_quota, web.service, web.cluster_uid)
 
 
 @pytest.mark.parametrize(

@@ -1,93 +1,14 @@
-"""What the engine is told, and how its answers are read."""
+"""How an engine's answers are read."""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
 
 from scheduler.drivers import docker_config as config
 from scheduler.drivers.docker_stats import sample_from
-from scheduler.model import (
-    ContainerDefinition,
-    ContainerName,
-    ContainerState,
-    PortLease,
-    PortMapping,
-    TaskId,
-)
-from scheduler.ports import ContainerSpec
-
-SPEC = ContainerSpec(
-    name=ContainerName("alb-c0ffee-1-web"),
-    task_id=TaskId("1"),
-    service="shop",
-    cluster_uid="c0ffee",
-    definition=ContainerDefinition(
-        name="web",
-        image="demo/web:1",
-        cpu=256,
-        memory_mib=128,
-        memory_reservation_mib=64,
-        entry_point=("python3",),
-        command=("serve.py", "--fast"),
-        working_directory="/srv",
-        port_mappings=(PortMapping(8080),),
-        docker_labels=(("team", "blue"), ("alb.task-id", "forged")),
-        user="nobody",
-        stop_timeout_s=7.0,
-    ),
-    environment=(("PORT", "8080"), ("EMPTY", "")),
-    leases=(PortLease("host-a", 20_001, "web", 8080),),
-    cpu_quota=512,
-    spec_hash="hash",
-)
-
-
-def test_a_spec_becomes_one_create_request() -> None:
-    assert {
-        "Image": "demo/web:1",
-        "Entrypoint": ["python3"],
-        "Cmd": ["serve.py", "--fast"],
-        "Env": ["PORT=8080", "EMPTY="],
-        "WorkingDir": "/srv",
-        "User": "nobody",
-        "StopTimeout": 7,
-        "Labels": {
-            "team": "blue",
-            "alb.cluster-uid": "c0ffee",
-            "alb.task-id": "1",
-            "alb.service": "shop",
-            "alb.container": "web",
-            "alb.spec-hash": "hash",
-        },
-        "ExposedPorts": {"8080/tcp": {}},
-        "HostConfig": {
-            "CpuShares": 256,
-            "NanoCpus": 500_000_000,
-            "Memory": 128 << 20,
-            "MemoryReservation": 64 << 20,
-            "PortBindings": {
-                "8080/tcp": [{"HostIp": "172.17.0.1", "HostPort": "20001"}]
-            },
-            "ExtraHosts": ["host.docker.internal:172.17.0.1"],
-            "RestartPolicy": {"Name": "no"},
-            "AutoRemove": False,
-        },
-    } == config.container_config(SPEC, "172.17.0.1", "172.17.0.1")
-
-
-def test_what_a_definition_leaves_out_is_left_to_the_image() -> None:
-    plain = dataclasses.replace(
-        SPEC, definition=ContainerDefinition("web", "demo/web:1"), cpu_quota=None
-    )
-
-    body = config.container_config(plain, "127.0.0.1", config.HOST_GATEWAY)
-
-    assert not {"Entrypoint", "Cmd", "WorkingDir", "User"} & body.keys()
-    assert not {"NanoCpus", "Memory", "MemoryReservation"} & body["HostConfig"].keys()
-    assert 2 == body["HostConfig"]["CpuShares"]  # ECS: 0 becomes the kernel's least
+from scheduler.model import ContainerState
 
 
 def inspected(status: str, code: int = 0, error: str = "", **state: Any) -> Any:
