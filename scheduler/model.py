@@ -258,14 +258,26 @@ class Service:
 
 
 class TaskStatus(enum.Enum):
-    """lastStatus of ECS, without the states that need AWS's network."""
+    """lastStatus of ECS."""
 
+    PROVISIONING = "PROVISIONING"
+    """Its containers' common network or namespaces are being made."""
     PENDING = "PENDING"
     ACTIVATING = "ACTIVATING"
     RUNNING = "RUNNING"
     DEACTIVATING = "DEACTIVATING"
     STOPPING = "STOPPING"
+    DEPROVISIONING = "DEPROVISIONING"
+    """What its containers had in common is being removed."""
     STOPPED = "STOPPED"
+
+
+class HealthStatus(enum.Enum):
+    """What a container's own health check says (healthStatus of ECS)."""
+
+    HEALTHY = "HEALTHY"
+    UNHEALTHY = "UNHEALTHY"
+    UNKNOWN = "UNKNOWN"
 
 
 class StopCode(enum.Enum):
@@ -284,6 +296,31 @@ class PortLease:
     container_name: str
     container_port: int
     protocol: str = "tcp"
+
+
+class ContainerLast(enum.Enum):
+    """lastStatus of a container of a task."""
+
+    PENDING = "PENDING"
+    """Not started yet, or about to be started again."""
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContainer:
+    """How far a container of a task has come: what was seen of it last."""
+
+    name: str
+    status: ContainerLast = ContainerLast.PENDING
+    exit_code: int | None = None
+    """Of its latest end."""
+    reason: str = ""
+    """Why it could not start, or ended, in ECS's words."""
+    health: HealthStatus | None = None
+    started_at_unix_s: float | None = None
+    restarts: int = 0
+    runtime_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,25 +344,22 @@ class Task:
     stopped_at_unix_s: float | None = None
     stop_code: StopCode | None = None
     stopped_reason: str = ""
-    protected_until_unix_s: float | None = None
-    """Scale-in protection: neither scale-in nor a deployment stops it before."""
-
-    @property
-    def group(self) -> str:
-        """The task group, as cluster queries name it."""
-        return f"service:{self.service}"
-
-    def is_protected(self, now_unix_s: float) -> bool:
-        until = self.protected_until_unix_s
-        return until is not None and now_unix_s < until
+    containers: tuple[TaskContainer, ...] = ()
+    """Those of which something was seen."""
+    pull_started_at_unix_s: float | None = None
+    pull_stopped_at_unix_s: float | None = None
+    execution_stopped_at_unix_s: float | None = None
+    """When the first essential container had ended, else all."""
 
     @property
     def is_live(self) -> bool:
-        """PENDING, ACTIVATING or RUNNING: counts against maximumPercent."""
+        """Up to RUNNING: counts against maximumPercent."""
         return self.status in LIVE
 
 
-LIVE = frozenset({TaskStatus.PENDING, TaskStatus.ACTIVATING, TaskStatus.RUNNING})
+STARTING = frozenset({TaskStatus.PROVISIONING, TaskStatus.PENDING})
+"""Its containers are being started; nothing of it is registered."""
+LIVE = STARTING | {TaskStatus.ACTIVATING, TaskStatus.RUNNING}
 
 
 class RolloutState(enum.Enum):
@@ -424,15 +458,6 @@ class ContainerState(enum.Enum):
     EXITED = "exited"
 
 
-class HealthStatus(enum.Enum):
-    """healthStatus of ECS: of a container by its health check, of a task by all."""
-
-    HEALTHY = "HEALTHY"
-    UNHEALTHY = "UNHEALTHY"
-    UNKNOWN = "UNKNOWN"
-    """No health check, or none that has ended."""
-
-
 @dataclass(frozen=True, slots=True)
 class ContainerStatus:
     """One of our containers, as its runtime sees it."""
@@ -445,7 +470,10 @@ class ContainerStatus:
     labels: Mapping[str, str] = field(default_factory=dict)
     address: str = ""
     """Its own in the engine's network; empty: none, or not known."""
-    health: HealthStatus = HealthStatus.UNKNOWN
+    health: HealthStatus | None = None
+    """None: its definition has no health check; an image's own does not count."""
+    runtime_id: str = ""
+    """What the engine calls it."""
 
 
 @dataclass(frozen=True, slots=True)

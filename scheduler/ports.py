@@ -64,6 +64,10 @@ class StopOutcome:
     killed: bool
 
 
+Pulled = tuple[float, float]
+"""From when to when (unix seconds) an image was looked for, and pulled if needed."""
+
+
 @dataclass(frozen=True, slots=True)
 class CpuSample:
     """CPU nanoseconds used since the container started, and when it was read."""
@@ -80,8 +84,12 @@ class Runtime(Protocol):
     (nothing was sent), OutcomeUnknown (sent, not answered), ImageNotFound, …
     """
 
-    async def start(self, spec: ContainerSpec) -> None:
+    async def start(self, spec: ContainerSpec) -> Pulled:
         """Create and start; a container of that name with our labels is adopted."""
+        ...
+
+    async def restart(self, spec: ContainerSpec) -> None:
+        """Start a container that has ended once more; one that runs is left."""
         ...
 
     async def stop(self, name: ContainerName, timeout_s: float) -> StopOutcome:

@@ -27,7 +27,15 @@ from scheduler.app.views import view_service
 from scheduler.app.watch import UNSEEN, Watch
 from scheduler.app.workers import Workers
 from scheduler.decide import wishes, wording
-from scheduler.decide.actions import Action, Deregister, Forget, Register, Start, Stop
+from scheduler.decide.actions import (
+    Action,
+    Deregister,
+    Forget,
+    Register,
+    Restart,
+    Start,
+    Stop,
+)
 from scheduler.decide.identity import Draw, container_names, new_deployment_id
 from scheduler.decide.protection import NotProtected, Protected, protect
 from scheduler.decide.revisions import outlived
@@ -346,7 +354,7 @@ class Scheduler:
 
     def _begin(self, group: asyncio.TaskGroup, action: Action) -> None:
         match action:
-            case Start() | Stop():
+            case Start() | Restart() | Stop():
                 self._workers.begin(group, action)
             case Register():
                 # One deregistered before it was known still has to be.

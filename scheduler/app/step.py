@@ -23,6 +23,7 @@ from scheduler.decide.quiet import is_quiet, running_on
 from scheduler.decide.specs import Surroundings
 from scheduler.errors import PortTaken
 from scheduler.model import (
+    STARTING,
     STOP_TIMEOUT_S,
     ContainerStatus,
     PortRecord,
@@ -72,7 +73,7 @@ def _still_wanted(look: Look, action: Action) -> bool:
     """Tell whether the look has not decided otherwise since: a start given up."""
     if not isinstance(action, Start):
         return True
-    return look.draft.after.tasks[action.key].status is TaskStatus.PENDING
+    return look.draft.after.tasks[action.key].status in STARTING
 
 
 def _turn_task(look: Look, task: Task) -> None:
@@ -140,7 +141,12 @@ def _sweep(look: Look, instance: str) -> None:
         accounted = task is not None and task.status is not TaskStatus.STOPPED
         if not accounted and _may_sweep(look, container, status.observed_at_s):
             look.actions.append(
-                Stop(container.name, instance, ((container.name, STOP_TIMEOUT_S),))
+                Stop(
+                    container.name,
+                    instance,
+                    (((container.name, STOP_TIMEOUT_S),),),
+                    container.task_id,
+                )
             )
 
 

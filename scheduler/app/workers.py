@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from foundation.clock import Clock
-from scheduler.decide.actions import Outcome, Start, Stop
+from scheduler.decide.actions import Outcome, Restart, Start, Stop, Work
 from scheduler.errors import ContainerError, HostNotReached, OutcomeUnknown
 from scheduler.model import ContainerName
-from scheduler.ports import ContainerSpec, Runtime
+from scheduler.ports import ContainerSpec, Pulled, Runtime
 
 START_DEADLINE_S = 600.0
 """For all containers of a task, a slow pull included."""
@@ -28,7 +30,24 @@ LAST_BYTES = 16 << 10
 LAST_DEADLINE_S = 2.0
 """How long a removal waits for it: it is worth a look, not a stuck stop."""
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Done:
+    """What an action has come to so far."""
+
+    error: ContainerError | None = None
+    failed: str = ""
+    killed: list[ContainerName] = field(default_factory=list)
+    exit_codes: dict[ContainerName, int | None] = field(default_factory=dict)
+    pulled: Pulled | None = None
+
+    def pull(self, pulled: Pulled) -> None:
+        first = self.pulled[0] if self.pulled else pulled[0]
+        self.pulled = (first, pulled[1])
 
 
 class Workers:
@@ -56,7 +75,7 @@ class Workers:
     def busy(self) -> frozenset[str]:
         return frozenset(self._busy)
 
-    def begin(self, group: asyncio.TaskGroup, action: Start | Stop) -> None:
+    def begin(self, group: asyncio.TaskGroup, action: Work) -> None:
         """Perform the action in `group`, unless its key is busy."""
         if action.key not in self._busy and action.instance in self._runtimes:
             self._busy.add(action.key)
@@ -72,25 +91,29 @@ class Workers:
             self.outputs.pop(key, None)
             self._sent.discard(key)
 
-    async def _perform(self, action: Start | Stop) -> None:
+    async def _perform(self, action: Work) -> None:
         runtime = self._runtimes[action.instance]
-        error: ContainerError | None = None
-        killed: tuple[ContainerName, ...] = ()
+        done = Done()
         try:
             match action:
                 case Start():
-                    await self._start(runtime, action)
+                    await self._start(runtime, action, done)
+                case Restart():
+                    await self._restart(runtime, action)
                 case Stop():
-                    killed = await self._stop(runtime, action)
+                    await self._stop(runtime, action, done)
         except ContainerError as failed:
-            error = failed
+            done.error = failed
             self._report(action.key, failed)
         self.outcomes[action.key] = Outcome(
             action=action,
             at_unix_s=self._clock.unix_s(),
-            error=error,
-            nothing_sent=error is not None and action.key not in self._sent,
-            killed=killed,
+            error=done.error,
+            nothing_sent=done.error is not None and action.key not in self._sent,
+            killed=tuple(done.killed),
+            failed=done.failed,
+            exit_codes=tuple(done.exit_codes.items()),
+            pulled_unix_s=done.pulled,
         )
         self.settled_at_s[action.key] = self._clock.now_s()
         self._busy.discard(action.key)
@@ -102,40 +125,89 @@ class Workers:
         told = before is not None and str(before.error) == str(error)
         log.log(logging.DEBUG if told else logging.WARNING, "%s", error)
 
-    async def _start(self, runtime: Runtime, action: Start) -> None:
+    async def _start(self, runtime: Runtime, action: Start, done: Done) -> None:
         try:
             async with asyncio.timeout(START_DEADLINE_S):
                 for spec in action.specs:
-                    await self._start_one(runtime, spec)
+                    done.failed = spec.definition.name
+                    done.pull(await self._start_one(runtime, spec))
+                done.failed = ""
         except TimeoutError:
             detail = f"no answer within {START_DEADLINE_S:g} s"
             raise OutcomeUnknown(action.instance, "start", detail) from None
 
-    async def _start_one(self, runtime: Runtime, spec: ContainerSpec) -> None:
+    async def _start_one(self, runtime: Runtime, spec: ContainerSpec) -> Pulled:
         sent_before = spec.task_id in self._sent
         self._sent.add(spec.task_id)
         try:
-            await runtime.start(spec)
+            return await runtime.start(spec)
         except HostNotReached:
             if not sent_before:
                 self._sent.discard(spec.task_id)
             raise
 
-    async def _stop(self, runtime: Runtime, action: Stop) -> tuple[ContainerName, ...]:
-        """Stop and remove, the last started first; return what had to be killed."""
-        killed = []
-        for name, timeout_s in reversed(action.containers):
-            try:
-                async with asyncio.timeout(timeout_s + STOP_DEADLINE_S):
-                    outcome = await runtime.stop(name, timeout_s)
-                    await self._keep_output(runtime, action.key, name)
-                    await runtime.remove(name)
-            except TimeoutError:
-                detail = f"no answer within {timeout_s + STOP_DEADLINE_S:g} s"
-                raise OutcomeUnknown(action.instance, "stop", detail) from None
-            if outcome.killed:
-                killed.append(name)
-        return tuple(killed)
+    async def _restart(self, runtime: Runtime, action: Restart) -> None:
+        try:
+            async with asyncio.timeout(STOP_DEADLINE_S):
+                await runtime.restart(action.spec)
+        except TimeoutError:
+            detail = f"no answer within {STOP_DEADLINE_S:g} s"
+            raise OutcomeUnknown(action.instance, "restart", detail) from None
+
+    async def _stop(self, runtime: Runtime, action: Stop, done: Done) -> None:
+        """Stop wave by wave, then remove all: what they shared goes last.
+
+        What could not be stopped keeps those that it needs from being stopped.
+        """
+        for wave in action.waves:
+            async with asyncio.TaskGroup() as group:
+                for name, timeout_s in wave:
+                    group.create_task(
+                        self._stop_one(runtime, action, name, timeout_s, done)
+                    )
+            if done.error is not None:
+                raise done.error
+        for wave in action.waves:
+            for name, _ in wave:
+                await self._within(
+                    self._take_away(runtime, action.key, name), action.instance
+                )
+        if action.volumes_of is not None:
+            volumes = runtime.remove_volumes(action.volumes_of)
+            await self._within(volumes, action.instance)
+
+    async def _stop_one(
+        self,
+        runtime: Runtime,
+        action: Stop,
+        name: ContainerName,
+        timeout_s: float,
+        done: Done,
+    ) -> None:
+        stopped = runtime.stop(name, timeout_s)
+        try:
+            outcome = await self._within(stopped, action.instance, timeout_s)
+        except ContainerError as failed:  # the others of its wave go on
+            done.error = failed
+            return
+        done.exit_codes[name] = outcome.exit_code
+        if outcome.killed:
+            done.killed.append(name)
+
+    async def _take_away(self, runtime: Runtime, key: str, name: ContainerName) -> None:
+        await self._keep_output(runtime, key, name)
+        await runtime.remove(name)
+
+    async def _within(
+        self, work: Awaitable[T], instance: str, timeout_s: float = 0.0
+    ) -> T:
+        deadline_s = timeout_s + STOP_DEADLINE_S
+        try:
+            async with asyncio.timeout(deadline_s):
+                return await work
+        except TimeoutError:
+            detail = f"no answer within {deadline_s:g} s"
+            raise OutcomeUnknown(instance, "stop", detail) from None
 
     async def _keep_output(
         self, runtime: Runtime, key: str, name: ContainerName

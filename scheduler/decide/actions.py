@@ -1,6 +1,6 @@
 """What a look can decide to do, and how doing it turned out. Floor 1: values.
 
-    Start, Stop                    take time: performed by one worker per `key`
+    Start, Restart, Stop           take time: performed by one worker per `key`
     Register, Deregister, Forget   return at once
 
 Every action may be repeated: what it asks for is a state, not a step.
@@ -11,17 +11,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scheduler.errors import ContainerError
-from scheduler.model import ContainerName
+from scheduler.model import ContainerName, TaskId
 from scheduler.ports import ContainerSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Create and start the containers of one task, in order."""
+    """Create and start containers of one task, in order: those that may by now."""
 
     key: str
     instance: str
     specs: tuple[ContainerSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """Start a container that has ended once more, in place."""
+
+    key: str
+    instance: str
+    spec: ContainerSpec
+    attempt: int
+    """Which of its restarts this is, from 1."""
+
+
+Wave = tuple[tuple[ContainerName, float], ...]
+"""Containers that stop at once, with the seconds between SIGTERM and SIGKILL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +45,10 @@ class Stop:
 
     key: str
     instance: str
-    containers: tuple[tuple[ContainerName, float], ...]
-    """With the seconds between SIGTERM and SIGKILL."""
+    waves: tuple[Wave, ...]
+    """One after the other."""
+    volumes_of: TaskId | None = None
+    """Remove what volumes that task had, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +69,24 @@ class Forget:
     target_id: str
 
 
-Action = Start | Stop | Register | Deregister | Forget
+Work = Start | Restart | Stop
+Action = Work | Register | Deregister | Forget
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the latest `Start` or `Stop` of a key ended."""
+    """How the latest work on a key ended."""
 
-    action: Start | Stop
+    action: Work
     at_unix_s: float
     error: ContainerError | None = None
     nothing_sent: bool = False
     """No attempt for this key can have reached the host."""
     killed: tuple[ContainerName, ...] = ()
     """Containers that needed SIGKILL."""
+    failed: str = ""
+    """The container at which a start failed."""
+    exit_codes: tuple[tuple[ContainerName, int | None], ...] = ()
+    """Of the containers that were stopped."""
+    pulled_unix_s: tuple[float, float] | None = None
+    """From when to when images were looked for and pulled."""

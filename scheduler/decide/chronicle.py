@@ -56,7 +56,8 @@ def _service_lines(
     for group, count in _groups(now(lambda task: task.status is TaskStatus.RUNNING)):
         yield wording.registered(service, count, group)
     for task in now(lambda task: task.stop_code in BY_ITSELF):
-        yield wording.task_stopped(service, task.id, task.stopped_reason)
+        why = wording.with_containers(task.stopped_reason, task.containers)
+        yield wording.task_stopped(service, task.id, why)
     drains = now(lambda task: task.status is TaskStatus.DEACTIVATING)
     drains = sorted((t for t in drains if t.load_balancers), key=_deployment)
     for deployment, draining in groupby(drains, key=_deployment):

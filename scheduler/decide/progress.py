@@ -4,17 +4,20 @@
 
 One move per look: whoever looks commits the move, acts, and looks again.
 
-    PENDING       start it            started         -> ACTIVATING
+    PROVISIONING  start its pause container           -> PENDING
+    PENDING       start its containers, each in turn  -> ACTIVATING
     ACTIVATING    register targets                    -> RUNNING
     RUNNING       keep registered     container gone  -> DEACTIVATING
+                  restart what may be
     DEACTIVATING  deregister          drained         -> STOPPING
-    STOPPING      stop and remove     removed         -> STOPPED
+    STOPPING      stop and remove     removed         -> DEPROVISIONING or
+    DEPROVISIONING  the pause container removed       -> STOPPED
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from scheduler.decide import lifecycle, wording
@@ -24,19 +27,38 @@ from scheduler.decide.actions import (
     Forget,
     Outcome,
     Register,
+    Restart,
     Start,
     Stop,
+    Wave,
+    Work,
+)
+from scheduler.decide.containers import (
+    Sight,
+    all_names,
+    definition_of,
+    ended_essential,
+    is_started,
+    looked_at,
+    record_of,
+    restarting,
+    startable,
+    waiting,
 )
 from scheduler.decide.identity import container_name, target_ids
+from scheduler.decide.order import stop_waves
 from scheduler.decide.specs import Surroundings, container_specs
+from scheduler.definition import NetworkMode
 from scheduler.errors import ContainerError, HostNotReached, OutcomeUnknown
 from scheduler.model import (
-    ContainerState,
-    ContainerStatus,
+    PAUSE,
+    ContainerLast,
+    ContainerName,
     InstanceStatus,
     RuntimeKind,
     StopCode,
     Task,
+    TaskContainer,
     TaskStatus,
 )
 from scheduler.ports import TargetView
@@ -76,24 +98,53 @@ class Turn:
 
 def next_turn(task: Task, seen: Seen, now_unix_s: float) -> Turn:
     """Return the task's next move. A turn without a move may have actions."""
-    return _TURNS[task.status](task, seen, now_unix_s)
+    sight = Sight(seen.around.cluster_uid, seen.status, seen.outcome, seen.settled_at_s)
+    looked = looked_at(task, sight, now_unix_s)
+    return _TURNS[task.status](looked, seen, now_unix_s)
 
 
-def _pending(task: Task, seen: Seen, now_unix_s: float) -> Turn:
+def _starting(task: Task, seen: Seen, now_unix_s: float) -> Turn:
     if seen.busy:
         return Turn(task)
     outcome = seen.outcome
     if outcome is not None and not isinstance(outcome.action, Start):
         outcome = None
     refused = outcome is not None and _is_refusal(outcome.error)
-    if not refused and (dead := _dead(task, seen)) is not None:
+    if not refused and ended_essential(task) is not None:
         code = StopCode.ESSENTIAL_CONTAINER_EXITED
-        return Turn(lifecycle.stop(task, code, dead, now_unix_s))
-    if outcome is None:
+        return Turn(lifecycle.stop(task, code, wording.ESSENTIAL_EXITED, now_unix_s))
+    if outcome is not None and outcome.error is not None:
+        return _not_started(task, seen, outcome, outcome.error, now_unix_s)
+    if task.status is TaskStatus.PROVISIONING:
+        return _provisioned(task, seen, now_unix_s)
+    return _next_start(task, seen, now_unix_s)
+
+
+def _provisioned(task: Task, seen: Seen, now_unix_s: float) -> Turn:
+    """Go on once the pause container runs, and the task's address is known."""
+    if record_of(task, PAUSE).status is ContainerLast.PENDING:
         return Turn(task, (_start(task, seen),))
-    if outcome.error is None:
+    if task.task_definition.network_mode is NetworkMode.AWSVPC:
+        name = container_name(seen.around.cluster_uid, task.id, PAUSE)
+        containers = seen.status.containers if seen.status else ()
+        address = next((each.address for each in containers if each.name == name), "")
+        if not address:
+            return Turn(task)
+        task = replace(task, address=address)
+    return Turn(lifecycle.move(task, TaskStatus.PENDING, now_unix_s))
+
+
+def _next_start(task: Task, seen: Seen, now_unix_s: float) -> Turn:
+    """Start the containers whose turn it is; go on when all were started."""
+    if startable(task):
+        return Turn(task, (_start(task, seen),))
+    if is_started(task):
         return Turn(lifecycle.move(task, TaskStatus.ACTIVATING, now_unix_s))
-    return _not_started(task, seen, outcome, outcome.error, now_unix_s)
+    what = waiting(task, now_unix_s)
+    if what.failed:
+        code = StopCode.TASK_FAILED_TO_START
+        return Turn(lifecycle.stop(task, code, what.failed, now_unix_s))
+    return Turn(task, wake_at_unix_s=what.until_unix_s)
 
 
 def _is_refusal(error: ContainerError | None) -> bool:
@@ -108,21 +159,68 @@ def _not_started(
     if not _is_refusal(error) and not outcome.nothing_sent:
         return _again(task, outcome, _start(task, seen), now_unix_s)
     code, reason = StopCode.TASK_FAILED_TO_START, wording.cannot_start(error)
+    task = replace(task, containers=tuple(_with_reason(task, outcome, reason)))
     stopping = lifecycle.stop(task, code, reason, now_unix_s)
     if outcome.nothing_sent:
         return Turn(lifecycle.move(stopping, TaskStatus.STOPPED, now_unix_s))
     return Turn(stopping)
 
 
+def _with_reason(task: Task, outcome: Outcome, reason: str) -> Iterator[TaskContainer]:
+    """Yield the containers; the one at which the start failed has the reason."""
+    for name in all_names(task):
+        record = record_of(task, name)
+        mine = name == outcome.failed
+        yield replace(record, reason=reason) if mine else record
+
+
 def _serving(task: Task, seen: Seen, now_unix_s: float) -> Turn:
     registrations = target_ids(task)
-    if (dead := _dead(task, seen)) is not None:
-        code = StopCode.ESSENTIAL_CONTAINER_EXITED
-        stopped = lifecycle.stop(task, code, dead, now_unix_s)
+    task = _refused_restarts(task, seen)
+    if ended_essential(task) is not None:
+        code, reason = StopCode.ESSENTIAL_CONTAINER_EXITED, wording.ESSENTIAL_EXITED
+        stopped = lifecycle.stop(task, code, reason, now_unix_s)
         return Turn(stopped, tuple(Deregister(name) for name in registrations))
     if task.status is TaskStatus.ACTIVATING:
         task = lifecycle.move(task, TaskStatus.RUNNING, now_unix_s)
-    return Turn(task, tuple(_register(task, seen)))
+    again, wake_at = _restarts(task, seen, now_unix_s)
+    return Turn(task, (*_register(task, seen), *again), wake_at)
+
+
+def _refused_restarts(task: Task, seen: Seen) -> Task:
+    """Give up a restart that the host refused: the container has ended."""
+    outcome = seen.outcome
+    if outcome is None or not isinstance(outcome.action, Restart):
+        return task
+    if outcome.error is None or not _is_refusal(outcome.error):
+        return task
+    name, reason = outcome.action.spec.definition.name, str(outcome.error)
+    return replace(
+        task,
+        containers=tuple(
+            replace(each, status=ContainerLast.STOPPED, reason=reason)
+            if each.name == name and each.status is ContainerLast.PENDING
+            else each
+            for each in task.containers
+        ),
+    )
+
+
+def _restarts(
+    task: Task, seen: Seen, now_unix_s: float
+) -> tuple[tuple[Restart, ...], float | None]:
+    """Return the restart that is due, one at a time, and when to try again."""
+    waits = next(restarting(task), None)
+    if waits is None or seen.busy:
+        return (), None
+    specs = container_specs(task, seen.kind, seen.around)
+    spec = next(each for each in specs if each.definition.name == waits.name)
+    restart = Restart(task.id, task.instance, spec, waits.restarts)
+    outcome = seen.outcome
+    if outcome is not None and outcome.action == restart and outcome.error is not None:
+        retry_at = outcome.at_unix_s + RETRY_S
+        return ((restart,), None) if now_unix_s >= retry_at else ((), retry_at)
+    return (restart,), None
 
 
 def _draining(task: Task, seen: Seen, now_unix_s: float) -> Turn:
@@ -141,23 +239,36 @@ def _draining(task: Task, seen: Seen, now_unix_s: float) -> Turn:
 def _stopping(task: Task, seen: Seen, now_unix_s: float) -> Turn:
     if seen.busy:
         return Turn(task)
-    stop = Stop(
-        key=task.id,
-        instance=task.instance,
-        containers=tuple(
-            (
-                container_name(seen.around.cluster_uid, task.id, item.name),
-                item.stop_timeout_s,
-            )
-            for item in task.task_definition.containers
-        ),
-    )
+    stop = _stop(task, seen)
     outcome = seen.outcome
-    if outcome is None or not isinstance(outcome.action, Stop):
+    if outcome is None or outcome.action != stop:
         return Turn(task, (stop,))
     if outcome.error is not None:
         return _again(task, outcome, stop, now_unix_s)
-    return Turn(lifecycle.move(task, TaskStatus.STOPPED, now_unix_s))
+    last = not task.task_definition.needs_pause
+    if last or task.status is TaskStatus.DEPROVISIONING:
+        return Turn(lifecycle.move(task, TaskStatus.STOPPED, now_unix_s))
+    return Turn(lifecycle.move(task, TaskStatus.DEPROVISIONING, now_unix_s))
+
+
+def _stop(task: Task, seen: Seen) -> Stop:
+    """Return what ends the containers, or at last what they had in common."""
+
+    def timed(name: str) -> tuple[ContainerName, float]:
+        definition = definition_of(task, name)
+        timeout_s = definition.stop_timeout_s if definition else 0.0
+        return container_name(seen.around.cluster_uid, task.id, name), timeout_s
+
+    whole = task.task_definition
+    if task.status is TaskStatus.DEPROVISIONING:
+        waves: tuple[Wave, ...] = ((timed(PAUSE),),)
+    else:
+        waves = tuple(
+            tuple(timed(name) for name in wave) for wave in stop_waves(whole.containers)
+        )
+    last = task.status is TaskStatus.DEPROVISIONING or not whole.needs_pause
+    volumes_of = task.id if last and whole.volumes else None
+    return Stop(task.id, task.instance, waves, volumes_of)
 
 
 def _stopped(task: Task, seen: Seen, _now_unix_s: float) -> Turn:
@@ -166,17 +277,23 @@ def _stopped(task: Task, seen: Seen, _now_unix_s: float) -> Turn:
 
 
 _TURNS: Final[Mapping[TaskStatus, Callable[[Task, Seen, float], Turn]]] = {
-    TaskStatus.PENDING: _pending,
+    TaskStatus.PROVISIONING: _starting,
+    TaskStatus.PENDING: _starting,
     TaskStatus.ACTIVATING: _serving,
     TaskStatus.RUNNING: _serving,
     TaskStatus.DEACTIVATING: _draining,
     TaskStatus.STOPPING: _stopping,
+    TaskStatus.DEPROVISIONING: _stopping,
     TaskStatus.STOPPED: _stopped,
 }
 
 
 def _start(task: Task, seen: Seen) -> Start:
-    return Start(task.id, task.instance, container_specs(task, seen.kind, seen.around))
+    """Return the start of the containers whose turn it is, in order."""
+    wanted = {PAUSE} if task.status is TaskStatus.PROVISIONING else startable(task)
+    specs = container_specs(task, seen.kind, seen.around)
+    due = tuple(each for each in specs if each.definition.name in wanted)
+    return Start(task.id, task.instance, due)
 
 
 def _register(task: Task, seen: Seen) -> Iterator[Register]:
@@ -189,34 +306,9 @@ def _register(task: Task, seen: Seen) -> Iterator[Register]:
             yield Register(name, balancer.target_group, task.address, lease.host_port)
 
 
-def _again(
-    task: Task, outcome: Outcome, action: Start | Stop, now_unix_s: float
-) -> Turn:
+def _again(task: Task, outcome: Outcome, action: Work, now_unix_s: float) -> Turn:
     """Repeat an action whose effect is not known, after a pause."""
     retry_at = outcome.at_unix_s + RETRY_S
     if now_unix_s >= retry_at:
         return Turn(task, (action,))
     return Turn(task, wake_at_unix_s=retry_at)
-
-
-def _dead(task: Task, seen: Seen) -> str | None:
-    """Return why an essential container is seen to run no more; None: it may run.
-
-    Absence counts only for a task that was started, and only in a status asked
-    for after its latest action; a host that is not connected says nothing.
-    """
-    if seen.status is None or not seen.status.connected:
-        return None
-    containers = {item.name: item for item in seen.status.containers}
-    fresh = seen.status.observed_at_s > seen.settled_at_s
-    started = task.status is not TaskStatus.PENDING
-    for definition in task.task_definition.containers:
-        if not definition.essential:
-            continue
-        name = container_name(seen.around.cluster_uid, task.id, definition.name)
-        found: ContainerStatus | None = containers.get(name)
-        if found is None and started and fresh:
-            return wording.exited(None, oom_killed=False)
-        if found is not None and found.state is ContainerState.EXITED:
-            return wording.exited(found.exit_code, oom_killed=found.oom_killed)
-    return None

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from scheduler.definition import Dependency
 from scheduler.errors import (
     ContainerError,
     ImageNotFound,
     NameTaken,
 )
+from scheduler.model import TaskContainer
 
 ESSENTIAL_EXITED = "Essential container in task exited"
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
@@ -163,13 +165,37 @@ def deployment_completed(deployment_id: str) -> str:
     return f"ECS deployment {deployment_id} completed."
 
 
-def exited(exit_code: int | None, *, oom_killed: bool) -> str:
-    """Return why a task stopped whose essential container is no more."""
-    if oom_killed:
-        return OUT_OF_MEMORY
-    if exit_code is None:
-        return ESSENTIAL_EXITED
-    return f"{ESSENTIAL_EXITED} (exit code {exit_code})"
+def of_containers(containers: Iterable[TaskContainer]) -> str:
+    """Return what containers that ended say of it, for a person; empty: nothing."""
+    told = []
+    for container in containers:
+        facts = [container.reason] if container.reason else []
+        if container.exit_code is not None:
+            facts.append(f"exit code {container.exit_code}")
+        if facts:
+            told.append(f"{container.name}: {', '.join(facts)}")
+    return "; ".join(told)
+
+
+def with_containers(reason: str, containers: Iterable[TaskContainer]) -> str:
+    """Return why a task stopped, with what its containers say that is not in it."""
+    told = of_containers(each for each in containers if each.reason != reason)
+    return f"{reason} ({told})" if told else reason
+
+
+def never(name: str, need: Dependency, exit_code: int | None) -> str:
+    """Return why a container cannot start: what it waits for will not be."""
+    return (
+        f"Task failed to start: container {name} waits for {need.container_name} to "
+        f"be {need.condition.value}, which ended with exit code {exit_code}"
+    )
+
+
+def waited(name: str, need: Dependency) -> str:
+    return (
+        f"Task failed to start: container {name} waited for {need.container_name} to "
+        f"be {need.condition.value} until its startTimeout"
+    )
 
 
 def cannot_start(error: ContainerError) -> str:

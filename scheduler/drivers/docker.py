@@ -44,7 +44,7 @@ from scheduler.model import (
     InstanceStatus,
     TaskId,
 )
-from scheduler.ports import ContainerSpec, CpuSample, StopOutcome
+from scheduler.ports import ContainerSpec, CpuSample, Pulled, StopOutcome
 
 CREATE_ATTEMPTS: Final = 20
 CREATE_PAUSE_S: Final = 0.1
@@ -85,7 +85,7 @@ class DockerRuntime:
     def __repr__(self) -> str:
         return f"<DockerRuntime {self.name} at {self._endpoint}>"
 
-    async def start(self, spec: ContainerSpec) -> None:
+    async def start(self, spec: ContainerSpec) -> Pulled:
         """Create and start; one that is there with our labels is adopted.
 
         One that has ended stays ended: a task runs once, however often it is
@@ -94,13 +94,29 @@ class DockerRuntime:
         OutcomeUnknown.
         """
         async with self._locks.setdefault(spec.name, asyncio.Lock()):
-            found = await self._create(spec)
+            began, found, pulled = self._clock.unix_s(), *(await self._create(spec))
+            ready = pulled or began
             if found is None or found["State"]["Status"] == "created":
                 if found and (failed := config.failed_to_start(found)):
                     await self._refuse_start(spec, failed)
                 await self._start(spec)
             elif found["State"]["Status"] != "running":
-                return
+                return began, ready
+            await self._cpu.follow(spec.name)
+        return began, ready
+
+    async def restart(self, spec: ContainerSpec) -> None:
+        """Start a container that has ended once more; one that runs is left.
+
+        Raises CannotStart, also when it is gone, HostNotReached, OutcomeUnknown.
+        """
+        async with self._locks.setdefault(spec.name, asyncio.Lock()):
+            found = await self._find(spec.name)
+            if found is None:
+                detail = "CannotStartContainerError: it is gone"
+                raise CannotStart(self.name, f"restart {spec.name}", detail)
+            await self._start(spec)
+            self._ended.pop(found["Id"], None)
             await self._cpu.follow(spec.name)
 
     async def stop(self, name: ContainerName, timeout_s: float) -> StopOutcome:
@@ -235,8 +251,13 @@ class DockerRuntime:
 
     # --- one container ----------------------------------------------------------
 
-    async def _create(self, spec: ContainerSpec) -> Mapping[str, Any] | None:
-        """Create the container. One that is there already is returned, if ours."""
+    async def _create(
+        self, spec: ContainerSpec
+    ) -> tuple[Mapping[str, Any] | None, float | None]:
+        """Create the container. One that is there already is returned, if ours.
+
+        Also when its image was there (unix seconds); None: it was not needed.
+        """
         machine = await self._look_at_machine()
         body = await prepare.body_of(spec, machine, self._directory, self.name)
         await prepare.provide_volumes(self._calls, spec)
@@ -245,7 +266,7 @@ class DockerRuntime:
         def create(client: APIClient) -> None:
             client.create_container_from_config(body, spec.name)  # type: ignore[no-untyped-call]
 
-        pulled = False
+        pulled: float | None = None
         for _ in range(CREATE_ATTEMPTS):
             try:
                 await self._calls.tell(operation, create)
@@ -254,18 +275,18 @@ class DockerRuntime:
                     with self._something_is_there(operation):
                         found = await self._inspect(spec.name)
                     if found:
-                        return self._require_ours(spec, found)
+                        return self._require_ours(spec, found), pulled
                     await asyncio.sleep(CREATE_PAUSE_S)
-                elif refused.status == config.NOT_FOUND and not pulled:
+                elif refused.status == config.NOT_FOUND and pulled is None:
                     await prepare.provide_image(
                         self._calls, self._streams, spec, machine, self._directory
                     )
-                    pulled = True
+                    pulled = self._clock.unix_s()
                 else:
                     detail = f"CannotCreateContainerError: {refused.detail}"
                     raise CannotStart(self.name, operation, detail) from refused
             else:
-                return None
+                return None, pulled
         raise OutcomeUnknown(self.name, operation, "its name is taken by nothing")
 
     def _require_ours(

@@ -44,8 +44,8 @@ STATES: Final[Mapping[str, ContainerState]] = {
     "dead": ContainerState.EXITED,
 }
 # fmt: on
-UNKNOWN: Final = HealthStatus.UNKNOWN
 HEALTH: Final[Mapping[str | None, HealthStatus]] = {
+    "starting": HealthStatus.UNKNOWN,
     "healthy": HealthStatus.HEALTHY,
     "unhealthy": HealthStatus.UNHEALTHY,
 }
@@ -73,7 +73,8 @@ def status_from_inspect(inspected: Mapping[str, Any]) -> ContainerStatus:
         oom_killed=bool(state["OOMKilled"]),
         labels=labels,
         address=_address(inspected.get("NetworkSettings", {})),
-        health=HEALTH.get(state.get("Health", {}).get("Status"), UNKNOWN),
+        health=HEALTH.get(state.get("Health", {}).get("Status")),
+        runtime_id=inspected["Id"],
     )
 
 
@@ -87,6 +88,7 @@ def status_from_list(listed: Mapping[str, Any]) -> ContainerStatus:
         labels=labels,
         address=_address(listed.get("NetworkSettings", {})),
         health=_health_in(listed.get("Status", "")),
+        runtime_id=listed["Id"],
     )
 
 
@@ -96,17 +98,17 @@ def _address(settings: Mapping[str, Any]) -> str:
     return str(bridge.get("IPAddress", ""))
 
 
-def _health_in(shown: str) -> HealthStatus:
+def _health_in(shown: str) -> HealthStatus | None:
     """Read ``Up 3 seconds (healthy)``, as a list shows it."""
-    word = shown.rpartition("(")[2].removesuffix(")")
-    return HEALTH.get(word, UNKNOWN)
+    word = shown.rpartition("(")[2].removesuffix(")").removeprefix("health: ")
+    return HEALTH.get(word)
 
 
 def events_filter(cluster_uid: str) -> dict[str, list[str]]:
     return {
         "type": ["container"],
         "label": [f"{CLUSTER_UID}={cluster_uid}"],
-        "event": ["start", "oom", "die"],
+        "event": ["start", "oom", "die", "health_status"],
     }
 
 

@@ -31,10 +31,17 @@ from scheduler.model import (
     ContainerName,
     ContainerState,
     ContainerStatus,
+    HealthStatus,
     InstanceStatus,
     TaskId,
 )
-from scheduler.ports import ContainerSpec, CpuSample, StopOutcome, TargetView
+from scheduler.ports import (
+    ContainerSpec,
+    CpuSample,
+    Pulled,
+    StopOutcome,
+    TargetView,
+)
 
 KILLED = 137
 """The exit code of a process that got SIGKILL."""
@@ -59,6 +66,7 @@ class MemoryContainer:
     spec: ContainerSpec
     state: ContainerState = ContainerState.RUNNING
     exit_code: int | None = None
+    health: HealthStatus | None = None
 
 
 @dataclass(slots=True)
@@ -85,13 +93,16 @@ class MemoryHost:
     created: Counter[ContainerName] = field(default_factory=Counter)
     log: list[tuple[float, str, ContainerName]] = field(default_factory=list)
     """(when, start | stop | remove | exit, container): effects, in order."""
+    ends_at_once: dict[str, int] = field(default_factory=dict)
+    """Containers that have done their work as soon as they run, and exit codes."""
     used_units: float = 0.0
     """What each running container uses of the CPU."""
     _listening: list[asyncio.Queue[ContainerStatus]] = field(default_factory=list)
 
-    async def start(self, spec: ContainerSpec) -> None:
+    async def start(self, spec: ContainerSpec) -> Pulled:
         self._reach("start")
         fault = self.faults.popleft() if self.faults else Fault.NONE
+        began = self.clock.unix_s()
         if fault is Fault.NOT_REACHED:
             raise HostNotReached(self.name, "start", "connection refused")
         await asyncio.sleep(FOREVER_S if fault is Fault.HANG else self.start_s)
@@ -102,6 +113,23 @@ class MemoryHost:
             self._create(spec)
         if fault is Fault.LOST_AFTER:
             raise OutcomeUnknown(self.name, "start", "no answer")
+        return began, began
+
+    async def restart(self, spec: ContainerSpec) -> None:
+        self._reach("restart")
+        fault = self.faults.popleft() if self.faults else Fault.NONE
+        if fault is Fault.NOT_REACHED:
+            raise HostNotReached(self.name, "restart", "connection refused")
+        await asyncio.sleep(self.start_s)
+        self._refuse(fault)
+        container = self.containers.get(spec.name)
+        if container is None:
+            raise CannotStart(self.name, "restart", "it is gone")
+        if fault is not Fault.LOST_BEFORE and container.state is ContainerState.EXITED:
+            container.state, container.exit_code = ContainerState.RUNNING, None
+            self._note("restart", spec.name)
+        if fault in {Fault.LOST_BEFORE, Fault.LOST_AFTER}:
+            raise OutcomeUnknown(self.name, "restart", "no answer")
 
     def _refuse(self, fault: Fault) -> None:
         if fault is Fault.NO_IMAGE:
@@ -115,9 +143,13 @@ class MemoryHost:
         for lease in spec.leases:
             if self.serves(lease.host_port):
                 raise PortTaken(self.name, "start", f"{lease.host_port} is in use")
-        self.containers[spec.name] = MemoryContainer(spec)
+        checked = spec.definition.health_check is not None
+        health = HealthStatus.UNKNOWN if checked else None
+        self.containers[spec.name] = MemoryContainer(spec, health=health)
         self.created[spec.name] += 1
         self._note("start", spec.name)
+        if spec.definition.name in self.ends_at_once:
+            self.die(spec.name, self.ends_at_once[spec.definition.name])
         if self.dies_after_s is not None:
             loop = asyncio.get_running_loop()
             loop.call_later(self.dies_after_s, self.die, spec.name, 1)
@@ -196,6 +228,19 @@ class MemoryHost:
             for lease in self.containers[name].spec.leases
         )
 
+    def serves_task(self, address: str, port: int) -> bool:
+        """Tell whether a task with an address of its own answers on its port."""
+        pauses = [self.containers[name] for name in self.running()]
+        for pause in pauses:
+            if pause.spec.is_pause() and self._address_of(pause) == address:
+                return any(
+                    port in mapping.container_ports
+                    for each in pauses
+                    if each.spec.task_id == pause.spec.task_id
+                    for mapping in each.spec.definition.port_mappings
+                )
+        return False
+
     def die(self, name: ContainerName, exit_code: int = KILLED) -> None:
         """Let the container exit, if it still runs."""
         container = self.containers.get(name)
@@ -203,6 +248,11 @@ class MemoryHost:
             return
         container.state, container.exit_code = ContainerState.EXITED, exit_code
         self._note("exit", name)
+
+    def find(self, name: ContainerName, health: HealthStatus) -> None:
+        """Let the container's health check find this, if it still runs."""
+        self.containers[name].health = health
+        self._note(health.value, name)
 
     def _note(self, what: str, name: ContainerName) -> None:
         self.log.append((self.clock.now_s(), what, name))
@@ -214,12 +264,21 @@ class MemoryHost:
         if not self.reachable:
             raise HostNotReached(self.name, operation, "no route to host")
 
+    def _address_of(self, container: MemoryContainer) -> str:
+        """Return the address of a task with a network of its own."""
+        if not container.spec.is_pause():
+            return ""
+        number = list(self.created).index(container.spec.name) + 1
+        return f"{self.address}.{number}"
+
     def _status_of(self, container: MemoryContainer) -> ContainerStatus:
         return ContainerStatus(
             name=container.spec.name,
             task_id=container.spec.task_id,
             state=container.state,
             exit_code=container.exit_code,
+            health=container.health,
+            address=self._address_of(container),
         )
 
 

@@ -55,7 +55,7 @@ from scheduler.model import (
     PortLease,
     TaskId,
 )
-from scheduler.ports import ContainerSpec, CpuSample, StopOutcome
+from scheduler.ports import ContainerSpec, CpuSample, Pulled, StopOutcome
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -100,19 +100,26 @@ class ProcessRuntime:
     def __repr__(self) -> str:
         return f"<ProcessRuntime {self.name}: {len(self._running)} running>"
 
-    async def start(self, spec: ContainerSpec) -> None:
+    async def start(self, spec: ContainerSpec) -> Pulled:
         """Create and start; one that is there with our labels is adopted.
 
         One that has ended stays ended: a task runs once, however often it is
         started. Raises NameTaken, PortTaken, CannotStart (also again, from the
         record, for a command that could not be run), OutcomeUnknown.
         """
+        began = self._clock.unix_s()
         async with self._lock(spec.name):
             record = await self._call(self._launch, spec)
             self._follow(record)
             if record.running and record.ended:  # already; its shim is ours to reap
                 self._watch.add(record.name, record.running.shim)
             self._feeds.publish(record.status)
+        return began, began
+
+    async def restart(self, spec: ContainerSpec) -> None:
+        """Raise CannotStart: what restarts in place is refused before it starts."""
+        detail = "a process is not restarted in place"
+        raise CannotStart(self.name, f"restart {spec.name}", detail)
 
     async def stop(self, name: ContainerName, timeout_s: float) -> StopOutcome:
         async with self._lock(name):  # a start under way comes to its end first

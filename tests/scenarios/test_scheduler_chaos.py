@@ -15,7 +15,7 @@ import pytest
 
 from scheduler.app.scheduler import Scheduler
 from scheduler.drivers.memory import Fault
-from tests.support.cluster import Cluster, Crashed, web
+from tests.support.cluster import Cluster, Crashed, Shape, shaped, web
 from tests.support.virtual import run
 
 STORIES = 25
@@ -26,7 +26,8 @@ FAULTS = [fault for fault in Fault if fault is not Fault.HANG]
 class Story:
     """Does one random thing after the other to a cluster."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, shape: Shape) -> None:
+        self.shape = shape
         self.chance = random.Random(seed)  # noqa: S311 - a story repeats
         self.cluster = Cluster(hosts=3)
         for instance in range(len(self.cluster.instances)):
@@ -34,6 +35,7 @@ class Story:
                 self.cluster.instances[instance], dynamic_port_range=(20_000, 20_199)
             )
         self.image = 1
+        self.cluster.services = [shaped(web(), shape)]
 
     async def tell(self) -> None:
         chapters = CHAPTERS
@@ -70,7 +72,8 @@ class Story:
         else:
             self.image += 1
             desired = self.cluster.services[0].desired_count
-            self.cluster.services = [web(f"web:{self.image}", desired)]
+            changed = web(f"web:{self.image}", desired)
+            self.cluster.services = [shaped(changed, self.shape)]
             await scheduler.configure(self.cluster.instances, self.cluster.services)
 
     def kill_a_container(self) -> None:
@@ -114,9 +117,15 @@ class Story:
             assert images <= {f"web:{self.image}"}
             assert len(self.cluster.balancer.targets) == desired
             left = sum(len(host.containers) for host in self.cluster.hosts.values())
-            assert left == desired
+            assert left == desired * CONTAINERS[self.shape]
 
 
+CONTAINERS = {Shape.PLAIN: 1, Shape.SEVERAL: 3, Shape.NETWORK: 2}
+
+
+@pytest.mark.parametrize("shape", Shape, ids=[shape.name for shape in Shape])
 @pytest.mark.parametrize("seed", range(STORIES))
-def test_whatever_happens_the_promises_hold_and_it_ends_well(seed: int) -> None:
-    run(Story(seed).tell())
+def test_whatever_happens_the_promises_hold_and_it_ends_well(
+    seed: int, shape: Shape
+) -> None:
+    run(Story(seed, shape).tell())

@@ -11,16 +11,24 @@ asserted by the scenario for that.
 from __future__ import annotations
 
 import asyncio
+import enum
 import math
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from foundation.journal import Change, MemoryJournal
 from scheduler.app.scheduler import Scheduler
 from scheduler.decide.identity import target_ids
 from scheduler.decide.rollout import limits
+from scheduler.definition import (
+    Condition,
+    Dependency,
+    NetworkMode,
+    RestartPolicy,
+)
 from scheduler.drivers.memory import MemoryHost, MemoryLoadBalancer
 from scheduler.model import (
     ZONE_ATTRIBUTE,
@@ -67,6 +75,35 @@ def web(
     )
 
 
+class Shape(enum.Enum):
+    """What the tasks of the service are made of."""
+
+    PLAIN = "one container"
+    SEVERAL = "one that prepares, one beside, one that restarts"
+    NETWORK = "a network of their own"
+
+
+def shaped(service: Service, shape: Shape) -> Service:
+    """Return the service with tasks of that shape."""
+    if shape is Shape.PLAIN:
+        return service
+    [main] = service.task_definition.containers
+    if shape is Shape.SEVERAL:
+        ready = Dependency("prepare", Condition.SUCCESS)
+        beside = Dependency("beside", Condition.START)
+        main = replace(main, depends_on=(ready, beside))
+        lone = replace(main, depends_on=(), port_mappings=())
+        policy = RestartPolicy((), 5.0)
+        others = (
+            replace(lone, name="beside", essential=False, restart_policy=policy),
+            replace(lone, name="prepare", essential=False),
+        )
+        definition = replace(service.task_definition, containers=(main, *others))
+    else:
+        definition = replace(service.task_definition, network_mode=NetworkMode.AWSVPC)
+    return replace(service, task_definition=definition)
+
+
 class Crashed(Exception):
     """Control died here."""
 
@@ -103,7 +140,12 @@ class Cluster:
         self.clock = LoopClock()
         names = "abcdefgh"[:hosts]
         self.hosts = {
-            name: MemoryHost(name, self.clock, address=f"10.0.0.{index}")
+            name: MemoryHost(
+                name,
+                self.clock,
+                address=f"10.0.0.{index}",
+                ends_at_once={"prepare": 0},
+            )
             for index, name in enumerate(names, 1)
         }
         self.balancer = MemoryLoadBalancer(self.clock, self.answers)
@@ -148,8 +190,14 @@ class Cluster:
         )
 
     def answers(self, address: str, port: int) -> bool:
-        host = next(host for host in self.hosts.values() if host.address == address)
-        return host.serves(port) and not self.sick(address, port)
+        if self.sick(address, port):
+            return False
+        for host in self.hosts.values():
+            if host.address == address:
+                return host.serves(port)
+            if address.startswith(f"{host.address}."):
+                return host.serves_task(address, port)
+        raise AssertionError(f"no host has {address}")
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Scheduler]:
@@ -177,7 +225,8 @@ class Cluster:
         return (
             found is not None
             and found.reached
-            and found.desired == found.healthy == tasks == len(self.containers())
+            and found.desired == found.healthy == tasks
+            and tasks == len({name.split("-")[2] for name in self.containers()})
         )
 
     async def until(self, condition: Callable[[], bool], within_s: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from scheduler.model import (
+    STARTING,
     ZONE_ATTRIBUTE,
     ContainerDefinition,
     ContainerInstance,
@@ -61,7 +62,7 @@ def task(
         leases=(PortLease(on, 20_000, "web", 8080),),
         load_balancers=(ServiceLoadBalancer("blue", "web", 8080, 10.0),),
     )
-    if status in {TaskStatus.PENDING, TaskStatus.ACTIVATING}:
+    if status in STARTING | {TaskStatus.ACTIVATING}:
         return made
     made = replace(made, started_at_unix_s=NOW - 90)
     return made if made.is_live else replace(made, stopping_at_unix_s=NOW - 5)

@@ -23,7 +23,7 @@ from tests.support.virtual import LoopClock, run
 
 NAME = ContainerName("alb-c1-t-web")
 START = Start("t", "a", container_specs(task(), RuntimeKind.DOCKER, Surroundings("c1")))
-STOP = Stop("t", "a", ((NAME, 5.0),))
+STOP = Stop("t", "a", (((NAME, 5.0),),))
 
 
 class FrozenHost(MemoryHost):

@@ -106,7 +106,9 @@ def test_a_container_that_no_task_accounts_for_is_stopped(
 ) -> None:
     world = replace(WORLD, statuses={"a": seen(container)})
     [stop] = look(world, records(*tasks)).actions
-    assert stop == Stop(container.name, "a", ((container.name, 30.0),))
+    assert stop == Stop(
+        container.name, "a", (((container.name, 30.0),),), container.task_id
+    )
 
 
 LOST = Outcome(Stop(NAME, "a", ()), NOW, OutcomeUnknown("a", "stop", "no answer"))

@@ -14,7 +14,7 @@ from scheduler.decide.actions import (
     Stop,
 )
 from scheduler.decide.progress import Seen, next_turn
-from scheduler.decide.specs import Surroundings
+from scheduler.decide.specs import Surroundings, container_specs
 from scheduler.errors import (
     CannotStart,
     ContainerError,
@@ -45,8 +45,8 @@ from tests.support.tasks import (
 
 TARGET = "t/web/8080/blue"
 NAME = ContainerName("alb-c1-t-web")
-START = Start("t", "a", ())
-STOP = Stop("t", "a", ((NAME, 30.0),))
+START = Start("t", "a", container_specs(task(), RuntimeKind.DOCKER, Surroundings("c1")))
+STOP = Stop("t", "a", (((NAME, 30.0),),))
 
 
 def seen_with(*containers: ContainerStatus, connected: bool = True) -> Seen:
@@ -161,10 +161,10 @@ REASONS = [
     (S.PENDING, replace(NOTHING, outcome=ended(START, ImageNotFound)), StopCode.TASK_FAILED_TO_START, "CannotPullContainerError: because"),
     (S.PENDING, replace(NOTHING, outcome=ended(START, CannotStart)), StopCode.TASK_FAILED_TO_START, "CannotStartContainerError: because"),
     (S.PENDING, replace(EXITED, outcome=ended(START, CannotStart)), StopCode.TASK_FAILED_TO_START, "CannotStartContainerError: because"),
-    (S.RUNNING, EXITED, StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited (exit code 3)"),
+    (S.RUNNING, EXITED, StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited"),
     (S.RUNNING, NOTHING, StopCode.ESSENTIAL_CONTAINER_EXITED, "Essential container in task exited"),
     (S.RUNNING, seen_with(replace(shown(ContainerState.EXITED, 137), oom_killed=True)), StopCode.ESSENTIAL_CONTAINER_EXITED,
-     "OutOfMemoryError: Container killed due to memory usage"),
+     "Essential container in task exited"),
 ]
 # fmt: on
 
@@ -190,4 +190,5 @@ def test_all_containers_of_a_task_are_stopped() -> None:
     leaving = replace(with_sidecar(), status=S.STOPPING)
     [stop] = next_turn(leaving, RUNS, NOW).actions
     assert isinstance(stop, Stop)
-    assert ["alb-c1-t-web", "alb-c1-t-sidecar"] == [name for name, _ in stop.containers]
+    [wave] = stop.waves
+    assert ["alb-c1-t-web", "alb-c1-t-sidecar"] == [name for name, _ in wave]

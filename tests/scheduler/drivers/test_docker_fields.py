@@ -40,6 +40,9 @@ from scheduler.model import (
     PAUSE,
     ContainerDefinition,
     ContainerName,
+    ContainerState,
+    ContainerStatus,
+    HealthStatus,
     PortLease,
     PortMapping,
     RuntimeKind,
@@ -380,6 +383,51 @@ async def test_the_hosts_network_is_the_hosts(fields: Fields) -> None:
 
     assert "docker0" in fields.inside(host, "web", "ls", "/sys/class/net")
     assert "lo" == fields.inside(none, "web", "ls", "/sys/class/net")
+
+
+async def test_a_health_check_is_seen(fields: Fields) -> None:
+    check = ContainerHealthCheck(("CMD-SHELL", "test -e /tmp/well"), 1.0, 1.0, 1)
+    definition = TaskDefinition("shop", (container(health_check=check),))
+
+    async def finds(health: HealthStatus) -> None:
+        while True:
+            [seen] = (await fields.runtime.status()).containers
+            if seen.health is health:
+                return
+            await asyncio.sleep(0.1)
+
+    async with asyncio.timeout(30):
+        task_id = await fields.start(definition)
+        await finds(HealthStatus.UNHEALTHY)
+        fields.inside(task_id, "web", "touch", "/tmp/well")  # noqa: S108 - its own
+        await finds(HealthStatus.HEALTHY)
+
+
+async def test_a_container_that_ended_is_started_again_in_place(
+    fields: Fields,
+) -> None:
+    once = container(command=("sh", "-c", "date +%N >> /log; sleep 0.1"))
+    definition = TaskDefinition("shop", (once,))
+    task_id = await fields.start(definition)
+    task = Task(task_id, "shop", "", definition, "a", TaskStatus.PENDING, 0.0)
+    [spec] = container_specs(task, RuntimeKind.DOCKER, Surroundings(UID))
+
+    async def ended() -> ContainerStatus:
+        while True:
+            [seen] = (await fields.runtime.status()).containers
+            if seen.state is ContainerState.EXITED:
+                return seen
+            await asyncio.sleep(0.05)
+
+    async with asyncio.timeout(30):
+        before = await ended()
+        await fields.runtime.restart(spec)
+        after = await ended()
+
+    assert before.runtime_id == after.runtime_id
+    copied = fields.engine.docker("cp", f"{spec.name}:/log", str(fields.directory))
+    assert "" == copied
+    assert 2 == len((fields.directory / "log").read_text().splitlines())
 
 
 # fmt: off
