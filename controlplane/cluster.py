@@ -54,8 +54,8 @@ from controlplane.runtimes import (
     engine_endpoint,
     require_commands,
 )
-from controlplane.submissions import directory_of, load_submission, warnings_of
-from controlplane.views import protection_document
+from controlplane.task_commands import TaskCommands
+from controlplane.tls.disk import LocalDisk
 from controlplane.weights import (
     LiveWeights,
     WeightChange,
@@ -112,6 +112,10 @@ class Cluster:
     @property
     def events(self) -> EventLog:
         return self._parts.events
+
+    @property
+    def tasks(self) -> TaskCommands:
+        return TaskCommands(self._parts.scheduler, self._in_force)
 
     # --- commands -----------------------------------------------------------------
 

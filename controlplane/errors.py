@@ -3,7 +3,9 @@
     ControlError
       InvalidParameter     the request does not mean anything
       ServiceNotFound      no service of that name
-      ListenerNotFound     no listener of that port or name
+      TaskNotFound         no task, or several, whose id begins so
+    DefinitionNotFound   no task definition of that family or revision
+    ListenerNotFound     no listener of that port or name
       RuleNotFound         the listener has no such rule
       VersionPassed        somebody else has changed it since
       NotApplied           no cluster file was applied yet
@@ -48,6 +50,33 @@ class ServiceNotFound(ControlError):
 
     def __str__(self) -> str:
         return f'no service named "{self.name}"{did_you_mean(self.name, self.known)}'
+
+
+class TaskNotFound(ControlError):
+    """No task has an id that begins so, or several have."""
+
+    def __init__(self, name: str, found: int) -> None:
+        super().__init__(name, found)
+        self.name = name
+        self.found = found
+
+    def __str__(self) -> str:
+        if self.found:
+            return f'{self.found} tasks begin with "{self.name}": write more of the id'
+        return f'no task "{self.name}"'
+
+
+class DefinitionNotFound(ControlError):
+    """No task definition of that family, or no such revision."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        hint = did_you_mean(self.name, self.known)
+        return f'no task definition "{self.name}"{hint}'
 
 
 class ListenerNotFound(ControlError):

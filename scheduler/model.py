@@ -346,10 +346,19 @@ class Task:
     stopped_reason: str = ""
     containers: tuple[TaskContainer, ...] = ()
     """Those of which something was seen."""
+    started_by: str = ""
+    """Who ran a task that is of no service; of one that is, its deployment."""
     pull_started_at_unix_s: float | None = None
     pull_stopped_at_unix_s: float | None = None
     execution_stopped_at_unix_s: float | None = None
     """When the first essential container had ended, else all."""
+
+    @property
+    def group(self) -> str:
+        """The task group: its service, or of a task that was run, its family."""
+        if self.service:
+            return f"service:{self.service}"
+        return f"family:{self.task_definition.family}"
 
     @property
     def is_live(self) -> bool:

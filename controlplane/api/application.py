@@ -14,7 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
-from controlplane.api import body, stream
+from controlplane.api import body, stream, tasks
 from controlplane.api.guard import UNIX_SOCKET, Asked, Door, refuse
 from controlplane.api.ports import (
     EPHEMERAL_PORT,
@@ -25,12 +25,14 @@ from controlplane.api.ports import (
 )
 from controlplane.errors import (
     ControlError,
+    DefinitionNotFound,
     InvalidParameter,
     ListenerNotBound,
     ListenerNotFound,
     NotApplied,
     RuleNotFound,
     ServiceNotFound,
+    TaskNotFound,
     VersionPassed,
 )
 from controlplane.problems import ConfigInvalid, Problem
@@ -55,6 +57,8 @@ EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 # fmt: off
 STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (ServiceNotFound,  404, "ServiceNotFoundException"),
+    (TaskNotFound,     404, "ResourceNotFoundException"),
+    (DefinitionNotFound, 404, "ClientException"),
     (ListenerNotFound, 404, "ListenerNotFoundException"),
     (RuleNotFound,     404, "RuleNotFoundException"),
     (VersionPassed,    409, "VersionPassed"),
@@ -93,6 +97,7 @@ def application(cluster: Cluster, token: str) -> web.Application:
     app.router.add_post("/v1/tasks/protection", protect)
     app.router.add_post("/v1/listeners/{listener}/weights", weigh)
     app.router.add_post("/v1/down", down)
+    tasks.add_routes(app, cluster.tasks)
     return app
 
 

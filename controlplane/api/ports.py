@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 from controlplane.events import EventLog
 from controlplane.weights import WeightChange
+from scheduler.decide.overrides import ContainerOverride
 
 Document = Mapping[str, object]
 """JSON, lowerCamelCase: built where the facts are, sent here."""
@@ -52,11 +53,38 @@ class ProtectionChange:
     expires_in_minutes: int | None
 
 
+class Tasks(Protocol):
+    """Answers are in ECS's shapes. Everything may raise a ControlError."""
+
+    async def run(
+        self,
+        family: str,
+        count: int,
+        overrides: Sequence[ContainerOverride],
+        started_by: str,
+    ) -> Document:
+        """Return {tasks, failures}."""
+        ...
+
+    async def stop(self, task: str, reason: str) -> Document: ...
+
+    def described(self, task: str) -> Document: ...
+
+    def listed(self, family: str) -> Document: ...
+
+    def definitions(self, prefix: str) -> Document: ...
+
+    def definition(self, name: str) -> Document: ...
+
+
 class Cluster(Protocol):
     """Everything may raise `controlplane.errors.ControlError`."""
 
     @property
     def events(self) -> EventLog: ...
+
+    @property
+    def tasks(self) -> Tasks: ...
 
     def ready(self) -> tuple[bool, str]:
         """Return whether the node serves what was decided, else why not."""

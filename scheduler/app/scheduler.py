@@ -20,13 +20,13 @@ from typing import Final
 
 from foundation.clock import Clock
 from foundation.journal import Change, CommitFailed, Journal
-from scheduler.app import wishing
-from scheduler.app.look import Observed, Step
+from scheduler.app.look import Look, Observed, Step
+from scheduler.app.one_off import Ran, run_tasks
 from scheduler.app.step import step
 from scheduler.app.views import view_service
 from scheduler.app.watch import UNSEEN, Watch
 from scheduler.app.workers import Workers
-from scheduler.decide import wishes, wording
+from scheduler.decide import chronicle, lifecycle, wishes, wording
 from scheduler.decide.actions import (
     Action,
     Deregister,
@@ -37,8 +37,8 @@ from scheduler.decide.actions import (
     Stop,
 )
 from scheduler.decide.identity import Draw, container_names, new_deployment_id
-from scheduler.decide.protection import NotProtected, Protected, protect
-from scheduler.decide.revisions import outlived
+from scheduler.decide.overrides import RunTask
+from scheduler.decide.revisions import outlived, registered
 from scheduler.decide.specs import Surroundings
 from scheduler.decide.usage import task_units
 from scheduler.model import (
@@ -48,7 +48,9 @@ from scheduler.model import (
     Service,
     ServiceEvent,
     ServiceView,
+    StopCode,
     Task,
+    TaskDefinition,
     TaskStatus,
 )
 from scheduler.ports import LoadBalancer, Runtime
@@ -196,10 +198,58 @@ class Scheduler:
             await self._commit(draft.changes())
         self.wake()
 
-    async def update_task_protection(
-        self, names: Sequence[str], until_unix_s: float | None
-    ) -> Sequence[Protected | NotProtected]:
-        """Protect tasks from scale-in, or (None) do not any more. Raises CommitFailed.
+    async def run_task(self, wanted: RunTask) -> Ran:
+        """Start tasks of no service, as many as find a place. Raises CommitFailed."""
+        async with self._deciding:
+            draft = self._records.draft()
+            known = draft.after.definitions.values()
+            definition = registered(wanted.task_definition, known)
+            draft.put_definition(definition)
+            now, observed = self._clock.unix_s(), self._observe()
+            look = Look(now, observed, self._around, self._draw, draft)
+            ran = run_tasks(look, replace(wanted, task_definition=definition))
+            before = self._records.tasks
+            for whose, message in chronicle.task_lines(before, draft.after.tasks):
+                draft.tell(whose, message, now)
+            await self._commit(draft.changes())
+        self.wake()
+        return ran
+
+    async def stop_task(self, task_id: str, reason: str) -> Task:
+        """Stop a task, whoever wants it: its service starts another.
+
+        Raises KeyError when there is no such task, and CommitFailed.
+        """
+        async with self._deciding:
+            draft = self._records.draft()
+            task = self._records.tasks[task_id]
+            if task.is_live:
+                code, now = StopCode.USER_INITIATED, self._clock.unix_s()
+                task = lifecycle.stop(task, code, reason, now)
+                draft.put_task(task)
+                await self._commit(draft.changes())
+        self.wake()
+        return task
+
+    def definitions(self) -> Sequence[TaskDefinition]:
+        """Return all revisions, by family and then by revision."""
+        known = self._records.definitions.values()
+        return sorted(known, key=lambda each: (each.family, each.revision))
+
+    def _wish(self, draft: Draft, service: Service) -> None:
+        known = draft.after.definitions.values()
+        definition = registered(service.task_definition, known)
+        draft.put_definition(definition)
+        wished = replace(service, task_definition=definition)
+        before = draft.after.services.get(service.name)
+        new_id = new_deployment_id(self._draw)
+        wish = wishes.wish_service(wished, before, new_id, self._clock.unix_s())
+        if wish.record != before:
+            self._put(draft, wish)
+        for task in draft.after.tasks_of(service.name):
+            later = wishes.with_delays(task, service)
+            if task.is_live and later != task:
+                draft.put_task(later)
 
         Names are task ids, or the beginnings of ids.
         """
@@ -261,7 +311,8 @@ class Scheduler:
         for task in self._records.tasks.values():
             watch = self._watches.get(task.instance)
             reserved = task.task_definition.reserved_cpu
-            if task.status is not TaskStatus.RUNNING or watch is None:
+            serves = task.service and task.status is TaskStatus.RUNNING
+            if not serves or watch is None:
                 continue
             names = container_names(self._around.cluster_uid, task)
             used = task_units(names, *watch.readings())

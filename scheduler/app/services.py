@@ -124,7 +124,7 @@ def _start(look: Look, record: ServiceRecord, count: int) -> None:
     """Make up to `count` tasks: what does not fit now is tried at the next look."""
     name = record.service.name
     for _ in range(count):
-        made = _new_task(look, record)
+        made = new_task(look, record)
         if isinstance(made, Unplaceable):
             message = wording.unplaceable(name, made.reason)
             look.tell_once(name, message, REPEAT_EVENT_S)
@@ -132,7 +132,8 @@ def _start(look: Look, record: ServiceRecord, count: int) -> None:
         look.draft.put_task(made)
 
 
-def _new_task(look: Look, record: ServiceRecord) -> Task | Unplaceable:
+def new_task(look: Look, record: ServiceRecord) -> Task | Unplaceable:
+    """Return a task of the record's service with its place and ports, or why not."""
     service, observed, after = record.service, look.observed, look.draft.after
     rooms = [
         room_on(instance, observed.statuses.get(name), look.tasks_on(name))

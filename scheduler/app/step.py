@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from scheduler.app.look import Look, Observed, Step
+from scheduler.app.one_off import stop_alone
 from scheduler.app.services import turn_service
 from scheduler.decide import backoff, chronicle, leases, wording
 from scheduler.decide.actions import Action, Start, Stop
@@ -51,8 +52,9 @@ def step(
     look = Look(now_unix_s, observed, around, draw, records.draft())
     running, targets = running_on(observed.statuses), observed.targets
     for task in records.tasks.values():
-        if not is_quiet(task, running, targets):
-            _turn_task(look, task)
+        _turn_task(look, task)
+    if observed.closing:
+        stop_alone(look)
     if observed.listed:
         for record in records.services.values():
             turn_service(look, record)
@@ -124,7 +126,8 @@ def _tell_killed(look: Look, task: Task) -> None:
         name = container_name(look.around.cluster_uid, task.id, definition.name)
         if outcome and name in outcome.killed:
             timeout_s = definition.stop_timeout_s
-            look.tell(task.service, wording.killed(task.service, task.id, timeout_s))
+            whose = task.service or task.group
+            look.tell(whose, wording.killed(whose, task.id, timeout_s))
 
 
 def _sweep(look: Look, instance: str) -> None:

@@ -32,8 +32,8 @@ BY_ITSELF = frozenset(
 def task_lines(before: Mapping[str, Task], after: Mapping[str, Task]) -> Iterator[Line]:
     """Yield a line for each kind of change of each service's tasks."""
     changed = [task for key, task in after.items() if before.get(key) is not task]
-    changed.sort(key=lambda task: task.service)
-    for service, group in groupby(changed, key=lambda task: task.service):
+    changed.sort(key=_told_as)
+    for service, group in groupby(changed, key=_told_as):
         tasks = list(group)
         for message in _service_lines(service, tasks, before):
             yield service, message
@@ -88,6 +88,11 @@ def deployment_lines(
         completed = deployment.rollout_state is RolloutState.COMPLETED
         if completed and was and was.rollout_state is not RolloutState.COMPLETED:
             yield deployment.service, wording.completed(deployment.service, key)
+
+
+def _told_as(task: Task) -> str:
+    """Return under which name its events are kept: of no service, its family's."""
+    return task.service or task.group
 
 
 def _deployment(task: Task) -> str:

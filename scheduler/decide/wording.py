@@ -40,14 +40,12 @@ AGENT_ERRORS = (
 
 def started(service: str, tasks: Iterable[str]) -> str:
     names = tuple(tasks)
-    return f"(service {service}) has started {len(names)} tasks: {_tasks(names)}."
+    return f"{_of(service)} has started {len(names)} tasks: {_tasks(names)}."
 
 
 def stopped(service: str, tasks: Iterable[str]) -> str:
     names = tuple(tasks)
-    return (
-        f"(service {service}) has stopped {len(names)} running tasks: {_tasks(names)}."
-    )
+    return f"{_of(service)} has stopped {len(names)} running tasks: {_tasks(names)}."
 
 
 def registered(service: str, targets: int, group: str) -> str:
@@ -134,12 +132,12 @@ def stuck(service: str) -> str:
 
 
 def task_stopped(service: str, task_id: str, reason: str) -> str:
-    return f"(service {service}) (task {task_id}) stopped: {reason}."
+    return f"{_of(service)} (task {task_id}) stopped: {reason}."
 
 
 def killed(service: str, task_id: str, timeout_s: float) -> str:
     return (
-        f"(service {service}) (task {task_id}) did not stop within {timeout_s:g} "
+        f"{_of(service)} (task {task_id}) did not stop within {timeout_s:g} "
         "seconds of SIGTERM and was killed."
     )
 
@@ -215,10 +213,9 @@ def cannot_start(error: ContainerError) -> str:
     return f"{kind}: {error.detail}"
 
 
-def _zones(counts: Mapping[str, int]) -> str:
-    """Return ``1 tasks in a, 2 tasks in b, and 3 tasks in c``."""
-    *others, last = (f"{count} tasks in {zone}" for zone, count in counts.items())
-    return f"{', '.join(others)}, and {last}" if others else last
+def _of(service: str) -> str:
+    """Name a service; what has a colon is another task group."""
+    return f"({service})" if ":" in service else f"(service {service})"
 
 
 def _tasks(names: Iterable[str]) -> str:

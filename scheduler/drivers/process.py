@@ -314,7 +314,7 @@ class ProcessRuntime:
         except OSError:
             detail = f"{where} is another task's of this machine"
             raise PortTaken(self.name, f"start {name}", detail) from None
-        if not _is_free(self.address, lease.host_port):
+        if not _is_free(self.address, lease):
             with held:
                 detail = f"{where} is in use"
                 raise PortTaken(self.name, f"start {name}", detail)

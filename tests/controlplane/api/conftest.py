@@ -1,26 +1,64 @@
 """A cluster in memory behind a real control API on a real socket."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from controlplane.api.application import application
-from controlplane.api.ports import (
-    Document,
-    ProtectionChange,
-    Question,
-    Submission,
+from controlplane.api.ports import Document, Question, Submission
+from controlplane.errors import (
+    DefinitionNotFound,
+    ServiceNotFound,
+    TaskNotFound,
 )
-from controlplane.errors import ServiceNotFound
 from controlplane.events import EventLog
 from controlplane.problems import ConfigInvalid, Problem
 from controlplane.weights import WeightChange
 from foundation.journal import CommitFailed
+from scheduler.decide.overrides import ContainerOverride
 
 TOKEN = "t" * 43
+
+
+class MemoryTasks:
+    """One task, "abc", of family "web"; keeps what it was asked to run."""
+
+    def __init__(self) -> None:
+        self.ran: list[tuple[str, int, tuple[ContainerOverride, ...], str]] = []
+        self.stopped: list[tuple[str, str]] = []
+
+    async def run(
+        self,
+        family: str,
+        count: int,
+        overrides: Sequence[ContainerOverride],
+        started_by: str,
+    ) -> Document:
+        if family != "web":
+            raise DefinitionNotFound(family, ["web"])
+        self.ran.append((family, count, tuple(overrides), started_by))
+        return {"tasks": [{"taskArn": "x/abc"}] * count, "failures": []}
+
+    async def stop(self, task: str, reason: str) -> Document:
+        self.stopped.append((task, reason))
+        return self.described(task)
+
+    def described(self, task: str) -> Document:
+        if not "abc".startswith(task):
+            raise TaskNotFound(task, 0)
+        return {"task": {"taskArn": "x/abc"}}
+
+    def listed(self, family: str) -> Document:
+        return {"tasks": [{"taskArn": "x/abc"}] if family in {"", "web"} else []}
+
+    def definitions(self, prefix: str) -> Document:
+        return {"taskDefinitions": [{"family": "web"}] if prefix in "web" else []}
+
+    def definition(self, name: str) -> Document:
+        return {"taskDefinition": {"family": name}}
 
 
 class MemoryCluster:
@@ -28,6 +66,7 @@ class MemoryCluster:
 
     def __init__(self) -> None:
         self.events = EventLog()
+        self.tasks = MemoryTasks()
         self.applied: list[Submission] = []
         self.desired: Mapping[str, int] = {"web": 2}
         self.deployed: list[str] = []

@@ -1,0 +1,126 @@
+"""Run, stop and describe tasks: what people and programs ask of them by name.
+
+A task is named by its id or by how that begins, a definition by ``FAMILY`` (its
+latest revision) or ``FAMILY:REVISION``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from controlplane.api.ports import Document
+from controlplane.cluster_file import ClusterFile
+from controlplane.ecs_shapes import (
+    ARN,
+    described_task,
+    task_definition_document,
+)
+from controlplane.errors import (
+    DefinitionNotFound,
+    InvalidParameter,
+    NotApplied,
+    TaskNotFound,
+)
+from scheduler.app.scheduler import Scheduler
+from scheduler.decide.overrides import ContainerOverride, RunTask
+from scheduler.model import Task, TaskDefinition
+
+Applied = Callable[[], ClusterFile | None]
+"""The file in force; None: nothing was applied."""
+
+
+class TaskCommands:
+    """Implements `api.ports.Tasks`."""
+
+    def __init__(self, scheduler: Scheduler, applied: Applied) -> None:
+        self._scheduler = scheduler
+        self._applied = applied
+
+    async def run(
+        self,
+        family: str,
+        count: int,
+        overrides: Sequence[ContainerOverride],
+        started_by: str,
+    ) -> Document:
+        """Raises DefinitionNotFound, InvalidParameter, NotApplied, CommitFailed."""
+        cluster, definition = self._wanted(family)
+        names = {each.name for each in definition.containers}
+        for override in overrides:
+            if override.name not in names:
+                message = f'no container named "{override.name}" in {family}'
+                raise InvalidParameter("overrides", message)
+        wanted = RunTask(definition, count, tuple(overrides), started_by=started_by)
+        ran = await self._scheduler.run_task(wanted)
+        return {
+            "tasks": [described_task(task, cluster) for task in ran.tasks],
+            "failures": [
+                {
+                    "arn": f"{ARN}:cluster/{cluster}",
+                    "reason": each.reason,
+                    "detail": each.detail,
+                }
+                for each in ran.failures
+            ],
+        }
+
+    async def stop(self, task: str, reason: str) -> Document:
+        found = self._find(task)
+        told = reason or "Task stopped by user"
+        stopped = await self._scheduler.stop_task(found.id, told)
+        return {"task": described_task(stopped, self._cluster())}
+
+    def described(self, task: str) -> Document:
+        """Raises TaskNotFound."""
+        return {"task": described_task(self._find(task), self._cluster())}
+
+    def listed(self, family: str) -> Document:
+        return {
+            "tasks": [
+                described_task(task, self._cluster())
+                for task in self._scheduler.tasks()
+                if family in {"", task.task_definition.family}
+            ],
+            "failures": [],
+        }
+
+    def definitions(self, prefix: str) -> Document:
+        return {
+            "taskDefinitions": [
+                task_definition_document(each)
+                for each in self._scheduler.definitions()
+                if each.family.startswith(prefix)
+            ]
+        }
+
+    def definition(self, name: str) -> Document:
+        """Raises DefinitionNotFound."""
+        family, _, revision = name.partition(":")
+        found = [
+            each
+            for each in self._scheduler.definitions()
+            if each.family == family and revision in {"", str(each.revision)}
+        ]
+        if not found:
+            families = {each.family for each in self._scheduler.definitions()}
+            raise DefinitionNotFound(name, families)
+        return {"taskDefinition": task_definition_document(found[-1])}
+
+    def _wanted(self, family: str) -> tuple[str, TaskDefinition]:
+        applied = self._applied()
+        if applied is None:
+            raise NotApplied
+        definitions = applied.task_definitions
+        if family not in definitions:
+            raise DefinitionNotFound(family, definitions)
+        return applied.cluster, definitions[family]
+
+    def _cluster(self) -> str:
+        applied = self._applied()
+        return applied.cluster if applied else "default"
+
+    def _find(self, name: str) -> Task:
+        found = [each for each in self._scheduler.tasks() if each.id.startswith(name)]
+        if len(found) != 1:
+            raise TaskNotFound(name, len(found))
+        return found[0]

@@ -1,0 +1,65 @@
+"""Tasks of no service: run once, and never replaced. Floor 4, synchronous.
+
+They are placed like those of a service and turned like them; what differs is that
+nobody keeps their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from scheduler.app.look import Look
+from scheduler.app.services import new_task
+from scheduler.decide import lifecycle
+from scheduler.decide.overrides import RunTask, failure_code, overridden
+from scheduler.decide.placement import Unplaceable
+from scheduler.model import Service, ServiceRecord, StopCode, Task
+
+GOING_DOWN: Final = "The cluster is going down"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a task could not be run: ECS's code, and the sentence of an event."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of running tasks; those that found no place are failures."""
+
+    tasks: Sequence[Task] = ()
+    failures: Sequence[Failure] = ()
+
+
+def run_tasks(look: Look, wanted: RunTask) -> Ran:
+    """Make the tasks that find a place now. Nothing is tried again."""
+    once = Service(
+        "",
+        overridden(wanted),
+        wanted.count,
+        placement_strategy=wanted.placement_strategy,
+    )
+    record = ServiceRecord(once, "", look.now_unix_s)
+    tasks, failures = [], []
+    for _ in range(wanted.count):
+        made = new_task(look, record)
+        if isinstance(made, Unplaceable):
+            failures.append(Failure(failure_code(made.reason), made.reason))
+            continue
+        task = replace(made, started_by=wanted.started_by)
+        look.draft.put_task(task)
+        tasks.append(task)
+    return Ran(tuple(tasks), tuple(failures))
+
+
+def stop_alone(look: Look) -> None:
+    """Stop every task that is of no service: everything is to end."""
+    for task in [*look.draft.after.tasks.values()]:
+        if task.is_live and not task.service:
+            code, now = StopCode.USER_INITIATED, look.now_unix_s
+            look.draft.put_task(lifecycle.stop(task, code, GOING_DOWN, now))
