@@ -108,14 +108,11 @@ class Cluster:
         self.configured = asyncio.Event()
         """Set once a file is in force."""
         self.going_down = asyncio.Event()
+        self.tasks = TaskCommands(parts.scheduler, self._in_force)
 
     @property
     def events(self) -> EventLog:
         return self._parts.events
-
-    @property
-    def tasks(self) -> TaskCommands:
-        return TaskCommands(self._parts.scheduler, self._in_force)
 
     # --- commands -----------------------------------------------------------------
 

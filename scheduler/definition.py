@@ -144,3 +144,30 @@ class LinuxParameters:
     """0: no swap. None: as much as memory."""
     swappiness: int | None = None
     """Not looked at where `max_swap_mib` is None."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortMapping:
+    """`host_port` 0 is dynamic: the scheduler leases one.
+
+    A range has a `last_container_port`, and as many host ports in a row.
+    """
+
+    container_port: int
+    host_port: int = 0
+    protocol: str = "tcp"
+    name: str = ""
+    app_protocol: str = ""
+    last_container_port: int | None = None
+
+    @property
+    def container_ports(self) -> range:
+        return range(
+            self.container_port, (self.last_container_port or self.container_port) + 1
+        )
+
+    @property
+    def static_host_ports(self) -> range:
+        """The ports of the host that it must have; none where they are leased."""
+        count = len(self.container_ports) if self.host_port else 0
+        return range(self.host_port, self.host_port + count)

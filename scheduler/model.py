@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NewType
 
+from scheduler.container import HealthStatus, TaskContainer
 from scheduler.definition import (
     ContainerHealthCheck,
     Dependency,
@@ -24,6 +25,7 @@ from scheduler.definition import (
     LogConfiguration,
     MountPoint,
     NetworkMode,
+    PortMapping,
     RestartPolicy,
     Ulimit,
     Volume,
@@ -45,33 +47,6 @@ PAUSE = "internal.pause"
 """The container that holds what those of a task share; no other can be named so."""
 
 # --- desired --------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PortMapping:
-    """`host_port` 0 is dynamic: the scheduler leases one.
-
-    A range has a `last_container_port`, and as many host ports in a row.
-    """
-
-    container_port: int
-    host_port: int = 0
-    protocol: str = "tcp"
-    name: str = ""
-    app_protocol: str = ""
-    last_container_port: int | None = None
-
-    @property
-    def container_ports(self) -> range:
-        return range(
-            self.container_port, (self.last_container_port or self.container_port) + 1
-        )
-
-    @property
-    def static_host_ports(self) -> range:
-        """The ports of the host that it must have; none where they are leased."""
-        count = len(self.container_ports) if self.host_port else 0
-        return range(self.host_port, self.host_port + count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,14 +247,6 @@ class TaskStatus(enum.Enum):
     STOPPED = "STOPPED"
 
 
-class HealthStatus(enum.Enum):
-    """What a container's own health check says (healthStatus of ECS)."""
-
-    HEALTHY = "HEALTHY"
-    UNHEALTHY = "UNHEALTHY"
-    UNKNOWN = "UNKNOWN"
-
-
 class StopCode(enum.Enum):
     TASK_FAILED_TO_START = "TaskFailedToStart"
     ESSENTIAL_CONTAINER_EXITED = "EssentialContainerExited"
@@ -296,31 +263,6 @@ class PortLease:
     container_name: str
     container_port: int
     protocol: str = "tcp"
-
-
-class ContainerLast(enum.Enum):
-    """lastStatus of a container of a task."""
-
-    PENDING = "PENDING"
-    """Not started yet, or about to be started again."""
-    RUNNING = "RUNNING"
-    STOPPED = "STOPPED"
-
-
-@dataclass(frozen=True, slots=True)
-class TaskContainer:
-    """How far a container of a task has come: what was seen of it last."""
-
-    name: str
-    status: ContainerLast = ContainerLast.PENDING
-    exit_code: int | None = None
-    """Of its latest end."""
-    reason: str = ""
-    """Why it could not start, or ended, in ECS's words."""
-    health: HealthStatus | None = None
-    started_at_unix_s: float | None = None
-    restarts: int = 0
-    runtime_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ from typing import Final
 
 from scheduler.app.look import Look
 from scheduler.app.services import new_task
-from scheduler.decide import lifecycle
+from scheduler.decide import chronicle, lifecycle
 from scheduler.decide.overrides import RunTask, failure_code, overridden
 from scheduler.decide.placement import Unplaceable
+from scheduler.decide.revisions import registered
 from scheduler.model import Service, ServiceRecord, StopCode, Task
 
 GOING_DOWN: Final = "The cluster is going down"
@@ -37,7 +38,15 @@ class Ran:
 
 
 def run_tasks(look: Look, wanted: RunTask) -> Ran:
-    """Make the tasks that find a place now. Nothing is tried again."""
+    """Register the definition, make the tasks that find a place now, and tell it.
+
+    Nothing is tried again.
+    """
+    before = dict(look.draft.after.tasks)
+    known = look.draft.after.definitions.values()
+    definition = registered(wanted.task_definition, known)
+    look.draft.put_definition(definition)
+    wanted = replace(wanted, task_definition=definition)
     once = Service(
         "",
         overridden(wanted),
@@ -54,6 +63,8 @@ def run_tasks(look: Look, wanted: RunTask) -> Ran:
         task = replace(made, started_by=wanted.started_by)
         look.draft.put_task(task)
         tasks.append(task)
+    for whose, message in chronicle.task_lines(before, look.draft.after.tasks):
+        look.tell(whose, message)
     return Ran(tuple(tasks), tuple(failures))
 
 

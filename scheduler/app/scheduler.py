@@ -23,10 +23,16 @@ from foundation.journal import Change, CommitFailed, Journal
 from scheduler.app.look import Look, Observed, Step
 from scheduler.app.one_off import Ran, run_tasks
 from scheduler.app.step import step
-from scheduler.app.views import view_service
+from scheduler.app.views import (
+    CpuUse,
+    cpu_samples,
+    is_empty,
+    keys_of,
+    view_service,
+)
 from scheduler.app.watch import UNSEEN, Watch
 from scheduler.app.workers import Workers
-from scheduler.decide import chronicle, lifecycle, wishes, wording
+from scheduler.decide import lifecycle, wishes, wording
 from scheduler.decide.actions import (
     Action,
     Deregister,
@@ -36,11 +42,10 @@ from scheduler.decide.actions import (
     Start,
     Stop,
 )
-from scheduler.decide.identity import Draw, container_names, new_deployment_id
+from scheduler.decide.identity import Draw, new_deployment_id
 from scheduler.decide.overrides import RunTask
 from scheduler.decide.revisions import outlived, registered
 from scheduler.decide.specs import Surroundings
-from scheduler.decide.usage import task_units
 from scheduler.model import (
     ContainerInstance,
     ContainerName,
@@ -201,16 +206,9 @@ class Scheduler:
     async def run_task(self, wanted: RunTask) -> Ran:
         """Start tasks of no service, as many as find a place. Raises CommitFailed."""
         async with self._deciding:
-            draft = self._records.draft()
-            known = draft.after.definitions.values()
-            definition = registered(wanted.task_definition, known)
-            draft.put_definition(definition)
-            now, observed = self._clock.unix_s(), self._observe()
-            look = Look(now, observed, self._around, self._draw, draft)
-            ran = run_tasks(look, replace(wanted, task_definition=definition))
-            before = self._records.tasks
-            for whose, message in chronicle.task_lines(before, draft.after.tasks):
-                draft.tell(whose, message, now)
+            now, draft = self._clock.unix_s(), self._records.draft()
+            look = Look(now, self._observe(), self._around, self._draw, draft)
+            ran = run_tasks(look, wanted)
             await self._commit(draft.changes())
         self.wake()
         return ran
@@ -301,24 +299,10 @@ class Scheduler:
         """Return the events of all services, newest last."""
         return sorted(self._records.events.values(), key=lambda event: event.unix_s)
 
-    def cpu_samples(self) -> Sequence[tuple[str, str, float, int]]:
-        """Return (service, task id, CPU units used, reserved) over the last second.
-
-        A task without fresh readings is not in it. One that reserves nothing (0)
-        is: it uses what the cluster has.
-        """
-        samples = []
-        for task in self._records.tasks.values():
-            watch = self._watches.get(task.instance)
-            reserved = task.task_definition.reserved_cpu
-            serves = task.service and task.status is TaskStatus.RUNNING
-            if not serves or watch is None:
-                continue
-            names = container_names(self._around.cluster_uid, task)
-            used = task_units(names, *watch.readings())
-            if used is not None:
-                samples.append((task.service, str(task.id), used, reserved))
-        return samples
+    def cpu_samples(self) -> Sequence[CpuUse]:
+        """Return what each running task of a service used over the last second."""
+        uid = self._around.cluster_uid
+        return cpu_samples(self._records.tasks.values(), self._watches, uid)
 
     def last_outputs(self) -> Mapping[ContainerName, bytes]:
         """Return the end of what removed containers wrote, of tasks still told.
@@ -398,8 +382,8 @@ class Scheduler:
         except CommitFailed as failed:
             log.warning("nothing is done while nothing can be written: %s", failed)
             return Step()
-        self._workers.keep(self._keys(observed))
-        if self._closing and not decided.commits and self._is_empty(observed):
+        self._workers.keep(keys_of(observed, self._records))
+        if self._closing and not decided.commits and is_empty(observed, self._records):
             self._closed.set()
         return decided
 
@@ -469,26 +453,6 @@ class Scheduler:
         """Tell whether every instance was asked once; true from then on."""
         expected = (self._instances or {}).keys() & self._runtimes.keys()
         return self._adopted or expected <= self._statuses().keys()
-
-    def _keys(self, observed: Observed) -> set[str]:
-        """Return the keys whose actions may still matter."""
-        found: set[str] = set(self._records.tasks)
-        for status in observed.statuses.values():
-            found.update(container.name for container in status.containers)
-        return found
-
-    def _is_empty(self, observed: Observed) -> bool:
-        """Tell whether nothing is left that could be stopped now."""
-        tasks_left = any(
-            task.status is not TaskStatus.STOPPED
-            and observed.is_connected(task.instance)
-            for task in self._records.tasks.values()
-        )
-        containers_left = any(
-            status.connected and status.containers
-            for status in observed.statuses.values()
-        )
-        return not (tasks_left or containers_left or observed.busy)
 
     def _ended(self, instance: str) -> None:
         """A worker has ended: see what it did, and go on from there."""

@@ -1,11 +1,14 @@
-"""What the scheduler tells of its services. Floor 4, synchronous: reads only."""
+"""What the scheduler tells of services and tasks. Floor 4, synchronous: reads only."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from scheduler.app.look import Observed
+from scheduler.app.watch import Watch
 from scheduler.decide.fitness import Fitness, fitness
+from scheduler.decide.identity import container_names
+from scheduler.decide.usage import task_units
 from scheduler.model import (
     Deployment,
     DeploymentView,
@@ -72,3 +75,49 @@ def _deployments(
 
 def _running(tasks: Sequence[Task]) -> int:
     return sum(task.status is TaskStatus.RUNNING for task in tasks)
+
+
+CpuUse = tuple[str, str, float, int]
+"""Service, task id, CPU units used, CPU units reserved."""
+
+
+def cpu_samples(
+    tasks: Iterable[Task], watches: Mapping[str, Watch], cluster_uid: str
+) -> list[CpuUse]:
+    """Return what each running task of a service used over the last second.
+
+    A task without fresh readings is not in it. One that reserves nothing (0)
+    is: it uses what the cluster has.
+    """
+    samples = []
+    for task in tasks:
+        watch = watches.get(task.instance)
+        serves = task.service and task.status is TaskStatus.RUNNING
+        if not serves or watch is None:
+            continue
+        names = container_names(cluster_uid, task)
+        used = task_units(names, *watch.readings())
+        if used is not None:
+            reserved = task.task_definition.reserved_cpu
+            samples.append((task.service, str(task.id), used, reserved))
+    return samples
+
+
+def keys_of(observed: Observed, records: Records) -> set[str]:
+    """Return the keys whose actions may still matter."""
+    found: set[str] = set(records.tasks)
+    for status in observed.statuses.values():
+        found.update(container.name for container in status.containers)
+    return found
+
+
+def is_empty(observed: Observed, records: Records) -> bool:
+    """Tell whether nothing is left that could be stopped now."""
+    tasks_left = any(
+        task.status is not TaskStatus.STOPPED and observed.is_connected(task.instance)
+        for task in records.tasks.values()
+    )
+    containers_left = any(
+        status.connected and status.containers for status in observed.statuses.values()
+    )
+    return not (tasks_left or containers_left or observed.busy)

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from scheduler.container import ContainerLast, HealthStatus, TaskContainer
 from scheduler.decide import wording
 from scheduler.decide.actions import Outcome, Restart, Start
 from scheduler.decide.identity import container_name
@@ -23,14 +24,11 @@ from scheduler.model import (
     PAUSE,
     STARTING,
     ContainerDefinition,
-    ContainerLast,
     ContainerName,
     ContainerState,
     ContainerStatus,
-    HealthStatus,
     InstanceStatus,
     Task,
-    TaskContainer,
     TaskStatus,
 )
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from scheduler.container import ContainerLast, TaskContainer
 from scheduler.decide import lifecycle, wording
 from scheduler.decide.actions import (
     Action,
@@ -52,13 +53,11 @@ from scheduler.definition import NetworkMode
 from scheduler.errors import ContainerError, HostNotReached, OutcomeUnknown
 from scheduler.model import (
     PAUSE,
-    ContainerLast,
     ContainerName,
     InstanceStatus,
     RuntimeKind,
     StopCode,
     Task,
-    TaskContainer,
     TaskStatus,
 )
 from scheduler.ports import TargetView

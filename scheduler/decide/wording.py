@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from scheduler.container import TaskContainer
 from scheduler.definition import Dependency
 from scheduler.errors import (
     ContainerError,
     ImageNotFound,
     NameTaken,
 )
-from scheduler.model import TaskContainer
 
 ESSENTIAL_EXITED = "Essential container in task exited"
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"

@@ -13,13 +13,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from scheduler.container import HealthStatus
 from scheduler.drivers.labels import CLUSTER_UID, task_id_of
-from scheduler.model import (
-    ContainerName,
-    ContainerState,
-    ContainerStatus,
-    HealthStatus,
-)
+from scheduler.model import ContainerName, ContainerState, ContainerStatus
 
 HOST_GATEWAY: Final = "host-gateway"
 """The engine replaces it by the address of its host (20.10)."""

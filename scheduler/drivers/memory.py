@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from foundation.clock import Clock
-from scheduler.drivers.host import own_attributes
+from scheduler.container import HealthStatus
 from scheduler.errors import (
     CannotStart,
     HostNotReached,
@@ -31,7 +31,6 @@ from scheduler.model import (
     ContainerName,
     ContainerState,
     ContainerStatus,
-    HealthStatus,
     InstanceStatus,
     TaskId,
 )

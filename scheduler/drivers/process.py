@@ -28,9 +28,9 @@ from typing import Final, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from foundation.clock import Clock
-from scheduler.drivers import port_claims, shim
 from scheduler.decide.processes import OWN_NETWORK, beyond_a_process
 from scheduler.definition import NetworkMode
+from scheduler.drivers import port_claims, shim
 from scheduler.drivers import process_records as records
 from scheduler.drivers.feed import Feeds
 from scheduler.drivers.host import own_attributes

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from foundation.clock import SystemClock
+from scheduler.definition import PortMapping
 from scheduler.drivers.docker import DockerRuntime
 from scheduler.drivers.memory import MemoryHost
 from scheduler.drivers.process import ProcessRuntime
@@ -21,7 +22,6 @@ from scheduler.model import (
     ContainerName,
     ContainerState,
     PortLease,
-    PortMapping,
     TaskId,
 )
 from scheduler.ports import ContainerSpec, Runtime

@@ -16,7 +16,7 @@ import autoscaler.model
 import scheduler.model
 from alb.model import FixedResponse, Forward, Rule, WeightedGroup
 from controlplane.codec import Codec, RecordUnreadable
-from scheduler.model import PortMapping
+from scheduler.definition import PortMapping
 from tests.support.examples import examples
 
 

@@ -15,15 +15,9 @@ from controlplane.ecs_shapes import (
     health_status,
     task_definition_document,
 )
+from scheduler.container import ContainerLast, HealthStatus, TaskContainer
 from scheduler.definition import ContainerHealthCheck, NetworkMode
-from scheduler.model import (
-    ContainerLast,
-    HealthStatus,
-    StopCode,
-    Task,
-    TaskContainer,
-    TaskStatus,
-)
+from scheduler.model import StopCode, Task, TaskStatus
 from tests.support.tasks import NOW, container, definition, task
 
 WEB: dict[str, Any] = {

@@ -14,7 +14,8 @@ from controlplane.codec import Codec
 from controlplane.lock import StateInUse, StateLock
 from controlplane.store import SCHEMA, History, NewerSchema, Store
 from foundation.journal import CommitFailed, Delete, Put
-from scheduler.model import PortMapping, ServiceEvent
+from scheduler.definition import PortMapping
+from scheduler.model import ServiceEvent
 
 CODEC = Codec({"port": PortMapping, "service_event": ServiceEvent})
 HISTORIES = {

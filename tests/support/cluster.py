@@ -27,6 +27,7 @@ from scheduler.definition import (
     Condition,
     Dependency,
     NetworkMode,
+    PortMapping,
     RestartPolicy,
 )
 from scheduler.drivers.memory import MemoryHost, MemoryLoadBalancer
@@ -36,7 +37,6 @@ from scheduler.model import (
     ContainerInstance,
     ContainerName,
     DeploymentConfiguration,
-    PortMapping,
     RuntimeKind,
     Service,
     ServiceLoadBalancer,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from scheduler.definition import PortMapping
 from scheduler.model import (
     STARTING,
     ZONE_ATTRIBUTE,
     ContainerDefinition,
     ContainerInstance,
     PortLease,
-    PortMapping,
     RuntimeKind,
     ServiceLoadBalancer,
     Task,

@@ -26,12 +26,13 @@ from scheduler.definition import (
     LogConfiguration,
     MountPoint,
     NetworkMode,
+    PortMapping,
     RestartPolicy,
     Tmpfs,
     Ulimit,
     VolumeFrom,
 )
-from scheduler.model import ContainerDefinition, PortMapping
+from scheduler.model import ContainerDefinition
 
 HEALTH_COMMANDS: Final = ("CMD", "CMD-SHELL")
 PERMISSIONS: Final = ("read", "write", "mknod")

@@ -21,13 +21,14 @@ from scheduler.definition import (
     LogConfiguration,
     MountPoint,
     NetworkMode,
+    PortMapping,
     RestartPolicy,
     Tmpfs,
     Ulimit,
     Volume,
     VolumeFrom,
 )
-from scheduler.model import ContainerDefinition, PortMapping, TaskDefinition
+from scheduler.model import ContainerDefinition, TaskDefinition
 
 FILE = """\
 taskDefinitions:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from scheduler.container import ContainerLast, HealthStatus, TaskContainer
 from scheduler.decide.actions import Outcome, Restart, Start, Stop, Work
 from scheduler.decide.containers import record_of, startable
 from scheduler.decide.progress import Seen, Turn, next_turn
@@ -23,16 +24,13 @@ from scheduler.errors import CannotStart, ContainerError, OutcomeUnknown
 from scheduler.model import (
     PAUSE,
     ContainerDefinition,
-    ContainerLast,
     ContainerName,
     ContainerState,
     ContainerStatus,
-    HealthStatus,
     InstanceStatus,
     RuntimeKind,
     StopCode,
     Task,
-    TaskContainer,
     TaskId,
     TaskStatus,
 )

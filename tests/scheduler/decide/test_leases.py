@@ -13,7 +13,8 @@ from scheduler.decide.leases import (
     quarantined,
     released,
 )
-from scheduler.model import PortLease, PortMapping, PortRecord
+from scheduler.definition import PortMapping
+from scheduler.model import PortLease, PortRecord
 from tests.support.tasks import NOW, container, definition, instance, task
 
 A = instance("a", ports=(20_000, 20_004))

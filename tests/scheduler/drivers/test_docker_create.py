@@ -15,20 +15,14 @@ from scheduler.definition import (
     LogConfiguration,
     MountPoint,
     NetworkMode,
+    PortMapping,
     Tmpfs,
     Ulimit,
     Volume,
     VolumeFrom,
 )
 from scheduler.drivers import docker_create as create
-from scheduler.model import (
-    PAUSE,
-    ContainerDefinition,
-    ContainerName,
-    PortLease,
-    PortMapping,
-    TaskId,
-)
+from scheduler.model import PAUSE, ContainerDefinition, ContainerName, PortLease, TaskId
 from scheduler.ports import ContainerSpec
 
 GATEWAY = "172.17.0.1"

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from foundation.clock import SystemClock
+from scheduler.container import HealthStatus
 from scheduler.decide.specs import Surroundings, container_specs
 from scheduler.definition import (
     ContainerHealthCheck,
@@ -29,6 +30,7 @@ from scheduler.definition import (
     LogConfiguration,
     MountPoint,
     NetworkMode,
+    PortMapping,
     Tmpfs,
     Ulimit,
     Volume,
@@ -42,9 +44,7 @@ from scheduler.model import (
     ContainerName,
     ContainerState,
     ContainerStatus,
-    HealthStatus,
     PortLease,
-    PortMapping,
     RuntimeKind,
     Task,
     TaskDefinition,

@@ -471,12 +471,12 @@ async def test_two_clusters_that_start_at_the_same_moment_share_no_port(
     outcomes = await asyncio.gather(
         runtime.start(ours), other.start(theirs), return_exceptions=True
     )
-    [refused] = [each for each in outcomes if each is not None]
+    [refused] = [each for each in outcomes if isinstance(each, BaseException)]
     assert isinstance(refused, PortTaken)
     assert f"127.0.0.1:{port} is another task's of this machine" in str(refused)
 
     first = (runtime, ours), (other, theirs)
-    for host, mine in first if outcomes[0] is None else reversed(first):
+    for host, mine in first if outcomes[1] is refused else reversed(first):
         await host.start(mine)  # again, or at once after the end of the other's
         await host.stop(mine.name, 0)
         await host.remove(mine.name)
