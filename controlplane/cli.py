@@ -114,7 +114,12 @@ def _arguments(name: str, module: ModuleType, words: list[str]) -> argparse.Name
     )
     add_place_arguments(parser)
     module.add_arguments(parser)
-    return parser.parse_args(words)
+    if not hasattr(module, "COMMAND_AFTER") or "--" not in words:
+        return parser.parse_args(words)
+    at = words.index("--")  # argparse leaves no words behind options to a list
+    args = parser.parse_args(words[:at])
+    setattr(args, module.COMMAND_AFTER, words[at + 1 :])
+    return args
 
 
 def _guarded(run: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ latest revision) or ``FAMILY:REVISION``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from controlplane.api.ports import Document
 from controlplane.cluster_file import ClusterFile
@@ -46,11 +47,13 @@ class TaskCommands:
         """Raises DefinitionNotFound, InvalidParameter, NotApplied, CommitFailed."""
         cluster, definition = self._wanted(family)
         names = {each.name for each in definition.containers}
-        for override in overrides:
+        first = next(each.name for each in definition.containers if each.essential)
+        named = [replace(each, name=each.name or first) for each in overrides]
+        for override in named:
             if override.name not in names:
                 message = f'no container named "{override.name}" in {family}'
                 raise InvalidParameter("overrides", message)
-        wanted = RunTask(definition, count, tuple(overrides), started_by=started_by)
+        wanted = RunTask(definition, count, tuple(named), started_by=started_by)
         ran = await self._scheduler.run_task(wanted)
         return {
             "tasks": [described_task(task, cluster) for task in ran.tasks],

@@ -15,16 +15,21 @@ from controlplane.client import Control, Document, path_of
 from controlplane.commands.place import control_of
 from controlplane.commands.terminal import complain, say, say_json
 
+COMMAND_AFTER: Final = "overriding"
+"""What stands behind ``--`` takes the place of a container's command."""
 LOOK_S: Final = 0.5
 FAILED: Final = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("family", metavar="FAMILY", help="as the file defines it")
+    parser.set_defaults(overriding=[])
     parser.add_argument(
-        "overriding", nargs="*", metavar="COMMAND", help="in place of its command"
+        "-c",
+        "--container",
+        metavar="NAME",
+        help="whose command and variables (default: the first essential one's)",
     )
-    parser.add_argument("-c", "--container", metavar="NAME", help="which one it is for")
     parser.add_argument("--count", type=int, default=1, metavar="N", help="tasks")
     parser.add_argument(
         "-e", "--env", action="append", default=[], type=_variable, metavar="NAME=VALUE"
@@ -48,7 +53,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _asked(args: argparse.Namespace) -> Document:
-    override: dict[str, object] = {"name": args.container or args.family}
+    override: dict[str, object] = {"name": args.container or ""}
     if args.overriding:
         override["command"] = args.overriding
     if args.env:

@@ -223,6 +223,42 @@ def test_a_second_ctrl_c_stops_at_once_and_leaves_no_task(cluster: Cluster) -> N
         os.kill(task, 0)
 
 
+JOB = """\
+containerInstances: [{name: local, runtime: process}]
+taskDefinitions:
+  - family: job
+    containerDefinitions:
+      - name: prepare
+        command: [sh, -c, "sleep 0.5; echo 7 > code"]
+        memory: 8
+        essential: false
+      - name: main
+        command: [sh, -c, "exit 1"]
+        memory: 8
+        dependsOn: [{containerName: prepare, condition: SUCCESS}]
+"""
+
+
+def test_run_waits_for_a_task_and_ends_as_it_does(cluster: Cluster) -> None:
+    with (cluster.directory / "alb.yaml").open("a") as file:
+        file.write(JOB)
+    assert 0 == cluster.alb("up", "-d", "--workers", "1").returncode
+    command = ("--wait", "-e", "MORE=1", "--", "sh", "-c", "exit $(($(cat code)+MORE))")
+
+    plain = cluster.alb("run", "job", "--wait")
+    other = cluster.alb("run", "job", "-c", "main", *command)
+    first = cluster.alb("run", "job", *command)
+    nobody = cluster.alb("run", "joob")
+
+    assert 1 == plain.returncode, plain.stderr
+    assert "STOPPED  Essential container in task exited\n" in plain.stdout
+    assert 8 == other.returncode, other.stderr
+    assert 8 == first.returncode, "without -c: the first essential container"
+    assert 1 == nobody.returncode
+    assert 'no task definition "joob"; did you mean "job"?' in nobody.stderr
+    assert 0 == cluster.alb("down").returncode
+
+
 def test_sigterm_leaves_everything_running(cluster: Cluster) -> None:
     up = cluster.begin("up", "--workers", "1")
 
