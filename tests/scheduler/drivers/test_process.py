@@ -354,7 +354,7 @@ async def test_a_reader_goes_on_across_a_rotation(
 # fmt: off
 REFUSED = [
     ({"command": ()},               "needs a command",   "no image has a default"),
-    ({"user": "nobody"},            "remove `user`",     "it would not be honoured"),
+    ({"user": "nobody"},            "user: a process runs as the user that runs alb",     "it would not be honoured"),
     ({"command": ("no-such-cmd",)}, "No such file|Permission denied", "not found on PATH"),
     ({"command": ("/etc/passwd",)}, "Permission denied", "not executable"),
     ({"working_directory": "/no"},  "No such file.*/no", "no such directory"),
