@@ -25,16 +25,15 @@ from scheduler.app.look import Observed
 from scheduler.app.step import step
 from scheduler.decide.identity import container_names, target_ids
 from scheduler.decide.specs import Surroundings
+from scheduler.definition import ContainerDefinition, PortMapping
 from scheduler.model import (
     ZONE_ATTRIBUTE,
-    ContainerDefinition,
     ContainerInstance,
     ContainerState,
     ContainerStatus,
     Deployment,
     InstanceStatus,
     PlacementStrategy,
-    PortMapping,
     RolloutState,
     RuntimeKind,
     Service,

@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "scale": "set desired counts: scale SERVICE=N",
     "weight": "set weights of a forward: weight LISTENER[/RULE] GROUP=N",
     "run": "run tasks once, of no service: run FAMILY [-- COMMAND]",
+    "protect": "keep tasks from scale-in and deployments for a while",
     "deploy": "start a new deployment of a service",
     "upgrade": "go on as the program that is installed now, without a pause",
     "logs": "what a service's tasks write",

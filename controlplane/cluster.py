@@ -54,8 +54,9 @@ from controlplane.runtimes import (
     engine_endpoint,
     require_commands,
 )
+from controlplane.submissions import directory_of, load_submission, warnings_of
 from controlplane.task_commands import TaskCommands
-from controlplane.tls.disk import LocalDisk
+from controlplane.views import protection_document
 from controlplane.weights import (
     LiveWeights,
     WeightChange,

@@ -14,8 +14,13 @@ from typing import Final
 from controlplane.api.ports import Document
 from scheduler.container import HealthStatus, TaskContainer
 from scheduler.decide.identity import network_bindings
-from scheduler.definition import LinuxParameters, PortMapping, Volume
-from scheduler.model import ContainerDefinition, Task, TaskDefinition
+from scheduler.definition import (
+    ContainerDefinition,
+    LinuxParameters,
+    PortMapping,
+    Volume,
+)
+from scheduler.model import Task, TaskDefinition
 
 ARN: Final = "arn:aws:ecs:local:000000000000"
 """No region and no account of AWS: where ids are ARNs, ours begin so."""

@@ -91,7 +91,7 @@ class TaskCommands:
         return {
             "taskDefinitions": [
                 task_definition_document(each)
-                for each in self._scheduler.definitions()
+                for each in self._definitions()
                 if each.family.startswith(prefix)
             ]
         }
@@ -101,13 +101,18 @@ class TaskCommands:
         family, _, revision = name.partition(":")
         found = [
             each
-            for each in self._scheduler.definitions()
+            for each in self._definitions()
             if each.family == family and revision in {"", str(each.revision)}
         ]
         if not found:
             families = {each.family for each in self._scheduler.definitions()}
             raise DefinitionNotFound(name, families)
         return {"taskDefinition": task_definition_document(found[-1])}
+
+    def _definitions(self) -> list[TaskDefinition]:
+        """Return all revisions, by family and then by number, as ECS lists them."""
+        known = self._scheduler.definitions()
+        return sorted(known, key=lambda each: (each.family, each.revision))
 
     def _wanted(self, family: str) -> tuple[str, TaskDefinition]:
         applied = self._applied()

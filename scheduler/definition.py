@@ -14,6 +14,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+STOP_TIMEOUT_S = 30.0
+
 
 class NetworkMode(enum.Enum):
     """What network the containers of a task have."""
@@ -171,3 +173,53 @@ class PortMapping:
         """The ports of the host that it must have; none where they are leased."""
         count = len(self.container_ports) if self.host_port else 0
         return range(self.host_port, self.host_port + count)
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerDefinition:
+    """One container of a task definition (containerDefinitions of ECS)."""
+
+    name: str
+    image: str = ""
+    cpu: int = 0
+    memory_mib: int | None = None
+    memory_reservation_mib: int | None = None
+    essential: bool = True
+    entry_point: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    working_directory: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    port_mappings: tuple[PortMapping, ...] = ()
+    docker_labels: tuple[tuple[str, str], ...] = ()
+    user: str = ""
+    stop_timeout_s: float = STOP_TIMEOUT_S
+    start_timeout_s: float | None = None
+    """How long those that depend on it wait for it; None: as long as ECS's agent."""
+    environment_files: tuple[str, ...] = ()
+    """Files of variables, read where and when the container starts."""
+    secrets: tuple[tuple[str, str], ...] = ()
+    """Variables whose values are in files, and never in the records."""
+    depends_on: tuple[Dependency, ...] = ()
+    health_check: ContainerHealthCheck | None = None
+    restart_policy: RestartPolicy | None = None
+    links: tuple[str, ...] = ()
+    hostname: str = ""
+    dns_servers: tuple[str, ...] = ()
+    dns_search_domains: tuple[str, ...] = ()
+    extra_hosts: tuple[tuple[str, str], ...] = ()
+    """Names, and their addresses."""
+    disable_networking: bool = False
+    readonly_root_filesystem: bool = False
+    mount_points: tuple[MountPoint, ...] = ()
+    volumes_from: tuple[VolumeFrom, ...] = ()
+    log_configuration: LogConfiguration | None = None
+    privileged: bool = False
+    docker_security_options: tuple[str, ...] = ()
+    ulimits: tuple[Ulimit, ...] = ()
+    interactive: bool = False
+    pseudo_terminal: bool = False
+    system_controls: tuple[tuple[str, str], ...] = ()
+    linux_parameters: LinuxParameters | None = None
+    repository_credentials: str = ""
+    """Where the registry's user and password are; empty: the docker CLI's."""
+    version_consistency: bool = True

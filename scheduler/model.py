@@ -19,17 +19,9 @@ from typing import NewType
 
 from scheduler.container import HealthStatus, TaskContainer
 from scheduler.definition import (
-    ContainerHealthCheck,
-    Dependency,
-    LinuxParameters,
-    LogConfiguration,
-    MountPoint,
+    ContainerDefinition,
     NetworkMode,
-    PortMapping,
-    RestartPolicy,
-    Ulimit,
     Volume,
-    VolumeFrom,
 )
 
 TaskId = NewType("TaskId", str)
@@ -41,62 +33,11 @@ ContainerName = NewType("ContainerName", str)
 CPU_UNITS_PER_CORE = 1024
 DYNAMIC_PORTS = (20_000, 29_999)
 """Where an instance's ports are leased from, unless it says otherwise."""
-STOP_TIMEOUT_S = 30.0
 ZONE_ATTRIBUTE = "ecs.availability-zone"
 PAUSE = "internal.pause"
 """The container that holds what those of a task share; no other can be named so."""
 
 # --- desired --------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerDefinition:
-    """One container of a task definition (containerDefinitions of ECS)."""
-
-    name: str
-    image: str = ""
-    cpu: int = 0
-    memory_mib: int | None = None
-    memory_reservation_mib: int | None = None
-    essential: bool = True
-    entry_point: tuple[str, ...] = ()
-    command: tuple[str, ...] = ()
-    working_directory: str = ""
-    environment: tuple[tuple[str, str], ...] = ()
-    port_mappings: tuple[PortMapping, ...] = ()
-    docker_labels: tuple[tuple[str, str], ...] = ()
-    user: str = ""
-    stop_timeout_s: float = STOP_TIMEOUT_S
-    start_timeout_s: float | None = None
-    """How long those that depend on it wait for it; None: as long as ECS's agent."""
-    environment_files: tuple[str, ...] = ()
-    """Files of variables, read where and when the container starts."""
-    secrets: tuple[tuple[str, str], ...] = ()
-    """Variables whose values are in files, and never in the records."""
-    depends_on: tuple[Dependency, ...] = ()
-    health_check: ContainerHealthCheck | None = None
-    restart_policy: RestartPolicy | None = None
-    links: tuple[str, ...] = ()
-    hostname: str = ""
-    dns_servers: tuple[str, ...] = ()
-    dns_search_domains: tuple[str, ...] = ()
-    extra_hosts: tuple[tuple[str, str], ...] = ()
-    """Names, and their addresses."""
-    disable_networking: bool = False
-    readonly_root_filesystem: bool = False
-    mount_points: tuple[MountPoint, ...] = ()
-    volumes_from: tuple[VolumeFrom, ...] = ()
-    log_configuration: LogConfiguration | None = None
-    privileged: bool = False
-    docker_security_options: tuple[str, ...] = ()
-    ulimits: tuple[Ulimit, ...] = ()
-    interactive: bool = False
-    pseudo_terminal: bool = False
-    system_controls: tuple[tuple[str, str], ...] = ()
-    linux_parameters: LinuxParameters | None = None
-    repository_credentials: str = ""
-    """Where the registry's user and password are; empty: the docker CLI's."""
-    version_consistency: bool = True
 
 
 class ConstraintType(enum.Enum):
@@ -124,6 +65,8 @@ class TaskDefinition:
     """0 until registered."""
     cpu: int | None = None
     memory_mib: int | None = None
+    placement_constraints: tuple[PlacementConstraint, ...] = ()
+    """`memberOf` only."""
     network_mode: NetworkMode = NetworkMode.BRIDGE
     pid_mode: str = ""
     """``host`` or ``task``; empty: each container its own."""
@@ -294,6 +237,8 @@ class Task:
     pull_stopped_at_unix_s: float | None = None
     execution_stopped_at_unix_s: float | None = None
     """When the first essential container had ended, else all."""
+    protected_until_unix_s: float | None = None
+    """Scale-in protection: neither scale-in nor a deployment stops it before."""
 
     @property
     def group(self) -> str:
@@ -301,6 +246,10 @@ class Task:
         if self.service:
             return f"service:{self.service}"
         return f"family:{self.task_definition.family}"
+
+    def is_protected(self, now_unix_s: float) -> bool:
+        until = self.protected_until_unix_s
+        return until is not None and now_unix_s < until
 
     @property
     def is_live(self) -> bool:

@@ -10,10 +10,9 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from scheduler.definition import NetworkMode, Volume
+from scheduler.definition import ContainerDefinition, NetworkMode, Volume
 from scheduler.model import (
     PAUSE,
-    ContainerDefinition,
     ContainerName,
     ContainerStatus,
     InstanceStatus,

@@ -45,14 +45,6 @@ class Question:
     """Version and cipher suite, where the listener is HTTPS."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProtectionChange:
-    """Tasks to protect from scale-in for some minutes; None: not any more."""
-
-    tasks: tuple[str, ...]
-    expires_in_minutes: int | None
-
-
 class Tasks(Protocol):
     """Answers are in ECS's shapes. Everything may raise a ControlError."""
 
@@ -75,6 +67,14 @@ class Tasks(Protocol):
     def definitions(self, prefix: str) -> Document: ...
 
     def definition(self, name: str) -> Document: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectionChange:
+    """Tasks to protect from scale-in for some minutes; None: not any more."""
+
+    tasks: tuple[str, ...]
+    expires_in_minutes: int | None
 
 
 class Cluster(Protocol):

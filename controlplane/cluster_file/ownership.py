@@ -27,12 +27,8 @@ from controlplane.cluster_file.spelling import (
     plain,
 )
 from controlplane.weights import Weights, with_weights
-from scheduler.model import (
-    ContainerDefinition,
-    ContainerInstance,
-    Service,
-    ServiceLoadBalancer,
-)
+from scheduler.definition import ContainerDefinition
+from scheduler.model import ContainerInstance, Service, ServiceLoadBalancer
 
 
 class ChangeKind(enum.Enum):

@@ -21,8 +21,8 @@ from alb.model import (
 from alb.model import LoadBalancerAttributes as Attributes
 from autoscaler.model import Alarm, StepAdjustment, StepScalingPolicy
 from controlplane.cluster_file.model import ClusterFile
+from scheduler.definition import ContainerDefinition
 from scheduler.model import (
-    ContainerDefinition,
     ContainerInstance,
     Service,
     ServiceLoadBalancer,

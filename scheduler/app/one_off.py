@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from scheduler.app.look import Look
-from scheduler.app.services import new_task
+from scheduler.app.placing import Placing
 from scheduler.decide import chronicle, lifecycle
 from scheduler.decide.overrides import RunTask, failure_code, overridden
 from scheduler.decide.placement import Unplaceable
@@ -54,9 +54,10 @@ def run_tasks(look: Look, wanted: RunTask) -> Ran:
         placement_strategy=wanted.placement_strategy,
     )
     record = ServiceRecord(once, "", look.now_unix_s)
+    placing = Placing(look, record)
     tasks, failures = [], []
     for _ in range(wanted.count):
-        made = new_task(look, record)
+        made = placing.new_task()
         if isinstance(made, Unplaceable):
             failures.append(Failure(failure_code(made.reason), made.reason))
             continue

@@ -12,8 +12,9 @@ from scheduler.app.look import Look
 from scheduler.decide import leases, wording
 from scheduler.decide.board import Room, needs_of
 from scheduler.decide.identity import new_task_id
+from scheduler.decide.lifecycle import first_status
 from scheduler.decide.placement import Placer, Unplaceable, Wanted
-from scheduler.model import PortLease, ServiceRecord, Task, TaskStatus
+from scheduler.model import PortLease, ServiceRecord, Task
 
 REPEAT_EVENT_S: Final = 300.0
 """What stays as it is, is told again after this long."""
@@ -45,12 +46,13 @@ class Placing:
         """`within` leaves out instances; without it there are all that take tasks."""
         service = record.service
         definition = service.task_definition
+        family = definition.family
         homes = look.rooms()
         self._look = look
         self._record = record
         self._placer = Placer(
             Wanted(
-                f"service:{service.name}",
+                f"service:{service.name}" if service.name else f"family:{family}",
                 needs_of(definition),
                 (*service.placement_constraints, *definition.placement_constraints),
                 service.placement_strategy,
@@ -98,7 +100,7 @@ class Placing:
             deployment_id=self._record.deployment_id,
             task_definition=service.task_definition,
             instance=room.name,
-            status=TaskStatus.PENDING,
+            status=first_status(service.task_definition),
             created_at_unix_s=self._look.now_unix_s,
             address=room.instance.address or status.address,
             leases=leased,

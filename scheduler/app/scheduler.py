@@ -20,6 +20,7 @@ from typing import Final
 
 from foundation.clock import Clock
 from foundation.journal import Change, CommitFailed, Journal
+from scheduler.app import wishing
 from scheduler.app.look import Look, Observed, Step
 from scheduler.app.one_off import Ran, run_tasks
 from scheduler.app.step import step
@@ -44,7 +45,8 @@ from scheduler.decide.actions import (
 )
 from scheduler.decide.identity import Draw, new_deployment_id
 from scheduler.decide.overrides import RunTask
-from scheduler.decide.revisions import outlived, registered
+from scheduler.decide.protection import NotProtected, Protected, protect
+from scheduler.decide.revisions import outlived
 from scheduler.decide.specs import Surroundings
 from scheduler.model import (
     ContainerInstance,
@@ -214,40 +216,27 @@ class Scheduler:
         return ran
 
     async def stop_task(self, task_id: str, reason: str) -> Task:
-        """Stop a task, whoever wants it: its service starts another.
-
-        Raises KeyError when there is no such task, and CommitFailed.
-        """
+        """Stop a task, whoever wants it. Raises KeyError, and CommitFailed."""
         async with self._deciding:
             draft = self._records.draft()
             task = self._records.tasks[task_id]
             if task.is_live:
-                code, now = StopCode.USER_INITIATED, self._clock.unix_s()
-                task = lifecycle.stop(task, code, reason, now)
+                now = self._clock.unix_s()
+                task = lifecycle.stop(task, StopCode.USER_INITIATED, reason, now)
                 draft.put_task(task)
                 await self._commit(draft.changes())
         self.wake()
         return task
 
     def definitions(self) -> Sequence[TaskDefinition]:
-        """Return all revisions, by family and then by revision."""
-        known = self._records.definitions.values()
-        return sorted(known, key=lambda each: (each.family, each.revision))
+        """Return all revisions."""
+        return tuple(self._records.definitions.values())
 
-    def _wish(self, draft: Draft, service: Service) -> None:
-        known = draft.after.definitions.values()
-        definition = registered(service.task_definition, known)
-        draft.put_definition(definition)
-        wished = replace(service, task_definition=definition)
-        before = draft.after.services.get(service.name)
-        new_id = new_deployment_id(self._draw)
-        wish = wishes.wish_service(wished, before, new_id, self._clock.unix_s())
-        if wish.record != before:
-            self._put(draft, wish)
-        for task in draft.after.tasks_of(service.name):
-            later = wishes.with_delays(task, service)
-            if task.is_live and later != task:
-                draft.put_task(later)
+    async def update_task_protection(
+        self, names: Sequence[str], until_unix_s: float | None
+    ) -> Sequence[Protected | NotProtected]:
+        """Protect tasks from scale-in, or (None) do not any more. Raises CommitFailed.
+
 
         Names are task ids, or the beginnings of ids.
         """

@@ -120,54 +120,6 @@ def _stop(look: Look, task: Task, why: Why) -> None:
     look.draft.put_task(lifecycle.stop(task, code, reason, look.now_unix_s))
 
 
-def _start(look: Look, record: ServiceRecord, count: int) -> None:
-    """Make up to `count` tasks: what does not fit now is tried at the next look."""
-    name = record.service.name
-    for _ in range(count):
-        made = new_task(look, record)
-        if isinstance(made, Unplaceable):
-            message = wording.unplaceable(name, made.reason)
-            look.tell_once(name, message, REPEAT_EVENT_S)
-            return
-        look.draft.put_task(made)
-
-
-def new_task(look: Look, record: ServiceRecord) -> Task | Unplaceable:
-    """Return a task of the record's service with its place and ports, or why not."""
-    service, observed, after = record.service, look.observed, look.draft.after
-    rooms = [
-        room_on(instance, observed.statuses.get(name), look.tasks_on(name))
-        for name, instance in observed.instances.items()
-        if observed.takes_tasks(name)
-    ]
-    peers = [task for task in after.tasks_of(service.name) if task.is_live]
-    found = place(service.task_definition, rooms, peers, service.placement_strategy)
-    if isinstance(found, Unplaceable):
-        return found
-    instance = found.instance
-    held = {lease.host_port for t in look.tasks_on(instance.name) for lease in t.leases}
-    ports = leases.Ports(
-        held,
-        after.ports_of(instance.name),
-        leases.origin(look.around.cluster_uid),
-    )
-    leased = leases.lease(service.task_definition, instance, ports, look.now_unix_s)
-    if leased is None:
-        return Unplaceable(wording.closest(instance.name, wording.PORT_IN_USE))
-    return Task(
-        id=new_task_id(look.draw),
-        service=service.name,
-        deployment_id=record.deployment_id,
-        task_definition=service.task_definition,
-        instance=instance.name,
-        status=lifecycle.first_status(service.task_definition),
-        created_at_unix_s=look.now_unix_s,
-        address=instance.address or observed.statuses[instance.name].address,
-        leases=leased,
-        load_balancers=service.load_balancers,
-    )
-
-
 def _tell_unhealthy(look: Look, tasks: Sequence[Task]) -> None:
     for task in tasks:
         for name, (balancer, lease) in target_ids(task).items():

@@ -22,15 +22,9 @@ from scheduler.decide.identity import Draw, container_name
 from scheduler.decide.progress import RETRY_S, next_turn
 from scheduler.decide.quiet import is_quiet, running_on
 from scheduler.decide.specs import Surroundings
+from scheduler.definition import STOP_TIMEOUT_S
 from scheduler.errors import PortTaken
-from scheduler.model import (
-    STARTING,
-    STOP_TIMEOUT_S,
-    ContainerStatus,
-    PortRecord,
-    Task,
-    TaskStatus,
-)
+from scheduler.model import STARTING, ContainerStatus, PortRecord, Task, TaskStatus
 from scheduler.state.records import Records
 
 PORT_MAX: Final = 65_535
@@ -52,7 +46,8 @@ def step(
     look = Look(now_unix_s, observed, around, draw, records.draft())
     running, targets = running_on(observed.statuses), observed.targets
     for task in records.tasks.values():
-        _turn_task(look, task)
+        if not is_quiet(task, running, targets):
+            _turn_task(look, task)
     if observed.closing:
         stop_alone(look)
     if observed.listed:

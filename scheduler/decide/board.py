@@ -45,10 +45,10 @@ def needs_of(definition: TaskDefinition) -> Needs:
         definition.reserved_cpu,
         definition.reserved_memory_mib,
         frozenset(
-            (mapping.protocol, mapping.host_port)
+            (mapping.protocol, port)
             for container in definition.containers
             for mapping in container.port_mappings
-            if mapping.host_port
+            for port in mapping.static_host_ports
         ),
     )
 

@@ -19,11 +19,10 @@ from scheduler.decide import wording
 from scheduler.decide.actions import Outcome, Restart, Start
 from scheduler.decide.identity import container_name
 from scheduler.decide.order import dependencies
-from scheduler.definition import Condition, Dependency
+from scheduler.definition import Condition, ContainerDefinition, Dependency
 from scheduler.model import (
     PAUSE,
     STARTING,
-    ContainerDefinition,
     ContainerName,
     ContainerState,
     ContainerStatus,

@@ -58,8 +58,27 @@ def network_bindings(task: Task) -> tuple[PortLease, ...]:
     )
 
 
-def target_ids(task: Task) -> Mapping[str, tuple[ServiceLoadBalancer, PortLease]]:
+Registrations = Mapping[str, tuple[ServiceLoadBalancer, PortLease]]
+
+REMEMBERED_MAX: Final = 100_000
+_remembered: Final[dict[int, tuple[Task, Registrations]]] = {}
+"""What `target_ids` found, by identity: every look asks it of every task, and a task
+that has not changed is the same object. Holding the task keeps its identity its own."""
+
+
+def target_ids(task: Task) -> Registrations:
     """Return each registration of the task: the group it is in, and its port."""
+    known = _remembered.get(id(task))
+    if known is not None and known[0] is task:
+        return known[1]
+    if len(_remembered) >= REMEMBERED_MAX:
+        _remembered.clear()
+    found = _target_ids(task)
+    _remembered[id(task)] = (task, found)
+    return found
+
+
+def _target_ids(task: Task) -> Registrations:
     leases = {
         (item.container_name, item.container_port): item
         for item in network_bindings(task)

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 
-from scheduler.definition import Condition, Dependency
-from scheduler.model import ContainerDefinition
+from scheduler.definition import Condition, ContainerDefinition, Dependency
 
 
 def dependencies(container: ContainerDefinition) -> tuple[Dependency, ...]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from scheduler.decide import wording
-from scheduler.model import ContainerDefinition, PlacementStrategy, TaskDefinition
+from scheduler.definition import ContainerDefinition
+from scheduler.model import PlacementStrategy, TaskDefinition
 
 RUN_MAX: Final = 10
 """Tasks of one call."""

@@ -207,13 +207,12 @@ def refusal(needs: Needs, room: Room) -> str | None:
         return wording.NO_CPU
     if needs.memory_mib > room.memory_mib:
         return wording.NO_MEMORY
-    wanted = {
-        (mapping.protocol, port)
-        for container in definition.containers
-        for mapping in container.port_mappings
-        for port in mapping.static_host_ports
-    }
-    return wording.PORT_IN_USE if wanted & room.host_ports else None
+    if not needs.ports:
+        return None
+    if not needs.ports.isdisjoint(room.ports):
+        return wording.PORT_IN_USE
+    full = room.static_ports + len(needs.ports) > STATIC_PORTS_MAX
+    return wording.PORT_IN_USE if full else None
 
 
 _HURDLES: Final = (

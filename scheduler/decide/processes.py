@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from scheduler.definition import LinuxParameters, NetworkMode
-from scheduler.model import ContainerDefinition, TaskDefinition
+from scheduler.definition import ContainerDefinition, LinuxParameters, NetworkMode
+from scheduler.model import TaskDefinition
 
 Lack = tuple[str, str]
 """A field of ECS, and why it cannot be had."""

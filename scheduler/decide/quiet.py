@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from scheduler.container import ContainerLast
 from scheduler.decide.identity import target_ids
 from scheduler.model import ContainerState, InstanceStatus, Task, TaskId, TaskStatus
 from scheduler.ports import TargetView
@@ -37,12 +38,26 @@ def is_quiet(task: Task, running: Running, targets: Collection[str]) -> bool:
     """
     if task.status is TaskStatus.RUNNING:
         here = running.get(task.instance)
-        if here is None or here.get(task.id) != len(task.task_definition.containers):
+        if here is None or here.get(task.id) != _expected(task):
             return False
         return all(target in targets for target in target_ids(task))
     if task.status is TaskStatus.STOPPED:
         return not any(target in targets for target in target_ids(task))
     return False
+
+
+def _expected(task: Task) -> int | None:
+    """Return how many containers run when nothing is new; None: look at each.
+
+    A health check may say something else each time, and one container that has ended
+    may stand for another that is to be started again.
+    """
+    definition = task.task_definition
+    if any(each.status is not ContainerLast.RUNNING for each in task.containers):
+        return None
+    if any(each.health_check is not None for each in definition.containers):
+        return None
+    return len(definition.containers) + definition.needs_pause
 
 
 def serves(task: Task, targets: Mapping[str, TargetView]) -> bool:

@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from scheduler.model import ContainerDefinition, TaskDefinition
+from scheduler.definition import ContainerDefinition
+from scheduler.model import TaskDefinition
 
 LEAST_PART: Final = 8
 """Who says nothing where nothing is left gets this part of an even share."""

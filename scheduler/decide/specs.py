@@ -12,14 +12,8 @@ from dataclasses import dataclass
 from scheduler.decide.identity import container_name, network_bindings
 from scheduler.decide.order import in_order
 from scheduler.decide.quotas import cpu_quotas, memory_limits_mib
-from scheduler.definition import NetworkMode
-from scheduler.model import (
-    PAUSE,
-    ContainerDefinition,
-    RuntimeKind,
-    Task,
-    TaskDefinition,
-)
+from scheduler.definition import ContainerDefinition, NetworkMode
+from scheduler.model import PAUSE, RuntimeKind, Task, TaskDefinition
 from scheduler.ports import ContainerSpec
 
 HOST_GATEWAY = "host.docker.internal"

@@ -218,5 +218,11 @@ def _of(service: str) -> str:
     return f"({service})" if ":" in service else f"(service {service})"
 
 
+def _zones(counts: Mapping[str, int]) -> str:
+    """Return ``1 tasks in a, 2 tasks in b, and 3 tasks in c``."""
+    *others, last = (f"{count} tasks in {zone}" for zone, count in counts.items())
+    return f"{', '.join(others)}, and {last}" if others else last
+
+
 def _tasks(names: Iterable[str]) -> str:
     return " ".join(f"(task {name})" for name in names)

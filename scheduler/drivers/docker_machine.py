@@ -27,6 +27,7 @@ class Machine:
     """Where ports are published."""
     gateway: str
     """The host as its containers reach it."""
+    attributes: Mapping[str, str]
     architecture: str = ""
     """As the kernel calls it: ``x86_64``."""
 
@@ -48,6 +49,7 @@ async def look_at(calls: EngineCalls, address: str) -> Machine:
         address=address or _remote(calls.endpoint) or local or LOOPBACK,
         gateway=local or config.HOST_GATEWAY,
         architecture=str(host.get("Architecture", "")),
+        attributes=own_attributes(str(host["OSType"]), str(host["Architecture"])),
     )
 
 

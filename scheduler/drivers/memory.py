@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from foundation.clock import Clock
 from scheduler.container import HealthStatus
+from scheduler.drivers.host import own_attributes
 from scheduler.errors import (
     CannotStart,
     HostNotReached,

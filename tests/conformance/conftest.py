@@ -13,17 +13,11 @@ from typing import Any
 import pytest
 
 from foundation.clock import SystemClock
-from scheduler.definition import PortMapping
+from scheduler.definition import ContainerDefinition, PortMapping
 from scheduler.drivers.docker import DockerRuntime
 from scheduler.drivers.memory import MemoryHost
 from scheduler.drivers.process import ProcessRuntime
-from scheduler.model import (
-    ContainerDefinition,
-    ContainerName,
-    ContainerState,
-    PortLease,
-    TaskId,
-)
+from scheduler.model import ContainerName, ContainerState, PortLease, TaskId
 from scheduler.ports import ContainerSpec, Runtime
 from tests.support.engines import Engine
 from tests.support.images import import_busybox

@@ -33,9 +33,9 @@ from foundation.clock import VirtualClock
 from foundation.journal import MemoryJournal
 from scheduler.app.scheduler import Scheduler
 from scheduler.decide.identity import target_ids
+from scheduler.definition import ContainerDefinition
 from scheduler.drivers.memory import MemoryHost
 from scheduler.model import (
-    ContainerDefinition,
     ContainerInstance,
     Deployment,
     RuntimeKind,

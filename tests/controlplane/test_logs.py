@@ -10,16 +10,10 @@ import pytest
 from controlplane.logs import LINE_MAX, Sources, lines_of, whole_lines
 from foundation.clock import VirtualClock
 from scheduler.decide.identity import container_name
+from scheduler.definition import ContainerDefinition
 from scheduler.drivers.memory import MemoryHost
 from scheduler.errors import HostNotReached
-from scheduler.model import (
-    ContainerDefinition,
-    ContainerName,
-    Task,
-    TaskDefinition,
-    TaskId,
-    TaskStatus,
-)
+from scheduler.model import ContainerName, Task, TaskDefinition, TaskId, TaskStatus
 
 
 async def chunked(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:

@@ -17,14 +17,9 @@ from controlplane.runtimes import (
     engine_endpoint,
 )
 from foundation.clock import SystemClock
+from scheduler.definition import ContainerDefinition
 from scheduler.drivers.process import ProcessRuntime
-from scheduler.model import (
-    ContainerDefinition,
-    ContainerInstance,
-    RuntimeKind,
-    Service,
-    TaskDefinition,
-)
+from scheduler.model import ContainerInstance, RuntimeKind, Service, TaskDefinition
 
 CLOCK = SystemClock()
 

@@ -6,10 +6,17 @@ from typing import Final
 
 from tests.parity.rows import Section, absent, live, not_yet
 
-_DOCKER = "scheduler/drivers/test_docker_config.py"
+_DOCKER = "scheduler/drivers/test_docker_create.py"
 _MISTAKES = (
     "controlplane/cluster_file/test_mistakes.py::test_a_mistake_is_told_in_these_words"
 )
+_FIELDS = (
+    "scheduler/drivers/test_docker_fields.py::test_every_field_reaches_the_container"
+)
+_LIVE = "scheduler/drivers/test_docker_fields.py"
+_RULES = "controlplane/cluster_file/test_containers.py::test_a_mistake_is_told_in_these_words"
+_ORDER = "scheduler/decide/test_containers.py"
+_SHAPES = "controlplane/test_ecs_shapes.py"
 _CREATED = f"{_DOCKER}::test_a_spec_becomes_one_create_request"
 
 DEFINITIONS: Final = Section(
@@ -23,20 +30,38 @@ DEFINITIONS: Final = Section(
             differs="an equal definition is the same revision",
         ),
         not_yet("INACTIVE, DELETE_IN_PROGRESS"),
-        not_yet("ListTaskDefinitions"),
+        live(
+            "ListTaskDefinitions, DescribeTaskDefinition",
+            f"{_SHAPES}::test_a_definition_is_described_as_it_was_registered",
+            differs="as /v1/task-definitions",
+        ),
         live("networkMode bridge", _CREATED),
-        not_yet("networkMode host, none, awsvpc"),
+        live(
+            "networkMode host, none, awsvpc",
+            f"{_LIVE}::test_a_task_of_awsvpc_has_one_network_and_one_address",
+            differs="awsvpc: an address of the engine's bridge",
+        ),
         live(
             "cpu and memory of the task: hard quotas",
             "scheduler/decide/test_specs.py"
-            "::test_each_container_gets_its_own_ports_and_the_tasks_quota",
+            "::test_each_container_gets_its_own_ports_and_its_part_of_the_quota",
         ),
-        not_yet("volumes"),
-        not_yet("pidMode, ipcMode"),
-        not_yet("several containers: dependsOn, links, volumesFrom"),
+        live(
+            "volumes",
+            f"{_LIVE}::test_volumes_links_and_a_database_are_shared_in_a_task",
+            differs="without EFS, FSx and S3",
+        ),
+        live(
+            "pidMode, ipcMode",
+            f"{_LIVE}::test_a_task_of_awsvpc_has_one_network_and_one_address",
+        ),
+        live(
+            "several containers: dependsOn, links, volumesFrom",
+            f"{_ORDER}::test_who_starts_next",
+        ),
         live("at least one container, one of them essential", _MISTAKES),
         live("memory or memoryReservation, the one more than the other", _MISTAKES),
-        not_yet("the sum of the containers' memory within the task's"),
+        live("the sum of the containers' memory within the task's", _RULES),
         absent("taskRoleArn, executionRoleArn", "needs AWS itself"),
         not_yet("runtimePlatform"),
         absent("ephemeralStorage, inferenceAccelerators", "needs AWS itself"),
@@ -57,8 +82,8 @@ CONTAINERS: Final = Section(
         ),
         live("entryPoint, command, workingDirectory", _CREATED),
         live("environment", _CREATED),
-        not_yet("environmentFiles"),
-        not_yet("secrets"),
+        live("environmentFiles", _FIELDS, differs="files of this machine"),
+        live("secrets", _FIELDS, differs="files of this machine"),
         live(
             "portMappings with dynamic ports",
             "scheduler/decide/test_leases.py"
@@ -70,25 +95,38 @@ CONTAINERS: Final = Section(
             "scheduler/decide/test_leases.py"
             "::test_a_static_port_is_taken_as_it_is_and_never_leased_twice",
         ),
-        not_yet("protocol udp, containerPortRange"),
-        not_yet("hostname, dnsServers, dnsSearchDomains, extraHosts"),
-        not_yet("disableNetworking"),
-        not_yet("readonlyRootFilesystem, privileged, dockerSecurityOptions"),
+        live("protocol udp, containerPortRange", _FIELDS),
+        live("hostname, dnsServers, dnsSearchDomains, extraHosts", _FIELDS),
+        live(
+            "disableNetworking",
+            "controlplane/cluster_file/test_containers.py::test_a_field_arrives",
+        ),
+        live("readonlyRootFilesystem, privileged, dockerSecurityOptions", _FIELDS),
         live("user", _CREATED),
-        not_yet("mountPoints"),
-        not_yet("logConfiguration"),
+        live("mountPoints", _FIELDS),
+        live("logConfiguration", _FIELDS, differs="awslogs: kept by the engine"),
         live("dockerLabels", _CREATED),
-        not_yet("ulimits, systemControls, linuxParameters"),
-        not_yet("healthCheck"),
-        not_yet("startTimeout"),
+        live("ulimits, systemControls, linuxParameters", _FIELDS),
+        live("healthCheck", f"{_LIVE}::test_a_health_check_is_seen"),
+        live("startTimeout", f"{_ORDER}::test_who_waits_in_vain_gives_up"),
         live(
             "stopTimeout: SIGTERM, then SIGKILL",
             "conformance/test_runtime.py"
             "::test_one_that_ignores_sigterm_is_killed_after_the_timeout",
         ),
-        not_yet("restartPolicy"),
-        not_yet("interactive, pseudoTerminal"),
-        not_yet("repositoryCredentials"),
+        live(
+            "restartPolicy",
+            f"{_ORDER}::test_a_container_that_ended_is_started_again_in_place",
+        ),
+        live(
+            "interactive, pseudoTerminal",
+            f"{_LIVE}::test_what_a_terminal_shows_is_read_as_it_is",
+        ),
+        live(
+            "repositoryCredentials",
+            "scheduler/drivers/test_secrets.py::test_options_and_credentials_are_read_too",
+            differs="a file of this machine",
+        ),
         not_yet("resourceRequirements: GPU"),
         absent("firelensConfiguration, credentialSpecs", "needs AWS itself"),
     ),
@@ -99,9 +137,8 @@ TASKS: Final = Section(
     "ECS developer guide, task lifecycle; ECS API reference, Task",
     (
         live(
-            "lastStatus from PENDING to STOPPED",
+            "lastStatus from PROVISIONING to STOPPED",
             "scheduler/decide/test_lifecycle.py::test_only_moves_of_the_table_are_made",
-            differs="without PROVISIONING and DEPROVISIONING",
         ),
         live(
             "targets are drained before SIGTERM",
@@ -112,9 +149,21 @@ TASKS: Final = Section(
             "createdAt, startedAt, stoppingAt, stoppedAt",
             "scheduler/decide/test_lifecycle.py::test_times_are_written_once_each",
         ),
-        not_yet("pullStartedAt, pullStoppedAt, executionStoppedAt, connectivityAt"),
-        not_yet("version, startedBy, group"),
-        not_yet("healthStatus"),
+        live(
+            "pullStartedAt, pullStoppedAt, executionStoppedAt",
+            f"{_ORDER}::test_times_of_pulls_are_from_the_first_to_the_last",
+        ),
+        not_yet("connectivityAt"),
+        live(
+            "startedBy, group",
+            "scenarios/test_one_off.py"
+            "::test_a_task_is_run_and_not_replaced_when_it_has_ended",
+        ),
+        not_yet("version"),
+        live(
+            "healthStatus",
+            f"{_SHAPES}::test_the_health_of_a_task_is_its_essential_containers",
+        ),
         live(
             "stopCode and stoppedReason in ECS's words",
             "scheduler/decide/test_progress.py::test_a_task_keeps_why_it_stopped",
@@ -129,7 +178,11 @@ TASKS: Final = Section(
             "::test_stopped_tasks_are_kept_for_an_hour_and_not_without_end",
             differs="the latest 100 of a service",
         ),
-        not_yet("RunTask, StopTask"),
+        live(
+            "RunTask, StopTask",
+            "scenarios/test_one_off.py"
+            "::test_what_finds_no_place_is_a_failure_with_ecss_reason",
+        ),
         not_yet("ExecuteCommand"),
     ),
 )

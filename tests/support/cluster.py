@@ -25,6 +25,7 @@ from scheduler.decide.identity import target_ids
 from scheduler.decide.rollout import limits
 from scheduler.definition import (
     Condition,
+    ContainerDefinition,
     Dependency,
     NetworkMode,
     PortMapping,
@@ -33,7 +34,6 @@ from scheduler.definition import (
 from scheduler.drivers.memory import MemoryHost, MemoryLoadBalancer
 from scheduler.model import (
     ZONE_ATTRIBUTE,
-    ContainerDefinition,
     ContainerInstance,
     ContainerName,
     DeploymentConfiguration,

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scheduler.definition import PortMapping
+from scheduler.definition import ContainerDefinition, PortMapping
 from scheduler.model import (
     STARTING,
     ZONE_ATTRIBUTE,
-    ContainerDefinition,
     ContainerInstance,
     PortLease,
     RuntimeKind,

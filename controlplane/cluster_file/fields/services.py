@@ -10,6 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 from controlplane.cluster_file.fields.containers import NAME
+from controlplane.cluster_file.fields.placement import (
+    SERVICE_CONSTRAINTS,
+    STRATEGIES,
+)
 from controlplane.cluster_file.fields.rules import GROUP
 from controlplane.cluster_file.kinds import (
     Choice,

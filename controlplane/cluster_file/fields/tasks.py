@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from controlplane.cluster_file.fields.containers import CONTAINER, NAME, PATH
+from controlplane.cluster_file.fields.placement import TASK_CONSTRAINTS
 from controlplane.cluster_file.kinds import (
     Choice,
     Each,
@@ -117,7 +118,7 @@ TASK_DEFINITION: Final = shape(
         _TASK,
     ),
     Field("volumes", Each(_VOLUME, key="name"), _TASK),
-    refused("placementConstraints", _TASK),
+    Field("placementConstraints", TASK_CONSTRAINTS, _TASK),
     Field(
         "pidMode",
         Choice(("host", "task")),

@@ -19,6 +19,7 @@ from controlplane.cluster_file.meaning.balancer import check_unique
 from controlplane.cluster_file.record import Findings, Record
 from scheduler.definition import (
     Condition,
+    ContainerDefinition,
     ContainerHealthCheck,
     Dependency,
     Device,
@@ -32,7 +33,6 @@ from scheduler.definition import (
     Ulimit,
     VolumeFrom,
 )
-from scheduler.model import ContainerDefinition
 
 HEALTH_COMMANDS: Final = ("CMD", "CMD-SHELL")
 PERMISSIONS: Final = ("read", "write", "mknod")

@@ -15,6 +15,7 @@ from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.meaning.actions import PORT_MAX
 from controlplane.cluster_file.meaning.balancer import check_unique
 from controlplane.cluster_file.meaning.containers import container
+from controlplane.cluster_file.meaning.placement import constraints
 from controlplane.cluster_file.meaning.together import (
     Allowed,
     check_allowed,
@@ -145,6 +146,7 @@ def _task_definition(
         pid_mode=record.text("pidMode"),
         ipc_mode=record.text("ipcMode"),
         volumes=tuple(map(_volume, record.records("volumes"))),
+        placement_constraints=constraints(record, findings),
     )
     check_unique(record.records("volumes"), "name", findings)
     for each in record.records("volumes"):

@@ -16,8 +16,8 @@ from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.record import Findings, Record
 from controlplane.problems import did_you_mean
 from scheduler.decide.order import circle
-from scheduler.definition import NetworkMode
-from scheduler.model import ContainerDefinition, TaskDefinition
+from scheduler.definition import ContainerDefinition, NetworkMode
+from scheduler.model import TaskDefinition
 
 NEED_HEALTH: Final = "HEALTHY"
 NEED_END: Final = ("COMPLETE", "SUCCESS")

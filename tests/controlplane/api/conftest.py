@@ -8,7 +8,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from controlplane.api.application import application
-from controlplane.api.ports import Document, Question, Submission
+from controlplane.api.ports import (
+    Document,
+    ProtectionChange,
+    Question,
+    Submission,
+)
 from controlplane.errors import (
     DefinitionNotFound,
     ServiceNotFound,

@@ -13,6 +13,7 @@ from controlplane.cluster_file.kinds import Shape
 from controlplane.problems import ConfigInvalid
 from scheduler.definition import (
     Condition,
+    ContainerDefinition,
     ContainerHealthCheck,
     Dependency,
     Device,
@@ -28,7 +29,7 @@ from scheduler.definition import (
     Volume,
     VolumeFrom,
 )
-from scheduler.model import ContainerDefinition, TaskDefinition
+from scheduler.model import TaskDefinition
 
 FILE = """\
 taskDefinitions:

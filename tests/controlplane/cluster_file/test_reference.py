@@ -73,7 +73,7 @@ def test_a_field_that_is_looked_into_is_live_or_has_a_default() -> None:
 # fmt: off
 REFUSED = [  # what is not built and would change who reaches what
     "certificateArn", "mutualAuthentication", "resourceRequirements",
-    "placementConstraints", "securityGroups", "efsVolumeConfiguration",
+    "securityGroups", "efsVolumeConfiguration",
     "capacityProviderStrategy", "configuredAtLaunch", "credentialSpecs",
     "ipv6.deny_all_igw_traffic", "networkConfiguration",
     "scheduledActions", "compositeAlarms", "proxyConfiguration",

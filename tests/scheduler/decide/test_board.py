@@ -5,12 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from scheduler.decide.board import Needs, needs_of, occupy, room_of
-from scheduler.model import (
-    InstanceStatus,
-    PortLease,
-    PortMapping,
-    TaskStatus,
-)
+from scheduler.definition import PortMapping
+from scheduler.model import InstanceStatus, PortLease, TaskStatus
 from tests.support.tasks import container, definition, instance, task
 
 SEEN = InstanceStatus(

@@ -14,6 +14,7 @@ from scheduler.decide.progress import Seen, Turn, next_turn
 from scheduler.decide.specs import Surroundings, container_specs
 from scheduler.definition import (
     Condition,
+    ContainerDefinition,
     ContainerHealthCheck,
     Dependency,
     NetworkMode,
@@ -23,7 +24,6 @@ from scheduler.definition import (
 from scheduler.errors import CannotStart, ContainerError, OutcomeUnknown
 from scheduler.model import (
     PAUSE,
-    ContainerDefinition,
     ContainerName,
     ContainerState,
     ContainerStatus,

@@ -15,8 +15,7 @@ from scheduler.decide.order import (
     stop_waves,
     waits_for,
 )
-from scheduler.definition import Condition, Dependency, VolumeFrom
-from scheduler.model import ContainerDefinition
+from scheduler.definition import Condition, ContainerDefinition, Dependency, VolumeFrom
 
 
 def containers(drawing: str) -> list[ContainerDefinition]:

@@ -13,15 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.decide import wording
-from scheduler.decide.placement import (
-    Placed,
-    Room,
-    Unplaceable,
-    place,
-    room_on,
-    scale_in_order,
-    spread_fields,
-)
+from scheduler.decide.board import STATIC_PORTS_MAX, Needs, Room, needs_of, room_of
+from scheduler.decide.matching import matcher_of
+from scheduler.decide.placement import Placer, Unplaceable, Wanted
 from scheduler.definition import PortMapping
 from scheduler.model import (
     ConstraintType,
@@ -29,6 +23,7 @@ from scheduler.model import (
     PlacementConstraint,
     PlacementStrategy,
     PortLease,
+    StrategyType,
     Task,
 )
 from tests.support.examples import examples

@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 
 from scheduler.decide.processes import beyond_a_process, beyond_processes
-from scheduler.definition import LinuxParameters, LogConfiguration, NetworkMode
-from scheduler.model import ContainerDefinition, TaskDefinition
+from scheduler.definition import (
+    ContainerDefinition,
+    LinuxParameters,
+    LogConfiguration,
+    NetworkMode,
+)
+from scheduler.model import TaskDefinition
 
 PLAIN = ContainerDefinition("web", command=("true",))
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.decide.quotas import cpu_quotas, memory_limits_mib
-from scheduler.model import ContainerDefinition, TaskDefinition
+from scheduler.definition import ContainerDefinition
+from scheduler.model import TaskDefinition
 
 
 def of(

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from scheduler.decide.specs import Surroundings, container_specs, seen_from
-from scheduler.model import ContainerDefinition, PortLease, RuntimeKind, Task
+from scheduler.definition import ContainerDefinition
+from scheduler.model import PortLease, RuntimeKind, Task
 from tests.support.tasks import container, definition, task
 
 AROUND = Surroundings("c1", "http://127.0.0.1:8080")

@@ -21,6 +21,7 @@ from aiohttp import web
 from docker import APIClient
 
 from foundation.clock import SystemClock
+from scheduler.definition import ContainerDefinition
 from scheduler.drivers.docker import DockerRuntime
 from scheduler.errors import (
     CannotStart,
@@ -28,13 +29,7 @@ from scheduler.errors import (
     ImageNotFound,
     OutcomeUnknown,
 )
-from scheduler.model import (
-    ContainerDefinition,
-    ContainerName,
-    ContainerState,
-    PortLease,
-    TaskId,
-)
+from scheduler.model import ContainerName, ContainerState, PortLease, TaskId
 from scheduler.ports import ContainerSpec
 from tests.support.engines import Engine, engines_apart
 from tests.support.images import import_busybox

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scheduler.definition import (
+    ContainerDefinition,
     ContainerHealthCheck,
     Device,
     DockerVolume,
@@ -22,7 +23,7 @@ from scheduler.definition import (
     VolumeFrom,
 )
 from scheduler.drivers import docker_create as create
-from scheduler.model import PAUSE, ContainerDefinition, ContainerName, PortLease, TaskId
+from scheduler.model import PAUSE, ContainerName, PortLease, TaskId
 from scheduler.ports import ContainerSpec
 
 GATEWAY = "172.17.0.1"

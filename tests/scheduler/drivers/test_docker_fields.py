@@ -23,6 +23,7 @@ from foundation.clock import SystemClock
 from scheduler.container import HealthStatus
 from scheduler.decide.specs import Surroundings, container_specs
 from scheduler.definition import (
+    ContainerDefinition,
     ContainerHealthCheck,
     Device,
     DockerVolume,
@@ -40,7 +41,6 @@ from scheduler.drivers.docker import DockerRuntime
 from scheduler.errors import CannotStart
 from scheduler.model import (
     PAUSE,
-    ContainerDefinition,
     ContainerName,
     ContainerState,
     ContainerStatus,

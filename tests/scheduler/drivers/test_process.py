@@ -21,13 +21,13 @@ from typing import Any
 import pytest
 
 from foundation.clock import SystemClock
+from scheduler.definition import ContainerDefinition
 from scheduler.drivers import process_records as records
 from scheduler.drivers import shim
 from scheduler.drivers.process import ProcessRuntime
 from scheduler.drivers.process_table import Identity, marked, parse_ps_time_ns
 from scheduler.errors import CannotStart, PortTaken
 from scheduler.model import (
-    ContainerDefinition,
     ContainerName,
     ContainerState,
     ContainerStatus,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.definition import LogConfiguration
+from scheduler.definition import ContainerDefinition, LogConfiguration
 from scheduler.drivers import secrets
 from scheduler.errors import CannotStart
-from scheduler.model import ContainerDefinition, ContainerName, TaskId
+from scheduler.model import ContainerName, TaskId
 from scheduler.ports import ContainerSpec
 
 WEB = ContainerDefinition("web", environment=(("MODE", "own"),))
