@@ -253,7 +253,9 @@ async def test_the_host_has_a_name(runtime: DockerRuntime, engine: Engine) -> No
 
 @pytest.mark.needs("docker")
 async def test_out_of_memory_is_told(runtime: DockerRuntime) -> None:
-    hungry = spec("sleep 0.3; exec tail /dev/zero", memory_mib=8)
+    hungry = dataclasses.replace(
+        spec("sleep 0.3; exec tail /dev/zero"), memory_limit_mib=8
+    )
     await runtime.start(hungry)
 
     async with asyncio.timeout(DEADLINE_S):

@@ -14,6 +14,7 @@ from scheduler.model import ContainerState
 def inspected(status: str, code: int = 0, error: str = "", **state: Any) -> Any:
     return {
         "Name": "/alb-c0ffee-1-web",
+        "Id": "c1",
         "State": {
             "Status": status,
             "ExitCode": code,
