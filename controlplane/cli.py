@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "logs": "what a service's tasks write",
     "events": "what happened, with reasons",
     "explain": "which rule answers a request, or why a service scaled",
+    "import": "a cluster file of Compose, task definitions or Traefik's labels",
     "certs": "certificates for development: where the authority is, and issue some",
     "load": "send requests in an open loop and report percentiles",
     "demo": "watch tasks follow load",
@@ -52,6 +53,9 @@ COMMANDS: Final = {
     "schema": "the cluster file as a JSON Schema",
     "version": "the version",
 }
+
+_MODULES: Final = {"import": "imports"}
+"""Modules that cannot be called as their command is: Python has the word."""
 
 EPILOG: Final = "exit status: 0 done, 1 failed, 2 usage or an invalid file"
 
@@ -78,7 +82,9 @@ def _run(argv: list[str]) -> int:
         return USAGE
     if name not in COMMANDS:
         _overview().error(_unknown(name))
-    module = importlib.import_module(f"controlplane.commands.{name}")
+    module = importlib.import_module(
+        f"controlplane.commands.{_MODULES.get(name, name)}"
+    )
     return _guarded(module.main, _arguments(name, module, before + rest))
 
 
@@ -111,7 +117,10 @@ def _overview() -> argparse.ArgumentParser:
 
 def _arguments(name: str, module: ModuleType, words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog=f"alb {name}", description=COMMANDS[name], epilog=EPILOG
+        prog=f"alb {name}",
+        description=getattr(module, "DESCRIPTION", COMMANDS[name]),
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_place_arguments(parser)
     module.add_arguments(parser)

@@ -101,12 +101,28 @@ def text_of(file: str, content: bytes) -> str:
 
 def read(file: str, text: str, variables: Mapping[str, str]) -> Entries:
     """Return the mapping that `text` holds. Raises ConfigInvalid with one problem."""
+    root = _read(file, text, variables)
+    if not isinstance(root, Entries):
+        message = 'must be a mapping such as "cluster: demo"'
+        _refuse(file, root.line, root.column, f"the file {message}")
+    return root
+
+
+def read_as_it_is(file: str, text: str) -> Node:
+    """Return what `text` holds, variables left as they are written, for importers.
+
+    JSON is read too: it is YAML. Raises ConfigInvalid with one problem.
+    """
+    return _read(file, text, None)
+
+
+def _read(file: str, text: str, variables: Mapping[str, str] | None) -> Node:
     text = text.removeprefix("\ufeff")
     if len(text) > BYTES_MAX:
         _refuse(file, 1, 1, f"the file is larger than {BYTES_MAX // 2**20} MiB")
     lines = _LINE_BREAK.split(text)
     try:
-        root = _Composer(text, lines, variables).document()
+        return _Composer(text, lines, variables).document()
     except _Refused as refused:
         _refuse(file, refused.line, refused.column, refused.message)
     except yaml.MarkedYAMLError as error:
@@ -114,10 +130,6 @@ def read(file: str, text: str, variables: Mapping[str, str]) -> Entries:
         _refuse(file, line, column, message)
     except (yaml.YAMLError, UnicodeEncodeError):
         _refuse(file, *_unprintable(lines))
-    if not isinstance(root, Entries):
-        message = 'must be a mapping such as "cluster: demo"'
-        _refuse(file, root.line, root.column, f"the file {message}")
-    return root
 
 
 class _Refused(Exception):
@@ -133,10 +145,10 @@ def _refuse(file: str, line: int, column: int, message: str) -> NoReturn:
 
 
 class _Composer:
-    """Folds parser events into nodes."""
+    """Folds parser events into nodes. `variables` None: they are not put in."""
 
     def __init__(
-        self, text: str, lines: list[str], variables: Mapping[str, str]
+        self, text: str, lines: list[str], variables: Mapping[str, str] | None
     ) -> None:
         self.lines = lines
         self.variables = variables
@@ -206,6 +218,8 @@ class _Composer:
         if plain and self._swallowed(event):
             fault = '"#{" starts a comment here; put the whole value in quotes'
             return Scalar(event.value, line, column, plain, fault)
+        if self.variables is None:
+            return Scalar(event.value, line, column, plain)
         try:
             text = put_in(event.value, self.variables)
         except Unresolved as unresolved:

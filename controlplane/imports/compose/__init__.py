@@ -1,0 +1,1 @@
+"""Compose files: a project's services become task definitions and services."""

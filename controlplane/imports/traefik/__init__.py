@@ -1,0 +1,1 @@
+"""Traefik's routers, services and middlewares become listeners and rules."""
