@@ -12,6 +12,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, assert_never
 
@@ -19,7 +20,7 @@ from controlplane.errors import ControlError
 from foundation.clock import Clock
 from scheduler.drivers.process import ProcessRuntime
 from scheduler.errors import ContainerError
-from scheduler.model import ContainerInstance, RuntimeKind, Service
+from scheduler.model import ContainerInstance, EndpointTls, RuntimeKind, Service
 from scheduler.ports import Runtime
 
 DEFAULT_ENDPOINT: Final = "unix:///var/run/docker.sock"
@@ -53,12 +54,12 @@ class InstanceMoved(ControlError):
     def __str__(self) -> str:
         named = ", ".join(f"containerInstances[{name}]" for name in self.names)
         return (
-            f"{named}: runtime, endpoint and address cannot change while tasks run"
-            " there; give the new host another name, and its tasks move"
+            f"{named}: runtime, endpoint, tls and address cannot change while"
+            " tasks run there; give the new host another name, and its tasks move"
         )
 
 
-Host = tuple[RuntimeKind, str, str]
+Host = tuple[RuntimeKind, str, str, EndpointTls | None]
 
 
 class Runtimes(dict[str, Runtime]):
@@ -126,7 +127,7 @@ class Runtimes(dict[str, Runtime]):
         match instance.runtime:
             case RuntimeKind.DOCKER:
                 return _docker(
-                    instance,
+                    _beside(instance, directory),
                     instance.endpoint,
                     self._cluster_uid,
                     self._clock,
@@ -166,11 +167,24 @@ def _docker(
         clock=clock,
         address=instance.address,
         directory=directory,
+        tls=instance.tls,
     )
 
 
+def _beside(instance: ContainerInstance, directory: Path) -> ContainerInstance:
+    """Return an instance whose files are named by absolute paths."""
+    tls = instance.tls
+    if tls is None:
+        return instance
+    names = {"ca": tls.ca, "cert": tls.cert, "key": tls.key}
+    paths = {
+        name: str(directory / path) if path else "" for name, path in names.items()
+    }
+    return replace(instance, tls=EndpointTls(**paths))
+
+
 def _host(instance: ContainerInstance) -> Host:
-    return instance.runtime, instance.endpoint, instance.address
+    return instance.runtime, instance.endpoint, instance.address, instance.tls
 
 
 async def choose_default(

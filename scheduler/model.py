@@ -102,6 +102,18 @@ class RuntimeKind(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class EndpointTls:
+    """Files, PEM: who may sign an engine's certificate, and ours with its key.
+
+    `ca` empty: the machine's own authorities; `cert` and `key` empty: we show none.
+    """
+
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerInstance:
     """A host that runs tasks, as the cluster file names it.
 
@@ -119,6 +131,8 @@ class ContainerInstance:
     memory_mib: int | None = None
     dynamic_port_range: tuple[int, int] = DYNAMIC_PORTS
     """First and last port, inclusive."""
+    tls: EndpointTls | None = None
+    """Of a tcp:// endpoint; None: it is not encrypted."""
 
     @property
     def zone(self) -> str:

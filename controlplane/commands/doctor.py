@@ -26,12 +26,12 @@ from controlplane.commands.terminal import say, say_json
 
 if TYPE_CHECKING:
     from controlplane.cluster_file import ClusterFile
+    from scheduler.model import EndpointTls
 
 FAILED: Final = 1
 PYTHON_MIN: Final = (3, 11)
 FILES_MIN: Final = 4096
 """Descriptors: a worker with 1,000 clients and as many targets uses half."""
-DOCKER_TIMEOUT_S: Final = 3
 PRIVATE_MODE: Final = 0o077
 DEFAULT_ENGINE: Final = "docker"
 """As findings name the engine that is used when the file names none."""
@@ -218,7 +218,8 @@ def engines(cluster: ClusterFile | None, own_uid: str) -> Iterator[Finding]:
     for instance in instances:
         if instance.runtime.value == "docker":
             subject = f"docker {instance.name}"
-            yield from engine(subject, instance.endpoint or default, own_uid)
+            endpoint = instance.endpoint or default
+            yield from engine(subject, endpoint, own_uid, instance.tls)
     if not instances:
         yield from engine(DEFAULT_ENGINE, default, own_uid)
 
@@ -242,54 +243,60 @@ def containers(subject: str, uids: list[str], own: str) -> Iterator[Finding]:
         )
 
 
-def engine(subject: str, endpoint: str, own_uid: str) -> Iterator[Finding]:
+def engine(
+    subject: str, endpoint: str, own_uid: str, tls: EndpointTls | None = None
+) -> Iterator[Finding]:
     """Ask one engine for its version and for containers of other clusters."""
-    import docker  # noqa: PLC0415 - slow to import
-    from docker.errors import DockerException  # noqa: PLC0415 - slow to import
+    import asyncio  # noqa: PLC0415 - slow to import
 
-    from scheduler.drivers.labels import CLUSTER_UID  # noqa: PLC0415 - lazy
+    from scheduler.errors import ContainerError  # noqa: PLC0415 - lazy
 
-    if error := knock(endpoint):
-        yield no_engine(subject, f"{endpoint}: {error}")
-        return
     try:
-        client = docker.DockerClient(base_url=endpoint, timeout=DOCKER_TIMEOUT_S)
-    except (DockerException, ValueError) as failed:
-        yield no_engine(subject, f"{endpoint}: {_first_line(failed)}")
+        version, uids = asyncio.run(_asked(endpoint, tls))
+    except ContainerError as failed:
+        yield no_engine(subject, _first_line(failed.detail))
         return
-    try:
-        version = client.version().get("Version")
-        labelled = client.containers.list(all=True, filters={"label": CLUSTER_UID})
-    except (DockerException, OSError) as failed:
-        yield no_engine(subject, f"{endpoint}: {_first_line(failed)}")
+    if endpoint.startswith("tcp://") and tls is None:
+        yield warn(
+            subject,
+            f"engine {version} answers at {endpoint} without TLS",
+            "whoever reaches that port is root there: tls: {ca, cert, key}",
+        )
     else:
         yield ok(subject, f"engine {version} answers at {endpoint}")
-        uids = [str(one.labels[CLUSTER_UID]) for one in labelled]
-        yield from containers(subject, uids, own_uid)
+    yield from containers(subject, uids, own_uid)
+
+
+async def _asked(endpoint: str, tls: EndpointTls | None) -> tuple[str, list[str]]:
+    """Return an engine's version and the uids of the clusters that it has containers
+    of. Raises ContainerError."""
+    from scheduler.drivers.docker_calls import EngineCalls  # noqa: PLC0415 - slow
+    from scheduler.drivers.docker_transport import transport_to  # noqa: PLC0415 - lazy
+    from scheduler.drivers.labels import CLUSTER_UID  # noqa: PLC0415 - lazy
+
+    transport = transport_to(endpoint, tls)
+    calls = EngineCalls("engine", endpoint, transport)
+    try:
+        version = await calls.ask("version", lambda client: client.version())
+        listed = await calls.ask(
+            "list containers",
+            lambda client: client.containers(all=True, filters={"label": CLUSTER_UID}),
+        )
     finally:
-        client.close()
+        calls.close()
+        await transport.close()
+    return str(version["Version"]), [str(one["Labels"][CLUSTER_UID]) for one in listed]
 
 
 def no_engine(subject: str, fact: str) -> Finding:
     """A failure where the file names the engine; else processes take its place."""
     advice = "start the engine, or join the group docker"
+    if "; " in fact or "certificate" in fact or "tls." in fact:
+        advice = "see docs/how-to/container-instance.md"
     if subject != DEFAULT_ENGINE:
         return fail(subject, fact, advice)
     return warn(subject, fact, f"{advice}; until then tasks run as local processes")
 
 
-def knock(endpoint: str) -> str:
-    """Return why a Unix endpoint does not take a connection, or nothing."""
-    if not endpoint.startswith("unix://"):
-        return ""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(DOCKER_TIMEOUT_S)
-        try:
-            probe.connect(endpoint.removeprefix("unix://"))
-        except OSError as error:
-            return error.strerror or str(error)
-    return ""
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _first_line(text: str) -> str:
+    return text.partition("\n")[0]

@@ -4,8 +4,7 @@ Translates and repeats; never chooses. Names and labels come from the spec, so
 that any call may be made again by anyone: a create that answers 409 is a
 container to adopt or somebody else's, a start that answers 304 has happened.
 Short calls hold a thread of this engine's pool (`docker_calls`), long ones a
-connection (`docker_streams`). Absent: restarts (the scheduler's decision),
-TLS.
+connection (`docker_streams`). Absent: restarts (the scheduler's decision).
 """
 
 from __future__ import annotations
@@ -28,6 +27,7 @@ from scheduler.drivers.docker_calls import ASK_TIMEOUT_S, EngineCalls, EngineRef
 from scheduler.drivers.docker_machine import Machine, look_at
 from scheduler.drivers.docker_stats import CpuStreams
 from scheduler.drivers.docker_streams import EngineStreams
+from scheduler.drivers.docker_transport import transport_to
 from scheduler.drivers.labels import CLUSTER_UID, same_container
 from scheduler.errors import (
     CannotStart,
@@ -41,6 +41,7 @@ from scheduler.model import (
     ContainerName,
     ContainerState,
     ContainerStatus,
+    EndpointTls,
     InstanceStatus,
     TaskId,
 )
@@ -55,7 +56,7 @@ GONE: Final = StopOutcome(exit_code=None, killed=False)
 class DockerRuntime:
     """A container instance whose containers a Docker Engine runs."""
 
-    def __init__(  # noqa: PLR0913 - the three after the star have names
+    def __init__(  # noqa: PLR0913 - those after the star have names
         self,
         name: str,
         endpoint: str,
@@ -64,8 +65,10 @@ class DockerRuntime:
         clock: Clock,
         address: str = "",
         directory: Path | None = None,
+        tls: EndpointTls | None = None,
     ) -> None:
-        """`endpoint` is unix://PATH or tcp://HOST:PORT; `address` empty: found.
+        """`endpoint` is unix://PATH, tcp://HOST:PORT or ssh://USER@HOST; `address`
+        empty: found; `tls` is for TCP.
 
         Files that definitions name lie in `directory`, on this machine.
         """
@@ -76,8 +79,9 @@ class DockerRuntime:
         self._address = address
         self._directory = (directory or Path.cwd()).absolute()
         self._machine: Machine | None = None
-        self._calls = EngineCalls(name, endpoint)
-        self._streams = EngineStreams(name, endpoint)
+        self._transport = transport_to(endpoint, tls)
+        self._calls = EngineCalls(name, endpoint, self._transport)
+        self._streams = EngineStreams(name, endpoint, self._transport)
         self._cpu = CpuStreams(self._streams, clock)
         self._locks = WeakValueDictionary[ContainerName, asyncio.Lock]()
         self._ended: dict[str, ContainerStatus] = {}
@@ -219,6 +223,7 @@ class DockerRuntime:
         await self._cpu.close()
         await self._streams.close()
         self._calls.close()
+        await self._transport.close()
 
     async def _read_events(
         self, events: AsyncIterator[dict[str, Any]]

@@ -12,7 +12,7 @@ import asyncio
 import concurrent.futures
 import math
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -20,8 +20,11 @@ import docker.errors
 import requests
 import urllib3.exceptions
 from docker import APIClient
+from docker.tls import TLSConfig
 
+from scheduler.drivers.docker_transport import Transport, causes, tls_problem
 from scheduler.errors import ContainerError, HostNotReached, OutcomeUnknown
+from scheduler.model import EndpointTls
 
 T = TypeVar("T")
 
@@ -53,9 +56,10 @@ class EngineRefused(ContainerError):
 class EngineCalls:
     """The engine at `endpoint`, which a person knows as `host`."""
 
-    def __init__(self, host: str, endpoint: str) -> None:
+    def __init__(self, host: str, endpoint: str, transport: Transport) -> None:
         self.host = host
         self.endpoint = endpoint
+        self._transport = transport
         self._version = ""
         self._clients: dict[float, APIClient] = {}
         self._threads = concurrent.futures.ThreadPoolExecutor(
@@ -84,6 +88,7 @@ class EngineCalls:
     async def _run(
         self, operation: str, function: Callable[[APIClient], T], timeout_s: float
     ) -> T:
+        await self._transport.ready(self.host, operation)
         future = self._threads.submit(self._call, operation, function, timeout_s)
         try:
             async with asyncio.timeout(timeout_s):
@@ -107,7 +112,7 @@ class EngineCalls:
         The package leaves a socket that could not connect to the collector, and
         the reason for us to guess; a Unix socket is quickly tried by ourselves.
         """
-        parts = urlsplit(self.endpoint)
+        parts = urlsplit(self._transport.url)
         if parts.scheme != "unix":
             return
         with socket.socket(socket.AF_UNIX) as knock:
@@ -137,9 +142,11 @@ class EngineCalls:
         return self._clients[timeout_s]
 
     def _open(self, version: str, timeout_s: float) -> APIClient:
+        tls = self._transport.tls
         client = APIClient(
-            base_url=self.endpoint,
+            base_url=self._transport.url,
             version=version,
+            tls=_configured(tls) if tls else False,
             timeout=math.ceil(timeout_s),
             max_pool_size=THREADS,
         )
@@ -153,17 +160,17 @@ class EngineCalls:
             detail = str(failed.explanation or failed)
             status = int(failed.status_code or 0)
             return EngineRefused(self.host, operation, detail, status)
-        not_sent = next((e for e in _causes(failed) if isinstance(e, NOT_SENT)), None)
+        if problem := tls_problem(failed):
+            detail = f"{self.endpoint}: {problem}"
+            return HostNotReached(self.host, operation, detail)
+        not_sent = next((e for e in causes(failed) if isinstance(e, NOT_SENT)), None)
         if not_sent:
             detail = f"{self.endpoint}: {not_sent}"
             return HostNotReached(self.host, operation, detail)
         return OutcomeUnknown(self.host, operation, str(failed))
 
 
-def _causes(failed: object) -> Iterator[BaseException]:
-    """Yield an error and what it wraps: requests and urllib3 nest in `args`, too."""
-    if not isinstance(failed, BaseException):
-        return
-    yield failed
-    for inner in (*failed.args, getattr(failed, "reason", None)):
-        yield from _causes(inner)
+def _configured(tls: EndpointTls) -> TLSConfig:
+    """Return TLS as the package takes it; the files were looked at before."""
+    pair = (tls.cert, tls.key) if tls.cert else None
+    return TLSConfig(client_cert=pair, ca_cert=tls.ca or None, verify=True)

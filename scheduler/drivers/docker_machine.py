@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from scheduler.drivers import docker_config as config
 from scheduler.drivers.docker_calls import EngineCalls, EngineRefused
 from scheduler.drivers.host import own_attributes
+from scheduler.errors import HostNotReached
 from scheduler.model import CPU_UNITS_PER_CORE
 
 LOOPBACK: Final = "127.0.0.1"
@@ -46,7 +48,7 @@ async def look_at(calls: EngineCalls, address: str) -> Machine:
     return Machine(
         cpu=int(host["NCPU"]) * CPU_UNITS_PER_CORE,
         memory_mib=int(host["MemTotal"]) >> 20,
-        address=address or _remote(calls.endpoint) or local or LOOPBACK,
+        address=address or await _remote(calls) or local or LOOPBACK,
         gateway=local or config.HOST_GATEWAY,
         architecture=str(host.get("Architecture", "")),
         attributes=own_attributes(str(host["OSType"]), str(host["Architecture"])),
@@ -66,13 +68,24 @@ async def _gateway(calls: EngineCalls) -> str:
     return config.gateway_of(bridge)
 
 
-def _remote(endpoint: str) -> str:
-    host = urlsplit(endpoint).hostname or ""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+async def _remote(calls: EngineCalls) -> str:
+    """Return the address by which we reach an engine elsewhere; empty: it is here."""
+    parts = urlsplit(calls.endpoint)
+    if parts.scheme == "unix" or not parts.hostname:
         return ""
-    return "" if address.is_loopback else host
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(
+            parts.hostname, None, family=socket.AF_INET, type=socket.SOCK_STREAM
+        )
+    except OSError as unknown:
+        detail = (
+            f"{calls.endpoint}: {parts.hostname} is no name of this network; "
+            "write the instance's address, where its tasks are reached"
+        )
+        raise HostNotReached(calls.host, "resolve", detail) from unknown
+    address = str(found[0][4][0])
+    return "" if ipaddress.ip_address(address).is_loopback else address
 
 
 def _is_ours(address: str) -> bool:

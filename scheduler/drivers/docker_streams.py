@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from scheduler.drivers.docker_calls import ASK_TIMEOUT_S, EngineRefused
+from scheduler.drivers.docker_transport import Transport, tls_problem
 from scheduler.errors import HostNotReached, OutcomeUnknown
 
 LINE_BYTES_MAX: Final = 1 << 20
@@ -31,9 +32,10 @@ Parameters = Mapping[str, str | int]
 class EngineStreams:
     """The engine at `endpoint`, over connections of their own."""
 
-    def __init__(self, host: str, endpoint: str) -> None:
+    def __init__(self, host: str, endpoint: str, transport: Transport) -> None:
         self._host = host
         self._endpoint = endpoint
+        self._transport = transport
         self._session: aiohttp.ClientSession | None = None
 
     async def json_lines(
@@ -80,6 +82,7 @@ class EngineStreams:
 
         Raises HostNotReached, OutcomeUnknown, EngineRefused.
         """
+        await self._transport.ready(self._host, operation)
         try:
             async with (
                 asyncio.timeout(timeout_s),
@@ -98,6 +101,8 @@ class EngineStreams:
             detail = f"no answer within {timeout_s:g} s"
             raise OutcomeUnknown(self._host, operation, detail) from late
         except aiohttp.ClientError as failed:
+            if tls_problem(failed):
+                raise self._not_reached(operation, failed) from failed
             detail = str(failed) or type(failed).__name__
             raise OutcomeUnknown(self._host, operation, detail) from failed
 
@@ -109,6 +114,7 @@ class EngineStreams:
     async def _get(
         self, operation: str, path: str, parameters: Parameters
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        await self._transport.ready(self._host, operation)
         request = self._connected().get(path, params=parameters, timeout=NO_LIMIT)
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
@@ -132,14 +138,18 @@ class EngineStreams:
             raise EngineRefused(self._host, operation, detail, response.status)
 
     def _not_reached(self, operation: str, failed: Exception) -> HostNotReached:
-        detail = f"{self._endpoint}: {str(failed) or type(failed).__name__}"
+        problem = tls_problem(failed) or str(failed) or type(failed).__name__
+        detail = f"{self._endpoint}: {problem}"
         return HostNotReached(self._host, operation, detail)
 
     def _connected(self) -> aiohttp.ClientSession:
         if self._session is None:
-            parts = urlsplit(self._endpoint)
-            connector: aiohttp.BaseConnector = aiohttp.TCPConnector(limit=0)
-            base = f"http://{parts.netloc}"
+            parts = urlsplit(self._transport.url)
+            context = self._transport.context
+            connector: aiohttp.BaseConnector = aiohttp.TCPConnector(
+                limit=0, ssl=True if context is None else context
+            )
+            base = f"{'http' if context is None else 'https'}://{parts.netloc}"
             if parts.scheme == "unix":
                 connector = aiohttp.UnixConnector(parts.path, limit=0)
                 base = "http://engine"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,17 @@ from scheduler.definition import ContainerDefinition, PortMapping
 from scheduler.drivers.docker import DockerRuntime
 from scheduler.drivers.memory import MemoryHost
 from scheduler.drivers.process import ProcessRuntime
-from scheduler.model import ContainerName, ContainerState, PortLease, TaskId
+from scheduler.model import (
+    ContainerName,
+    ContainerState,
+    EndpointTls,
+    PortLease,
+    TaskId,
+)
 from scheduler.ports import ContainerSpec, Runtime
 from tests.support.engines import Engine
 from tests.support.images import import_busybox
+from tests.support.ways import certificates, relay, sshd
 
 UID, OTHER_UID = "c0ffee", "facade"
 SERVER = """
@@ -97,6 +105,9 @@ class World:
     params=[
         "process",
         pytest.param("docker", marks=pytest.mark.needs("docker")),
+        pytest.param("docker-tcp", marks=pytest.mark.needs("docker")),
+        pytest.param("docker-tls", marks=pytest.mark.needs("docker")),
+        pytest.param("docker-ssh", marks=pytest.mark.needs("docker", "sshd")),
     ]
 )
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
@@ -105,8 +116,10 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
             world = _memory_world()
         case "process":
             world = _process_world(tmp_path)
-        case _:
+        case "docker":
             world = request.getfixturevalue("docker_world")
+        case way:
+            world = request.getfixturevalue(way.replace("-", "_") + "_world")
     yield world
     await world.clear()
 
@@ -142,6 +155,47 @@ def docker_world(engine: Engine) -> World:
 
     server = ("sh", "-c", HTTPD)
     return World("docker", connect, server, IMAGE, has_network_of_its_own=True)
+
+
+def _remote_world(
+    engine: Engine, endpoint: str, tls: EndpointTls | None = None
+) -> World:
+    """The same engine, reached another way."""
+    import_busybox(engine, IMAGE)
+
+    def connect(uid: str) -> Runtime:
+        return DockerRuntime("host-a", endpoint, uid, clock=SystemClock(), tls=tls)
+
+    server = ("sh", "-c", HTTPD)
+    return World("docker", connect, server, IMAGE, has_network_of_its_own=True)
+
+
+@pytest.fixture(scope="session")
+def docker_tcp_world(engine: Engine) -> Iterator[World]:
+    with relay(engine.endpoint.removeprefix("unix://")) as port:
+        yield _remote_world(engine, f"tcp://127.0.0.1:{port}")
+
+
+@pytest.fixture(scope="session")
+def docker_tls_world(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    files, context = certificates(tmp_path_factory.mktemp("tls"))
+    with relay(engine.endpoint.removeprefix("unix://"), context) as port:
+        yield _remote_world(engine, f"tcp://127.0.0.1:{port}", files)
+
+
+@pytest.fixture(scope="session")
+def docker_ssh_world(
+    engine: Engine, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    with (
+        sshd(tmp_path_factory.mktemp("ssh")) as server,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("PATH", f"{server.bin}:{os.environ['PATH']}")
+        endpoint = server.endpoint(engine.endpoint.removeprefix("unix://"))
+        yield _remote_world(engine, endpoint)
 
 
 @pytest.fixture

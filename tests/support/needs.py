@@ -81,6 +81,10 @@ def _no_engines() -> str:
     return _not_installed(*needed) or _not_root()
 
 
+def _no_sshd() -> str:
+    return _not_installed("sshd", "ssh", "ssh-keygen") or _not_root()
+
+
 def _no_corpora() -> str:
     return "" if corpora().is_dir() else "no recorded cases"
 
@@ -126,6 +130,7 @@ NEEDS: Final = {
         Need("root", _not_root, "run as root, as .ci/run does"),
         Need("docker", _no_docker, f"start a Docker Engine, or {INSTALL}"),
         Need("engines", _no_engines, INSTALL),
+        Need("sshd", _no_sshd, INSTALL),
         Need("peers", _no_peers, INSTALL),
         Need("corpora", _no_corpora, "set ALB_CORPORA to the folder of recorded cases"),
         Need("nginx", _no_nginx, INSTALL),

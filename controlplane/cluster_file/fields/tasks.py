@@ -25,12 +25,24 @@ from controlplane.cluster_file.kinds import (
 )
 
 _OURS = "ours"
+_ENDPOINT_TLS = shape(
+    "EndpointTls",
+    Field("ca", Text(), _OURS, note="a PEM file; left out: the machine's authorities"),
+    Field("cert", Text(), _OURS, note="a PEM file: ours, for the engine to check"),
+    Field("key", Text(), _OURS, note="a PEM file, not encrypted"),
+)
+
 CONTAINER_INSTANCE: Final = shape(
     "ContainerInstance",
     Field("name", NAME, _OURS, required=True),
     Field("runtime", Choice(("docker", "process")), _OURS, "docker"),
-    Field("endpoint", Text(), _OURS, note="unix:///PATH or tcp://HOST:PORT"),
-    refused("tls", _OURS, "ca, cert, key of a tcp:// endpoint"),
+    Field(
+        "endpoint",
+        Text(),
+        _OURS,
+        note="unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST[:PORT]",
+    ),
+    Field("tls", _ENDPOINT_TLS, _OURS, note="of a tcp:// endpoint"),
     Field(
         "attributes",
         Pairs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from alb.model import LoadBalancer
 from controlplane.cluster_file.record import Findings, Record
@@ -63,9 +64,11 @@ def _is_here(instance: ContainerInstance) -> bool:
 
 
 def _is_elsewhere(endpoint: str) -> bool:
-    scheme, _, rest = endpoint.partition("://")
-    host = rest.rpartition(":")[0].strip("[]")
-    if scheme != "tcp" or host == "localhost":
+    scheme, _, _ = endpoint.partition("://")
+    if scheme not in {"tcp", "ssh"}:
+        return False
+    host = urlsplit(endpoint).hostname or ""
+    if host == "localhost":
         return False
     try:
         return not ipaddress.ip_address(host).is_loopback

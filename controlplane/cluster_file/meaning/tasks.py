@@ -27,15 +27,21 @@ from scheduler.definition import DockerVolume, NetworkMode, Volume
 from scheduler.model import (
     CPU_UNITS_PER_CORE,
     ContainerInstance,
+    EndpointTls,
     RuntimeKind,
     TaskDefinition,
 )
 
 DYNAMIC_PORT_MIN: Final = 1024
 MIB_PER_GB: Final = 1024
-ENDPOINTS_LATER: Final = ("ssh",)
 
-_ENDPOINT = re.compile(r"unix:///\S+|tcp://\S+:[0-9]{1,5}")
+_ENDPOINT = re.compile(
+    r"unix:///\S+|tcp://[^\s@/]+:[0-9]{1,5}"
+    r"|ssh://(?:[A-Za-z0-9_][\w.-]*@)?(?:\[[0-9A-Fa-f:]+\]|[A-Za-z0-9_][\w.-]*)(?::[0-9]{1,5})?"
+    r"(?:/[^\s:]*)?",
+    re.ASCII,
+)
+"""A user or host that began with a dash would be an option of ssh's."""
 
 Runtimes = frozenset[RuntimeKind]
 """The runtimes that the file's instances have; empty while control has to choose."""
@@ -60,6 +66,7 @@ def _instance(record: Record, findings: Findings) -> ContainerInstance:
         record.whole_or_none("cpu"),
         record.whole_or_none("memory"),
         _port_range(record, findings),
+        _endpoint_tls(record, findings),
     )
 
 
@@ -68,14 +75,37 @@ def _check_endpoint(record: Record, runtime: RuntimeKind, findings: Findings) ->
         return
     at, path = record.at("endpoint"), record.path_of("endpoint")
     text = record.text("endpoint")
-    scheme, separator, _ = text.partition("://")
     if runtime is RuntimeKind.PROCESS:
         findings.error(at, path, "a process runtime has no endpoint")
-    elif separator and scheme in ENDPOINTS_LATER:
-        findings.error(at, path, f'"{scheme}://" is not built yet')
     elif not _ENDPOINT.fullmatch(text):
-        message = f"must be unix:///PATH or tcp://HOST:PORT (got {quoted(text)})"
+        message = (
+            "must be unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST[:PORT] "
+            f"(got {quoted(text)})"
+        )
         findings.error(at, path, message)
+
+
+def _endpoint_tls(record: Record, findings: Findings) -> EndpointTls | None:
+    if not record.has("tls"):
+        return None
+    tls, at, path = record.record("tls"), record.at("tls"), record.path_of("tls")
+    if not record.text("endpoint").startswith("tcp://"):
+        findings.error(at, path, "is for an endpoint that is tcp://HOST:PORT")
+    if tls.absent("cert") != tls.absent("key"):
+        findings.error(at, path, "needs cert and key, or neither")
+    for name in ("ca", "cert", "key"):
+        _check_file(tls, name, findings)
+    return EndpointTls(tls.text("ca"), tls.text("cert"), tls.text("key"))
+
+
+def _check_file(tls: Record, name: str, findings: Findings) -> None:
+    if findings.disk is None or not tls.has(name):
+        return
+    try:
+        findings.disk.read(tls.text(name))
+    except OSError as failed:
+        message = f"{quoted(tls.text(name))} cannot be read: {failed.strerror}"
+        findings.error(tls.at(name), tls.path_of(name), message)
 
 
 def _address(record: Record, findings: Findings) -> str:
