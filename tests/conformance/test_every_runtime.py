@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.parametrize(
     "world",
-    ["memory", "process", pytest.param("docker", marks=pytest.mark.needs("docker"))],
+    [
+        "memory",
+        "process",
+        pytest.param("docker", marks=pytest.mark.needs("docker")),
+        pytest.param("docker-tcp", marks=pytest.mark.needs("docker")),
+        pytest.param("docker-tls", marks=pytest.mark.needs("docker")),
+        pytest.param("docker-ssh", marks=pytest.mark.needs("docker", "sshd")),
+    ],
     indirect=True,
 )
 
