@@ -72,7 +72,12 @@ INSTANCES: Final = Section(
             differs="as the file says: no cloud is asked",
         ),
         absent("ecs.ami-id, ecs.vpc-id, ecs.subnet-id", "needs AWS itself"),
-        not_yet("engines by TCP with TLS, and by SSH"),
+        live(
+            "engines by TCP with TLS, and by SSH",
+            "conformance/test_every_runtime.py"
+            "::test_one_start_or_many_make_one_container",
+            differs="ECS's agent connects; here the engine is connected to",
+        ),
     ),
 )
 

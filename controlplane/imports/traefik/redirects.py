@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import re2
 
-from alb.decide.regex import flaw_of
+from foundation.regex import flaw_of
 
 PROBES: Final = ("qzq7", "qzq7/xyx/8-8.yzy")
 """Paths without their slash: one word, and several."""
