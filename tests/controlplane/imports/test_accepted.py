@@ -57,7 +57,7 @@ ROWS = [
     ("values: [/a]", "values: [/ü]", "listeners.0.defaultActions.0.type", "forward", "and nothing else with it"),
     ("memory: 64", "memory: 64, secrets: x", "taskDefinitions.0.containerDefinitions.0.image", "a", "of a container one field goes"),
     ("memory: 64", "memory: 64, nonsense: 1", "taskDefinitions.0.containerDefinitions.0.nonsense", None, "one that nobody knows"),
-    ("[{containerPort: 80}]", "[{containerPort: 80}, {containerPort: 53, protocol: udp}]", "taskDefinitions.0.containerDefinitions.0.portMappings.1", None, "of a list one item, not its protocol"),
+    ("[{containerPort: 80}]", "[{containerPort: 80}, {containerPort: 53, protocol: sctp}]", "taskDefinitions.0.containerDefinitions.0.portMappings.1", None, "of a list one item, not its protocol"),
     ("defaultActions: [{type: forward, targetGroup: web}]", "defaultActions: [{type: jwt-validation}]", "listeners.0.defaultActions.0.statusCode", "404", "a default action becomes 404"),
     ("{name: web, image: a", "{name: web", "taskDefinitions", None, "what cannot run goes"),
     ("{name: web, image: a", "{name: web", "services", None, "with the service that needs it"),
@@ -89,7 +89,7 @@ def test_a_loss_is_told_where_its_field_is_written() -> None:
     _, told = after("memory: 64", "memory: 64, secrets: x")
 
     assert [
-        "f:4:43: taskDefinitions[0].containerDefinitions[0].secrets: secrets: is not built yet"
+        "f:4:43: taskDefinitions[0].containerDefinitions[0].secrets: secrets: must be a list, such as [x]"
     ] == told
 
 
