@@ -82,10 +82,14 @@ def _run(argv: list[str]) -> int:
         return USAGE
     if name not in COMMANDS:
         _overview().error(_unknown(name))
-    module = importlib.import_module(
-        f"controlplane.commands.{_MODULES.get(name, name)}"
-    )
+    module = module_of(name)
     return _guarded(module.main, _arguments(name, module, before + rest))
+
+
+def module_of(command: str) -> ModuleType:
+    """Import the module of one command."""
+    name = _MODULES.get(command, command)
+    return importlib.import_module(f"controlplane.commands.{name}")
 
 
 def _split(argv: list[str]) -> tuple[list[str], str | None, list[str]]:

@@ -1,6 +1,5 @@
 """The command line: finds commands, keeps its promises about status and speed."""
 
-import importlib
 import json
 import subprocess
 import sys
@@ -45,7 +44,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("name", sorted(set(cli.COMMANDS) - {"load", "demo"}))
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    module = importlib.import_module(f"controlplane.commands.{name}")
+    module = cli.module_of(name)
 
     assert module.__doc__
     assert cli.main([name, "--help"]) == 0
