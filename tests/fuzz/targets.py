@@ -21,8 +21,12 @@ from alb.decide.rules import compile_rules
 from alb.errors import Malformed, Refused
 from alb.model import FixedResponse, Forward, Listener, PathPattern, Rule, UrlRewrite
 from foundation.regex import flaw_of
+from tests.fuzz.cookies import WORDS as COOKIES
+from tests.fuzz.cookies import cookies
 from tests.fuzz.interleaving import WORDS as EVENTS
 from tests.fuzz.interleaving import interleaving
+from tests.fuzz.rule_sets import WORDS as RULES
+from tests.fuzz.rule_sets import rule_sets
 from tests.support.paths import NASTY, SERVERS
 
 Head = tuple[bytes, ...] | str | None
@@ -236,6 +240,8 @@ WORDS: Final[dict[Target, tuple[bytes, ...]]] = {
             b"-",
         ),
     ),
+    cookies: COOKIES,
+    rule_sets: RULES,
     interleaving: EVENTS,
 }
 TARGETS: Final = {target.__name__: target for target in WORDS}

@@ -1,10 +1,5 @@
 """The rule that answers is the one that reading them in order would find."""
 
-import ipaddress
-import re
-from collections.abc import Sequence
-from typing import NamedTuple
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +13,6 @@ from alb.decide.rules import (
     index_steps,
 )
 from alb.decide.steps import at_once
-from alb.decide.uri import canonical_query, normalise_path, query_pairs
 from alb.model import (
     Condition,
     FixedResponse,
@@ -33,18 +27,9 @@ from alb.model import (
     SourceIp,
 )
 from tests.support.examples import examples
+from tests.support.one_by_one import Asked, one_by_one
 
 ANSWER = FixedResponse(200)
-
-
-class Asked(NamedTuple):
-    method: bytes = b"GET"
-    host: bytes = b"example.com"
-    path: bytes = b"/"
-    query: bytes = b""
-    headers: Sequence[tuple[bytes, bytes]] = ()
-    peer_ip: str = "192.0.2.7"
-    host_field: bytes = b""
 
 
 def rule(priority: int, *conditions: Condition) -> Rule:
@@ -195,71 +180,6 @@ def test_a_thousand_rules_compile_in_small_steps() -> None:
     indexed = 3 * len(rules)  # a rule, its path and its prefix
     steps = sum(1 for _ in compile_steps(listener(*rules)))
     assert steps >= len(rules) + indexed // STRIDE
-
-
-def holds(condition: Condition, asked: Asked) -> bool:
-    """The plain meaning of a condition, over the slow reference of a pattern."""
-    by_regex = getattr(condition, "regex_values", ())
-    return (holds_by_regex if by_regex else holds_by_value)(condition, asked)
-
-
-def holds_by_value(condition: Condition, asked: Asked) -> bool:
-    match condition:
-        case HostHeader(values):
-            host = asked.host.decode().removesuffix(".")
-            return any(alike(v.lower(), host) for v in values)
-        case PathPattern(values):
-            path = normalise_path(asked.path).decode()
-            return any(alike(value, path) for value in values)
-        case HttpRequestMethod(values):
-            return asked.method.decode() in values
-        case HttpHeader(name, values):
-            found = [v for n, v in asked.headers if n == name.lower().encode()]
-            return any(alike(v, f.decode().lower()) for v in values for f in found)
-        case QueryString(pairs):
-            return any(
-                (pair.key is None or alike(pair.key, key.decode()))
-                and alike(canonical_query(pair.value.encode()).decode(), value.decode())
-                for pair in pairs
-                for key, value in query_pairs(asked.query)
-            )
-        case SourceIp(values):
-            peer = ipaddress.ip_address(asked.peer_ip)
-            return any(peer in ipaddress.ip_network(value) for value in values)
-
-
-def holds_by_regex(condition: Condition, asked: Asked) -> bool:
-    match condition:
-        case PathPattern(_, regexes):
-            found, case = [normalise_path(asked.path)], 0
-        case HostHeader(_, regexes):
-            host = asked.host.removesuffix(b".")
-            found, case = [host, asked.host_field or host], re.IGNORECASE
-        case HttpHeader(name, _, regexes):
-            wanted, case = name.lower().encode(), re.IGNORECASE
-            found = [value for each, value in asked.headers if each == wanted]
-        case _:
-            raise AssertionError(condition)
-    return any(
-        re.search(regex.encode(), text, case | re.DOTALL)
-        for regex in regexes
-        for text in found
-    )
-
-
-def alike(pattern: str, text: str) -> bool:
-    if not pattern:
-        return not text
-    if pattern[0] == "*":
-        return alike(pattern[1:], text) or bool(text and alike(pattern, text[1:]))
-    return bool(text) and pattern[0] in ("?", text[0]) and alike(pattern[1:], text[1:])
-
-
-def one_by_one(asked: Asked, rules: Sequence[Rule]) -> int:
-    for candidate in sorted(rules, key=lambda r: r.priority):
-        if all(holds(condition, asked) for condition in candidate.conditions):
-            return candidate.priority
-    return 0
 
 
 def some(values: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[str, ...]]:
