@@ -15,6 +15,7 @@ from alb.app.door_logs import DoorLogs
 from alb.app.exchange import Exchange
 from alb.app.handshakes import Handshakes
 from alb.app.onward import Onward
+from alb.app.partings import Partings
 from alb.decide.access_log import AccessEntry, Moment, Peer
 from alb.decide.desync import MODES, refusal_tier
 from alb.decide.fixed import Answer, added_lines, error_response, own_lines
@@ -88,6 +89,7 @@ class Door:
         self.onward = Onward(around.trace_prefix)
         self.handshakes = Handshakes(self)
         """None ever go on where there is no TLS."""
+        self.partings = Partings()
         self._follow(state.listener)
         self.tick(now_s, unix_s)
 
@@ -150,6 +152,8 @@ class Door:
             client.check(now_s)
         if self.handshakes.going_on:
             self.handshakes.sweep()
+        if self.partings.going_on:
+            self.partings.sweep(now_s, self.idle_timeout_s)
 
     def opened(self, client: ClientConnection) -> None:
         if self.rejects(client.file):
@@ -214,8 +218,8 @@ class Door:
 
     @property
     def is_busy(self) -> bool:
-        """Whether anybody is connected, or about to be."""
-        return bool(self.clients or self.handshakes.going_on)
+        """Whether anybody is connected, about to be, or not yet gone."""
+        return bool(self.clients or self.handshakes.going_on or self.partings.going_on)
 
     # --- one request --------------------------------------------------------------
 

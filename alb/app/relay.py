@@ -286,7 +286,7 @@ class Relay:
         upstream = self._upstream
         if upstream is not None and not upstream.transport.is_closing():
             upstream.exchange = None
-            upstream.transport.close()
+            self._door.partings.end(upstream.transport, self._door.now_s)
             self._upstream = None
         if self.entry is not None:
             self._door.end_entry(self.entry, self.entry.status, "")

@@ -178,6 +178,8 @@ class UpstreamConnection(asyncio.Protocol):
         elif self._phase == _TUNNEL:
             self.exchange.on_tunnel_end()
             return True
+        else:
+            self.transport.abort()  # it has said its last: what it did not read is lost
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -208,6 +208,11 @@ class GroupState:
         self._departed += before.values()
         return [*before.values()]
 
+    def leave(self) -> None:
+        """No snapshot has it any more. Who waits for its targets does so until then."""
+        if self.limit is not None:
+            self.limit.close()
+
     def _follow(self, algorithm: Algorithm) -> None:
         """Choose by `algorithm` from now on; a chooser that goes on keeps its place."""
         if self.content is not None and self.content.group.algorithm == algorithm:

@@ -93,6 +93,12 @@ class Limit:
         turnstile.leave()
         return has_room
 
+    def close(self) -> None:
+        """Show them no more; those who wait still do."""
+        if self._counts is not None and self._tally is not None:
+            self._counts.close(self._tally)
+            self._tally = None
+
     @property
     def is_full(self) -> bool:
         """Whether nobody else may wait."""

@@ -139,6 +139,7 @@ class Table:
                 group.judge(self.health, now_s)
         for name in self.groups.keys() - kept.keys():
             left += self.groups[name].targets.values()
+            self.groups[name].leave()
         for target in left:
             target.wanted = False
         self._leaving += [target for target in left if target.tally is not None]

@@ -228,3 +228,48 @@ def test_a_tunnel_outlives_changes_and_ends_when_nothing_passes(world: World) ->
     assert client.lost
     assert target.lost
     assert [0, 0] == [one.in_flight for one in world.targets]
+
+
+def test_a_target_that_reads_nothing_more_is_not_waited_for_behind_its_tunnel(
+    world: World,
+) -> None:
+    """What is left for it is sent as long as it is taken, and no longer."""
+    client = in_a_tunnel(world)
+    (target,) = world.upstreams
+    client.deliver(b"x" * 100)
+    client.lose()
+    for _ in range(4):  # longer than the idle timeout, but something is read
+        world.sweep(50)
+        target.take(10)
+    world.settle()
+    assert not target.lost
+    assert world.door.is_busy
+
+    world.sweep(61)
+    world.sweep(61)
+    world.settle()
+    assert target.lost
+    assert not world.door.is_busy
+
+
+def test_what_was_left_for_a_target_reaches_it_behind_its_tunnel(world: World) -> None:
+    client = in_a_tunnel(world)
+    (target,) = world.upstreams
+    client.deliver(b"last words")
+    client.lose()
+    world.flush()
+    assert target.sent.endswith(b"last words")
+    assert target.lost
+    world.sweep()
+    assert not world.door.is_busy
+
+
+def test_a_target_that_ends_is_not_waited_for_to_read_the_rest(world: World) -> None:
+    """An end in an answer is the answer's: 502 at once, not 504 in a minute."""
+    client = uploading_to_one_who_does_not_read(world)
+    (target,) = world.upstreams
+    target.deliver_eof()
+    world.settle()
+    client.take()
+    assert client.sent.startswith(b"HTTP/1.1 502 ")
+    assert [0] == [one.in_flight for one in world.targets]

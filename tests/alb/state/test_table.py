@@ -27,6 +27,8 @@ from alb.model import (
     Version,
     WeightedGroup,
 )
+from alb.policies import Concurrency
+from alb.state.shared_counts import ROWS, SIZE, SharedCounts, cells_of
 from alb.state.table import ForwardTo, Swapped, Table
 from alb.state.targets import TargetState
 
@@ -343,3 +345,18 @@ def test_what_is_sent_while_too_few_are_healthy_is_counted_apart() -> None:
     node.swap(target("b"))
     totals = node.table.groups["web"].report().totals
     assert (totals["requests"], totals["unhealthyRouting"]) == (15, 9)
+
+
+def test_groups_that_come_and_go_leave_no_rows_of_the_shared_counts_behind() -> None:
+    """Neither of their targets nor of their queues."""
+    memory = cells_of(memoryview(bytearray(SIZE)))
+    table = Table(0, SharedCounts(memory, 0))
+    capped = TargetGroup("web", concurrency=Concurrency(1, 9))
+    content = GroupTargets(capped, (target("a"),))
+    for number in range(ROWS + 1):
+        table.swap(Version(1, 2 * number + 1), [content], [], 0.0)
+        table.swap(Version(1, 2 * number + 2), [], [], 0.0)
+        table.tick(0.5)
+    table.swap(Version(2, 1), [content], [], 0.0)
+    (state,) = table.groups["web"].targets.values()
+    assert state.tally is not None
