@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.changes import Phase, medians, parse
+from bench.changes import medians, parse
+from bench.load import Phase
 
 
 def phase(p99_ms: float) -> Phase:

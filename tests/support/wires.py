@@ -31,7 +31,7 @@ from alb.model import (
     WeightedGroup,
 )
 from alb.state.sessions import Sessions
-from alb.state.table import Table
+from alb.state.table import Swapped, Table
 from alb.state.targets import TargetState
 
 QUIET: Final = socket.socketpair()
@@ -158,11 +158,14 @@ class World:
         self.doubted: list[TargetState] = []
         self.clients: list[Wire] = []
         self.upstreams: list[Wire] = []
-        self.table = Table(0)
+        self.table = self.new_table()
         self._version = 0
         self.publish(*(Target(TargetId(f"t{n}"), "h", n) for n in range(targets)))
         (state,) = self.table.listeners.values()
         self.door = Door(self, state, self.now_s, 1_700_000_000.0)
+
+    def new_table(self) -> Table:
+        return Table(0)
 
     def publish(self, *targets: Target) -> None:
         """Swap in a snapshot with these targets."""
@@ -185,6 +188,10 @@ class World:
             [(listener, compiled(listener))],
             self.now_s,
         )
+        self.discard(swapped)
+
+    @staticmethod
+    def discard(swapped: Swapped) -> None:
         for target in (*swapped.left, *swapped.draining):
             for connection in [*target.idle]:
                 connection.discard()
@@ -211,6 +218,14 @@ class World:
         self.table.serve_waiting()
         for target in self.targets:
             target.close_idle(self.now_s - 4.0)
+            if target.cut_at_s is not None and self.now_s >= target.cut_at_s:
+                self._cut(target)
+
+    def _cut(self, target: TargetState) -> None:
+        target.cut_at_s = None
+        for exchange in self.held():
+            if exchange.target is target:
+                exchange.cut()
 
     # --- what happens -------------------------------------------------------------
 
@@ -247,8 +262,12 @@ class World:
 
     def exchanges(self, target: TargetState) -> int:
         """How many requests are with `target`, counted at the clients."""
+        return sum(exchange.target is target for exchange in self.held())
+
+    def held(self) -> list[Exchange]:
+        """Return the requests that clients wait for."""
         held = [one.exchange for one in map(client_of, self.clients)]
-        return sum(isinstance(e, Exchange) and e.target is target for e in held)
+        return [one for one in held if isinstance(one, Exchange)]
 
     def close(self) -> None:
         self.loop.close()
