@@ -13,12 +13,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import itertools
-import json
-import os
 import statistics
 import sys
 from collections.abc import Coroutine, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Final
 
 from alb.model import (
@@ -32,34 +30,15 @@ from alb.model import (
     TargetId,
     WeightedGroup,
 )
-from bench.contestants import ROOT
-from bench.node import Node, Place, node, place_with_origin, step_back
+from bench.load import RULES, Disturbed, Phase, load, rule_urls
+from bench.node import Node, Place, node, place_with_origin, plainly, step_back
 from bench.record import is_smoke, write_result
 
-RULES: Final = 1000
 GROUPS: Final = 100
 TARGETS: Final = 1000
 CHANGES_PER_S: Final = 10
 OPEN_CONNECTIONS: Final = 200
 """Clients that stay connected through all of it without asking anything."""
-ASKED_RULES: Final = 100
-"""Rules that the load meets, spread over all of them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """What the load saw in some seconds. Milliseconds; `changes`: made meanwhile."""
-
-    requests: int
-    p50_ms: float
-    p99_ms: float
-    lag_p99_ms: float
-    """How late the load generator itself was: it shares its core with control."""
-    changes: int = 0
-
-
-class Disturbed(Exception):
-    """Something failed that has to hold whatever is measured."""
 
 
 def main() -> int:
@@ -67,7 +46,7 @@ def main() -> int:
     if is_smoke():
         options.rounds, options.seconds = 1, 1
     try:
-        with place_with_origin() as place:
+        with plainly(), place_with_origin() as place:
             phases = asyncio.run(rounds(options, place))
     except Disturbed as why:
         print(f"NOT MEASURED: {why}", file=sys.stderr)
@@ -131,10 +110,11 @@ async def rounds(
             for _ in range(OPEN_CONNECTIONS)
         ]
         step_back()
-        await load(place, 1, options.rate)
+        urls = rule_urls(place)
+        await load(urls, 1, options.rate)
         for number in range(options.rounds):
-            quiet = await load(place, options.seconds, options.rate)
-            changing = await changes.during(load(place, options.seconds, options.rate))
+            quiet = await load(urls, options.seconds, options.rate)
+            changing = await changes.during(load(urls, options.seconds, options.rate))
             found.append((quiet, changing))
             print(
                 f"round {number + 1}: p99 {quiet.p99_ms:.2f} ms quiet, "
@@ -148,35 +128,19 @@ async def rounds(
     return found
 
 
-async def load(place: Place, seconds: int, rate: int) -> Phase:
-    """Send to rules all over the listener. Raises Disturbed when a request fails."""
-    every = RULES // ASKED_RULES
-    urls = (
-        f"http://127.0.0.1:{place.listen}/rule-{number}/asked"
-        for number in range(0, RULES, every)
-    )
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-P", "-m", "controlplane.cli", "load", *urls, "--json", "--no-echo"),
-        *("--shape", f"{rate}x{seconds}s"),
-        stdout=asyncio.subprocess.PIPE,
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    out, _ = await process.communicate()
-    report = json.loads(out.splitlines()[-1])
-    if report["failed"]:
-        raise Disturbed(f"{report['failed']} requests failed: {report['failures']}")
-    latency = report["latencyMs"]
-    return Phase(
-        report["requests"], latency["p50"], latency["p99"], report["lagMs"]["p99"]
-    )
-
-
 class Changes:
     """The configuration, and what changes of it."""
 
-    def __init__(self, node: Node, place: Place) -> None:
+    def __init__(
+        self,
+        node: Node,
+        place: Place,
+        more: TargetGroup | None = None,
+        rule: Rule | None = None,
+    ) -> None:
+        """`more` and `rule` are there besides, and stay."""
+        self._more = () if more is None else (more,)
+        self._rule_besides = () if rule is None else (rule,)
         self._node = node
         self._balancer = node.balancer
         self._place = place
@@ -196,17 +160,23 @@ class Changes:
         running_phase = asyncio.ensure_future(phase)
         made = 0
         while not running_phase.done():
-            next(self._steps)
+            self.one()
             made += 1
             await asyncio.wait({running_phase}, timeout=1 / CHANGES_PER_S)
         return replace(running_phase.result(), changes=made)
 
+    def one(self) -> None:
+        """Make the next change."""
+        next(self._steps)
+
     def _configure(self) -> None:
         patient = LoadBalancerAttributes(idle_timeout_s=4000.0)
-        rules = tuple(self._rules)
-        front = Listener(self._place.listen, self._to(0), rules, attributes=patient)
+        rules = (*self._rules, *self._rule_besides)
+        front = Listener(self._place.listen, to("group-0"), rules, attributes=patient)
         self._balancer.configure(
-            LoadBalancer("bench", listeners=(front,), groups=tuple(self._groups))
+            LoadBalancer(
+                "bench", listeners=(front,), groups=(*self._groups, *self._more)
+            )
         )
 
     def _forever(self) -> Iterator[None]:
@@ -216,7 +186,7 @@ class Changes:
             self._configure()
             yield
             extra = Rule(
-                RULES + 1 + turn % 100, self._paths(RULES), self._to(turn % GROUPS)
+                RULES + 1 + turn % 100, self._paths(RULES), to(f"group-{turn % GROUPS}")
             )
             self._rules.append(extra)
             self._configure()
@@ -243,15 +213,15 @@ class Changes:
         )
 
     def _rule(self, number: int, group: int) -> Rule:
-        return Rule(number + 1, self._paths(number), self._to(group))
+        return Rule(number + 1, self._paths(number), to(f"group-{group}"))
 
     @staticmethod
     def _paths(number: int) -> tuple[PathPattern]:
         return (PathPattern((f"/rule-{number}/*",)),)
 
-    @staticmethod
-    def _to(group: int) -> Forward:
-        return Forward((WeightedGroup(f"group-{group}"),))
+
+def to(group: str) -> Forward:
+    return Forward((WeightedGroup(group),))
 
 
 if __name__ == "__main__":

@@ -18,11 +18,13 @@ from typing import Final
 from alb.app.balancer import Balancer, join
 from bench.contestants import COMPILED
 from bench.cpu import descendants, end
+from bench.processes import Held, held_by
 from bench.stage import PROXY_CORE, stage
 from bench.workloads import LOAD_CORE
 
 READY_WITHIN_S: Final = 60.0
 STEP_S: Final = 0.05
+KEEPER_LOG: Final = "keeper.log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Place:
 
     listen: int
     origin: int
+    spare: int
+    """Where nothing listens yet."""
     directory: Path
 
 
@@ -39,8 +43,12 @@ def place_with_origin() -> Iterator[Place]:
     """Run the target on the load's core, and this process too."""
     os.sched_setaffinity(0, {LOAD_CORE})
     with stage() as values:
-        listen, origin = int(values["LISTEN"]), int(values["ORIGIN_A"])
-        yield Place(listen, origin, Path(values["DIRECTORY"]))
+        yield Place(
+            listen=int(values["LISTEN"]),
+            origin=int(values["ORIGIN_A"]),
+            spare=int(values["SPARE"]),
+            directory=Path(values["DIRECTORY"]),
+        )
 
 
 def step_back() -> None:
@@ -59,6 +67,17 @@ class Node:
     balancer: Balancer
     pids: frozenset[int]
 
+    @property
+    def worker_pid(self) -> int:
+        """Of the worker in the first slot; 0 while none is there."""
+        workers = self.balancer.statistics().workers
+        return min(((worker.slot, worker.pid) for worker in workers), default=(0, 0))[1]
+
+    def held(self) -> Held:
+        """Return what its processes hold as of now: workers are replaced."""
+        (keeper,) = [pid for pid in self.pids if self.pids & descendants(pid)]
+        return held_by(keeper, *descendants(keeper))
+
     async def ready(self) -> None:
         """Wait until every worker serves what was said, every target healthy."""
         observe = self.balancer.observe
@@ -68,6 +87,18 @@ class Node:
                 and all(seen.eligible_everywhere for seen in observe().values())
             ):
                 await asyncio.sleep(STEP_S)
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Raise the only problem of task groups as itself: callers name what they catch."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        problem: Exception = group
+        while isinstance(problem, ExceptionGroup) and len(problem.exceptions) == 1:
+            problem = problem.exceptions[0]
+        raise problem from None
 
 
 @asynccontextmanager
@@ -93,15 +124,22 @@ async def node(
         keeper.wait()
 
 
+def last_words(place: Place) -> str:
+    """Return what the keeper said last, for who wants to know why something ended."""
+    said = (place.directory / KEEPER_LOG).read_text(errors="replace").splitlines()
+    return "; ".join(said[-5:])
+
+
 def _keeper(
     state_dir: Path, workers: int, cores: str, *, pure: bool
 ) -> subprocess.Popen[bytes]:
     python = Path(sys.executable) if pure else COMPILED / "bin" / "python"
-    # fmt: off
-    return subprocess.Popen(
-        ("taskset", "--cpu-list", cores, str(python),
-         "-P", "-m", "alb.app.keeper_process", "--state-dir", str(state_dir),
-         "--workers", str(workers)),
-        cwd=state_dir.parent, stderr=subprocess.DEVNULL,
-    )
-    # fmt: on
+    with (state_dir.parent / KEEPER_LOG).open("wb") as log:
+        # fmt: off
+        return subprocess.Popen(
+            ("taskset", "--cpu-list", cores, str(python),
+             "-P", "-m", "alb.app.keeper_process", "--state-dir", str(state_dir),
+             "--workers", str(workers)),
+            cwd=state_dir.parent, stderr=log,
+        )
+        # fmt: on

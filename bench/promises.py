@@ -103,6 +103,7 @@ ROWS: Final = (
     Row("2 workers ÷ 1", 1.7, 1.9, "workers", _figure("scaling"), at_least=True),
     Row("busiest ÷ idlest worker", 1.5, 1.1, "workers", _figure("imbalance")),
     Row("pause at a snapshot", 5, 2, "pause", _figure("pause_ms"), " ms"),
+    Row("p99 beside hostile clients ÷ quiet", 2.0, 1.3, "hostile", _figure("ratio")),
     Row("start to ready", 1.5, 0.5, "start", _figure("ready_s", "wheel"), " s"),
 )
 # fmt: on

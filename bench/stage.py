@@ -30,7 +30,7 @@ CLIENT: Final = "203.0.113.7"
 def stage() -> Iterator[Values]:
     """Run the targets on the load's core; give the values of configurations."""
     adopt_orphans()
-    names = ("LISTEN", "ADMIN", "ORIGIN_A", "ORIGIN_B", "SINK", "TLS_LISTEN")
+    names = ("LISTEN", "ADMIN", "ORIGIN_A", "ORIGIN_B", "SINK", "TLS_LISTEN", "SPARE")
     with tempfile.TemporaryDirectory(prefix="alb-bench-") as name:
         directory = Path(name)
         directory.chmod(0o755)  # the target's workers may be another user's
