@@ -66,6 +66,7 @@ class Node:
 
     balancer: Balancer
     pids: frozenset[int]
+    keeper: int
 
     @property
     def worker_pid(self) -> int:
@@ -75,8 +76,7 @@ class Node:
 
     def held(self) -> Held:
         """Return what its processes hold as of now: workers are replaced."""
-        (keeper,) = [pid for pid in self.pids if self.pids & descendants(pid)]
-        return held_by(keeper, *descendants(keeper))
+        return held_by(self.keeper, *descendants(self.keeper))
 
     async def ready(self) -> None:
         """Wait until every worker serves what was said, every target healthy."""
@@ -117,7 +117,8 @@ async def node(
         balancer = await join(str(path), 1)
         async with asyncio.TaskGroup() as tasks:
             link = tasks.create_task(balancer.run())
-            yield Node(balancer, frozenset(descendants(os.getpid()) - before))
+            pids = frozenset(descendants(os.getpid()) - before)
+            yield Node(balancer, pids, keeper.pid)
             link.cancel()
     finally:
         end(descendants(os.getpid()) - before)
