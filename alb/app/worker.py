@@ -70,6 +70,9 @@ POOL_IDLE_S: Final = 4.0
 """Shorter than the keep-alive of usual servers (5 s and up): we hang up first."""
 """Longest pause that compiling rules makes in serving."""
 ORPHAN_DRAIN_S: Final = 30.0
+TOLD_IDLE_S: Final = 5.0
+"""How long connections wait for one more request where a signal ends the worker: one
+that is on its way must not meet the end."""
 FILES_APART: Final = 32
 """At least so many that are not for clients."""
 _GC_THRESHOLD: Final = 50_000
@@ -117,7 +120,8 @@ class Worker:
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._begin_drain, Drain(ORPHAN_DRAIN_S))
+            told = Drain(ORPHAN_DRAIN_S, TOLD_IDLE_S)
+            loop.add_signal_handler(number, self._begin_drain, told)
         self._socket_channel.settimeout(0)
         loop.add_reader(self._socket_channel, self._receive_socket)
         async with asyncio.TaskGroup() as self._tasks:

@@ -358,3 +358,32 @@ async def test_what_lies_where_it_is_started_is_not_taken_for_its_modules(
         await node.serve({"web": [origin.port]})
         assert (await node.ask(GET)).startswith(b"HTTP/1.1 200")
     origin.drop()
+
+
+async def test_a_worker_that_a_signal_ends_answers_what_is_on_its_way(
+    node: Node,
+) -> None:
+    """Connections that asked before ask once more, and hear that it is the last."""
+    origin = await Origin().start()
+    await node.serve({"web": [origin.port]})
+    clients = [await node.connect() for _ in range(20)]
+    for client in clients:
+        assert b"Connection: close" not in await asked(*client)
+    for pid in pids(node):
+        os.kill(pid, signal.SIGTERM)
+    for client in clients:
+        while b"Connection: close" not in await asked(*client):
+            pass
+    assert [b""] * 20 == [await reader.read() for reader, _ in clients]
+    origin.drop()
+
+
+async def asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """Ask on a connection that stays; return the head of the answer."""
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    async with asyncio.timeout(10):
+        head = await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(
+            int(head.lower().partition(b"content-length:")[2].split()[0])
+        )
+    return head

@@ -240,6 +240,8 @@ def _answer(lines: bytes, token: bytes, size: int, start: bytes = b"200 OK") -> 
     return head + tagged(token, size)
 
 
+EVIL: Final = _answer(b"Content-Length: 4\r\n", b"evil", 4)
+"""What nobody asked for, behind an answer."""
 _CLOSING: Final = b"Connection: close\r\n"
 _ANSWERS: Final[dict[str, tuple[bytes, bytes, bytes, int]]] = {
     "counted": (b"", b"200 OK", b"", 5),
@@ -263,10 +265,9 @@ def answer_of(kind: str, token: bytes) -> bytes:
         size = BIG if kind == "chunked" else 3
         chunk = b"%x\r\n%b\r\n" % (size, tagged(token, size))
         return _answer(_CHUNKS, token, 0) + chunk + _CHUNKED_ENDS[kind](token, size)
-    evil = _answer(b"Content-Length: 4\r\n", b"evil", 4)
     return {
         "empty": _answer(b"", token, 0, b"204 No"),
-        "excess": _answer(b"Content-Length: 5\r\n", token, 5) + evil,
+        "excess": _answer(b"Content-Length: 5\r\n", token, 5) + EVIL,
         "half": _answer(b"Content-Length: 99\r\n", token, 9),
         "until the end": _answer(b"", token, 50),
         "nonsense": b"nonsense\r\n\r\n",
