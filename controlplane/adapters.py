@@ -2,6 +2,7 @@
 
 scheduler.ports.LoadBalancer  <-- FrontDoor   --> alb's Balancer
 autoscaler.ports.Capacities   <-- Capacities  --> Scheduler
+deployments that watch alarms <-- in_alarm    --> Autoscaler
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Mapping
 
 from alb.app.balancer import Balancer
 from alb.model import HealthState, TargetHealth, TargetId, TargetObservation
-from autoscaler.model import Capacity
+from autoscaler.model import AlarmState, AlarmView, Capacity
 from scheduler.app.scheduler import Scheduler
 from scheduler.model import ServiceStatus
 from scheduler.ports import TargetView
@@ -85,6 +86,12 @@ def view(seen: TargetObservation) -> TargetView:
         drained=seen.drained,
         unused=seen.health.state is HealthState.UNUSED,
     )
+
+
+def in_alarm(alarms: Mapping[str, AlarmView]) -> frozenset[str]:
+    """Return the names of the alarms that are in ALARM, for deployments."""
+    found = alarms.items()
+    return frozenset(name for name, one in found if one.state is AlarmState.ALARM)
 
 
 class Capacities:

@@ -26,10 +26,11 @@ from controlplane.api.ports import (
 )
 from controlplane.cluster_file import ClusterFile
 from controlplane.cluster_file.ownership import Change, Merged, live_of, merge
-from controlplane.cluster_file.plan import plan_document
 from controlplane.errors import (
     GoingDown,
+    InvalidParameter,
     ListenerNotBound,
+    NoRollback,
     NotApplied,
     ServiceNotFound,
     VersionPassed,
@@ -39,9 +40,6 @@ from controlplane.front_door import (
     local_gateways,
     require_free,
     url_of,
-    with_certificates_below,
-    with_gateways,
-    with_logs_below,
 )
 from controlplane.known import known_of
 from controlplane.metrics import render
@@ -54,7 +52,13 @@ from controlplane.runtimes import (
     engine_endpoint,
     require_commands,
 )
-from controlplane.submissions import directory_of, load_submission, warnings_of
+from controlplane.submissions import (
+    directory_of,
+    load_balancer_of,
+    load_submission,
+    planned,
+    warnings_of,
+)
 from controlplane.task_commands import TaskCommands
 from controlplane.views import protection_document
 from controlplane.weights import (
@@ -69,6 +73,7 @@ from controlplane.weights import (
 from foundation.journal import Change as JournalChange
 from foundation.journal import CommitFailed, Put
 from scheduler.decide.protection import MINUTE_S
+from scheduler.errors import NothingToRollBackTo
 from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus, Task
 from scheduler.ports import Runtime
 
@@ -145,7 +150,7 @@ class Cluster:
         if gateways == applied.gateways:
             return
         desired = self._merge(applied.content).result
-        wanted = _load_balancer(desired, gateways, applied.directory)
+        wanted = load_balancer_of(desired, gateways, applied.directory)
         try:
             self._require_free(wanted)
         except ListenerNotBound as taken:
@@ -175,7 +180,7 @@ class Cluster:
     async def plan(self, submission: Submission) -> Document:
         async with self._changing:
             prepared = await self._prepare(submission)
-        return _planned(submission, prepared)
+        return planned(submission, prepared.applied.content, prepared.plan)
 
     async def apply(self, submission: Submission) -> Document:
         if self.going_down.is_set():
@@ -188,13 +193,14 @@ class Cluster:
             await self._configure(applied, prepared.desired)
             await self._settle(applied, prepared.desired)
         self._parts.feed.tell("cluster", f"{submission.file} was applied")
-        return _planned(submission, prepared)
+        return planned(submission, prepared.applied.content, prepared.plan)
 
     async def scale(self, service: str, desired: int) -> None:
         self._require(service)
-        await self._parts.scheduler.set_desired(
-            service, desired, None, "", "as commanded"
-        )
+        scheduler = self._parts.scheduler
+        if not await scheduler.set_desired(service, desired, None, "", "as commanded"):
+            message = f"{service} is a DAEMON: one task on each instance"
+            raise InvalidParameter("desiredCount", message)
 
     async def weigh(self, change: WeightChange) -> Document:
         """Change weights while they run; a file that changes them later wins."""
@@ -214,7 +220,7 @@ class Cluster:
                 balancer = with_weights(balancer, {found.place: wanted})
                 await self._commit_weights(applied.content, balancer)
                 desired = replace(desired, load_balancer=balancer)
-                wanted_now = _load_balancer(
+                wanted_now = load_balancer_of(
                     desired, applied.gateways, applied.directory
                 )
                 self._parts.balancer.configure(wanted_now)
@@ -226,9 +232,18 @@ class Cluster:
         place = {"listener": change.listener, "rule": change.rule}
         return {**place, "weights": wanted, "version": version}
 
-    async def deploy(self, service: str) -> None:
+    async def deploy(self, service: str) -> Document:
         self._require(service)
-        await self._parts.scheduler.force_deployment(service)
+        begun = await self._parts.scheduler.force_deployment(service)
+        return {"serviceName": service, "deploymentId": begun}
+
+    async def roll_back(self, service: str) -> Document:
+        self._require(service)
+        try:
+            back = await self._parts.scheduler.roll_back(service)
+        except NothingToRollBackTo as nothing:
+            raise NoRollback(str(nothing)) from nothing
+        return {"serviceName": service, "deploymentId": back}
 
     async def protect(self, change: ProtectionChange) -> Document:
         minutes, until = change.expires_in_minutes, None
@@ -313,7 +328,7 @@ class Cluster:
         """Find out what the file leaves open, and refuse what cannot be."""
         applied = prepared.applied
         gateways = await self._gateways(instances)
-        wanted = _load_balancer(prepared.desired, gateways, applied.directory)
+        wanted = load_balancer_of(prepared.desired, gateways, applied.directory)
         self._require_free(wanted)
         return replace(applied, gateways=gateways)
 
@@ -375,7 +390,7 @@ class Cluster:
     async def _configure(self, applied: Applied, desired: ClusterFile) -> None:
         instances = await self._instances_of(applied.content)
         self._parts.runtimes.open(instances, Path(applied.directory))
-        wanted = _load_balancer(desired, applied.gateways, applied.directory)
+        wanted = load_balancer_of(desired, applied.gateways, applied.directory)
         await self._parts.certificates.follow(wanted)
         self._parts.balancer.configure(wanted)
         await self._parts.scheduler.configure(
@@ -430,18 +445,3 @@ class Cluster:
         parts = self._parts
         known = known_of(parts.balancer, parts.state_dir, parts.clock.unix_s())
         return explain.explain(self._balancer_wanted, known, question)
-
-
-def _load_balancer(
-    content: ClusterFile, gateways: Sequence[str], directory: str
-) -> LoadBalancer:
-    wanted = content.load_balancer or LoadBalancer(content.cluster)
-    wanted = with_logs_below(with_gateways(wanted, gateways), directory)
-    return with_certificates_below(wanted, directory)
-
-
-def _planned(submission: Submission, prepared: Prepared) -> Document:
-    return {
-        "plan": plan_document(prepared.plan),
-        "warnings": warnings_of(submission.file, prepared.applied.content),
-    }

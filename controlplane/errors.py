@@ -9,6 +9,7 @@
       RuleNotFound         the listener has no such rule
       VersionPassed        somebody else has changed it since
       NotApplied           no cluster file was applied yet
+      NoRollback           no earlier deployment was ever completed
       GoingDown            everything is being stopped
       ListenerNotBound     a listener's address is taken or not ours
 
@@ -123,6 +124,17 @@ class NotApplied(ControlError):
 
     def __str__(self) -> str:
         return "no cluster file was applied yet"
+
+
+class NoRollback(ControlError):
+    """The service cannot go back to anything; the sentence says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class GoingDown(ControlError):

@@ -34,7 +34,8 @@ from alb.ports import Counters
 from alb.state.histogram import upper_bound_us
 from autoscaler.model import AlarmState, AlarmView
 from controlplane.target_metrics import RegisteredTarget, of_registered
-from scheduler.model import InstanceStatus, ServiceView
+from scheduler.model import InstanceStatus
+from scheduler.told import ServiceView
 
 MICROSECONDS: Final = 1e6
 OCTAVES: Final = range(8, 27)

@@ -16,16 +16,10 @@ from alb.state.counters import add_counters
 from alb.state.histogram import merge, percentile_us
 from autoscaler.model import Activity, AlarmView
 from controlplane.api.ports import Document
+from scheduler.decide.deployments import status_of
 from scheduler.decide.protection import NotProtected, Protected
-from scheduler.model import (
-    ContainerInstance,
-    DeploymentView,
-    InstanceStatus,
-    Service,
-    ServiceView,
-    Task,
-    TaskStatus,
-)
+from scheduler.model import ContainerInstance, InstanceStatus, Service, Task, TaskStatus
+from scheduler.told import DeploymentView, ServiceView
 
 PERCENTILES: Final = ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
 MILLISECONDS: Final = 1000.0
@@ -232,6 +226,7 @@ def service_document(view: ServiceView, cpu_percent: float | None) -> Document:
         **_placement(view.service),
         "targetGroups": [one.target_group for one in view.service.load_balancers],
         "deployments": [_deployment(one) for one in view.deployments],
+        "serviceDeployments": _service_deployments(view),
         "cpuUtilization": cpu_percent,
         "events": [
             {"time": event.unix_s, "message": event.message} for event in view.events
@@ -277,7 +272,28 @@ def _deployment(view: DeploymentView) -> Document:
         "pendingCount": view.pending,
         "failedTasks": deployment.failed_tasks,
         "createdAt": deployment.created_at_unix_s,
+        "updatedAt": deployment.updated_at_unix_s,
     }
+
+
+def _service_deployments(view: ServiceView) -> list[Document]:
+    """Return what became of the latest deployments, as ECS's ServiceDeployment."""
+    known = [one.deployment for one in view.history]
+    primary = next((one.deployment.id for one in view.deployments), "")
+    return [
+        {
+            "id": one.id,
+            "status": status_of(one, primary, known),
+            "statusReason": one.rollout_state_reason,
+            "failure": one.failure,
+            "rolledBackTo": one.rolled_back_to or None,
+            "taskDefinition": one.task_definition.name,
+            "failedTasks": one.failed_tasks,
+            "createdAt": one.created_at_unix_s,
+            "finishedAt": one.finished_at_unix_s,
+        }
+        for one in known
+    ]
 
 
 def task_document(task: Task, healths: Sequence[str], now_unix_s: float) -> Document:
@@ -285,6 +301,7 @@ def task_document(task: Task, healths: Sequence[str], now_unix_s: float) -> Docu
     return {
         "taskId": task.id,
         "service": task.service,
+        "startedBy": task.deployment_id,
         "lastStatus": task.status.value,
         "taskDefinition": task.task_definition.name,
         "containerInstance": task.instance,

@@ -25,7 +25,7 @@ from aiohttp import web
 from alb.app.balancer import join
 from autoscaler.app.autoscaler import Autoscaler
 from controlplane import records
-from controlplane.adapters import Capacities, FrontDoor
+from controlplane.adapters import Capacities, FrontDoor, in_alarm
 from controlplane.api import doors, token
 from controlplane.api.application import application
 from controlplane.clean import clean
@@ -102,6 +102,7 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         records=store.records,
         draw=random.SystemRandom().random,
         front_door="",
+        in_alarm=lambda: in_alarm(scaler.alarms()),
         version=__version__,
     )
     scaler = Autoscaler(

@@ -2,6 +2,7 @@
 
     SchedulerError
       IllegalMove        our own bug: it rises, nobody handles it
+      NothingToRollBackTo  no other deployment of the service was ever completed
       ContainerError     a runtime could not do one operation on one host
         ImageNotFound      another try will not help; the definition names it wrong
         HostNotReached     nothing left us; the call had no effect
@@ -37,6 +38,20 @@ class IllegalMove(SchedulerError):
     def __str__(self) -> str:
         return (
             f"task {self.task_id}: no move {self.current.value} -> {self.wanted.value}"
+        )
+
+
+class NothingToRollBackTo(SchedulerError):
+    """No earlier deployment of the service that was completed is known."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(service)
+        self.service = service
+
+    def __str__(self) -> str:
+        return (
+            f"service {self.service} has no earlier deployment that was completed: "
+            "there is nothing to roll back to"
         )
 
 

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NewType
 
+from scheduler.configuration import DeploymentConfiguration
 from scheduler.container import HealthStatus, TaskContainer
 from scheduler.definition import (
     ContainerDefinition,
@@ -165,25 +166,34 @@ class ServiceLoadBalancer:
     """The group's; how long a stopping task waits for its last requests."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeploymentConfiguration:
-    minimum_healthy_percent: int = 100
-    maximum_percent: int = 200
+class SchedulingStrategy(enum.Enum):
+    REPLICA = "REPLICA"
+    """As many tasks as are desired."""
+    DAEMON = "DAEMON"
+    """One task on each instance that takes tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service as the file (or a command) wants it."""
+    """A service as the file (or a command) wants it.
+
+    Of a DAEMON the desired count follows from the instances there are.
+    """
 
     name: str
     task_definition: TaskDefinition
     desired_count: int
     load_balancers: tuple[ServiceLoadBalancer, ...] = ()
-    deployment: DeploymentConfiguration = DeploymentConfiguration()
+    deployment: DeploymentConfiguration = field(default_factory=DeploymentConfiguration)
     placement_strategy: tuple[PlacementStrategy, ...] = ()
     health_check_grace_period_s: float = 0.0
     placement_constraints: tuple[PlacementConstraint, ...] = ()
     availability_zone_rebalancing: bool = False
+    scheduling_strategy: SchedulingStrategy = SchedulingStrategy.REPLICA
+
+    @property
+    def is_daemon(self) -> bool:
+        return self.scheduling_strategy is SchedulingStrategy.DAEMON
 
 
 # --- recorded -------------------------------------------------------------------
@@ -236,9 +246,15 @@ class Task:
     address: str = ""
     """Where its ports are published: the instance's address when it was placed."""
     leases: tuple[PortLease, ...] = ()
+    images: tuple[tuple[str, str], ...] = ()
+    """(container, image by digest), where that was resolved."""
     load_balancers: tuple[ServiceLoadBalancer, ...] = ()
     """The service's when the task was made: what its targets are."""
     started_at_unix_s: float | None = None
+    healthy_at_unix_s: float | None = None
+    """When it was healthy first."""
+    unhealthy_at_unix_s: float | None = None
+    """When it failed its health checks first."""
     stopping_at_unix_s: float | None = None
     stopped_at_unix_s: float | None = None
     stop_code: StopCode | None = None
@@ -284,7 +300,10 @@ class RolloutState(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One roll-out of one task definition revision; the newest is PRIMARY."""
+    """One roll-out of one task definition revision; the newest is PRIMARY.
+
+    A roll-back makes an earlier one PRIMARY again, with the tasks it still has.
+    """
 
     id: str
     """``ecs-svc/<19 digits>``."""
@@ -294,11 +313,30 @@ class Deployment:
     rollout_state: RolloutState = RolloutState.IN_PROGRESS
     rollout_state_reason: str = ""
     failed_tasks: int = 0
-    """Consecutive tasks that failed to reach RUNNING."""
+    """Tasks that failed since one was healthy; see `decide.breaker`."""
     failed_rounds: int = 0
     """Rounds of tasks, one after the other, that failed; see `decide.backoff`."""
     failed_at_unix_s: float = 0.0
     """When the latest of them failed."""
+    load_balancers: tuple[ServiceLoadBalancer, ...] | None = None
+    """What its tasks are targets of; None: the service's (of an older version)."""
+    images: tuple[tuple[str, str], ...] | None = None
+    """(container, image by digest): what its tasks run; None: not asked yet."""
+    updated_at_unix_s: float = 0.0
+    finished_at_unix_s: float | None = None
+    """When it was COMPLETED or FAILED."""
+    baking_since_unix_s: float | None = None
+    """When its tasks were first as wished: from then on only alarms are watched."""
+    alarms_ignored: bool | None = None
+    """An alarm was in ALARM before it began; None: nobody has looked yet."""
+    failure: str = ""
+    """Why it FAILED, in a few words."""
+    rolls_back: str = ""
+    """The deployment that it took over from again."""
+    rolled_back_to: str = ""
+    """The deployment that took over again when this one had failed."""
+    inactive: bool = False
+    """Neither PRIMARY nor with tasks: kept to be told, and to be rolled back to."""
 
 
 class ServiceStatus(enum.Enum):
@@ -404,38 +442,3 @@ class InstanceStatus:
     """Why it is not connected, for a person."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     """What the host says of itself: ``ecs.os-type``, ``ecs.cpu-architecture``."""
-
-
-# --- told -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class DeploymentView:
-    """One deployment with the tasks it has now."""
-
-    deployment: Deployment
-    status: str
-    """PRIMARY, or ACTIVE while an older one still has tasks."""
-    desired: int
-    running: int
-    pending: int
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceView:
-    """One service as it stands: what was asked, and what there is."""
-
-    service: Service
-    status: ServiceStatus
-    desired: int
-    running: int
-    pending: int
-    healthy: int
-    deploying: bool
-    reached: bool
-    """Desired tasks are healthy and nothing else is left over."""
-    version: int
-    deployments: tuple[DeploymentView, ...]
-    """PRIMARY first."""
-    events: tuple[ServiceEvent, ...]
-    """Newest last."""

@@ -99,6 +99,13 @@ class Runtime(Protocol):
         """Remove an ended container; one that is not there is removed."""
         ...
 
+    async def resolve(self, container: ContainerDefinition) -> str:
+        """Return its image by the digest, or by its id where it is in no registry.
+
+        Pulls one that is not there. As it is where there are no images.
+        """
+        ...
+
     async def remove_volumes(self, task_id: TaskId) -> None:
         """Remove the volumes that were the task's alone; none is none."""
         ...

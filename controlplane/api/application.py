@@ -94,6 +94,7 @@ def application(cluster: Cluster, token: str) -> web.Application:
     app.router.add_post("/v1/apply", apply)
     app.router.add_post("/v1/services/{service}/scale", scale)
     app.router.add_post("/v1/services/{service}/deploy", deploy)
+    app.router.add_post("/v1/services/{service}/rollback", roll_back)
     app.router.add_post("/v1/tasks/protection", protect)
     app.router.add_post("/v1/listeners/{listener}/weights", weigh)
     app.router.add_post("/v1/down", down)
@@ -298,8 +299,13 @@ async def weigh(request: web.Request) -> web.Response:
 async def deploy(request: web.Request) -> web.Response:
     await body.read_object(request)
     service = request.match_info["service"]
-    await request.app[CLUSTER].deploy(service)
-    return web.json_response({"serviceName": service})
+    return web.json_response(await request.app[CLUSTER].deploy(service))
+
+
+async def roll_back(request: web.Request) -> web.Response:
+    await body.read_object(request)
+    service = request.match_info["service"]
+    return web.json_response(await request.app[CLUSTER].roll_back(service))
 
 
 async def protect(request: web.Request) -> web.Response:

@@ -110,7 +110,13 @@ class Cluster(Protocol):
         """Return {listener, rule, weights, version}."""
         ...
 
-    async def deploy(self, service: str) -> None: ...
+    async def deploy(self, service: str) -> Document:
+        """Begin a new deployment; return {serviceName, deploymentId}."""
+        ...
+
+    async def roll_back(self, service: str) -> Document:
+        """Go back to what was completed before; return {serviceName, deploymentId}."""
+        ...
 
     async def protect(self, change: ProtectionChange) -> Document:
         """Return {protectedTasks, failures}, as UpdateTaskProtection does."""

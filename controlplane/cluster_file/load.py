@@ -18,6 +18,7 @@ from controlplane.cluster_file.meaning.balancer import (
     load_balancer,
     warn_unused_groups,
 )
+from controlplane.cluster_file.meaning.deployments import check_deployment_alarms
 from controlplane.cluster_file.meaning.meetings import (
     warn_shared_ports,
     warn_unreachable,
@@ -118,6 +119,8 @@ def _services(
         if target := scalable_target(record, wanted, cluster, findings):
             targets.append(target)
     check_alarms(records, targets, findings)
+    alarms = [policy.alarm.name for one in targets for policy in one.policies]
+    check_deployment_alarms(records, alarms, findings)
     return tuple(services), tuple(targets)
 
 

@@ -34,5 +34,10 @@ class ClusterFile:
 
     @property
     def scaled_services(self) -> frozenset[str]:
-        """Services whose desired count is only their first: autoscaling owns it."""
-        return frozenset(target.resource for target in self.scalable_targets)
+        """Services whose desired count is not the file's after the first time.
+
+        Autoscaling owns it, or it follows from the instances (DAEMON).
+        """
+        daemons = (one.name for one in self.services if one.is_daemon)
+        scaled = (target.resource for target in self.scalable_targets)
+        return frozenset((*daemons, *scaled))

@@ -21,6 +21,11 @@ from alb.model import (
 from alb.model import LoadBalancerAttributes as Attributes
 from autoscaler.model import Alarm, StepAdjustment, StepScalingPolicy
 from controlplane.cluster_file.model import ClusterFile
+from scheduler.configuration import (
+    CircuitBreaker,
+    DeploymentAlarms,
+    DeploymentConfiguration,
+)
 from scheduler.definition import ContainerDefinition
 from scheduler.model import (
     ContainerInstance,
@@ -82,6 +87,10 @@ _NAMES: Final[Mapping[tuple[type, str], str]] = {
     (ContainerDefinition, "stop_timeout_s"): "stopTimeout",
     (ContainerInstance, "memory_mib"): "memory",
     (Service, "deployment"): "deploymentConfiguration",
+    (DeploymentConfiguration, "circuit_breaker"): "deploymentCircuitBreaker",
+    (CircuitBreaker, "threshold_type"): "thresholdConfiguration.type",
+    (CircuitBreaker, "threshold_value"): "thresholdConfiguration.value",
+    (DeploymentAlarms, "names"): "alarmNames",
     (Service, "health_check_grace_period_s"): "healthCheckGracePeriodSeconds",
     (StepScalingPolicy, "steps"): "stepAdjustments",
     (StepScalingPolicy, "cooldown_s"): "cooldown",

@@ -13,7 +13,12 @@ from scheduler.decide import wording
 from scheduler.decide.actions import Action, Outcome
 from scheduler.decide.backoff import DELAY_MAX_S, delay_s
 from scheduler.decide.board import Room, occupy, room_of
-from scheduler.decide.fitness import Fitness, fitness
+from scheduler.decide.fitness import (
+    Fitness,
+    Verdicts,
+    container_checks,
+    fitness,
+)
 from scheduler.decide.identity import Draw
 from scheduler.decide.progress import Seen
 from scheduler.decide.specs import Surroundings
@@ -49,6 +54,8 @@ class Observed:
     """Every instance was asked once: before that, services are left as they are."""
     closing: bool = False
     """Everything is to stop, whatever is desired."""
+    in_alarm: frozenset[str] = frozenset()
+    """The names of the alarms that are in ALARM."""
 
     def takes_tasks(self, instance: str) -> bool:
         return instance in self.instances and instance not in self.retired
@@ -69,6 +76,12 @@ class Step:
     """Every instance had been asked: services had their turn."""
 
 
+def verdicts(observed: Observed, cluster_uid: str) -> Verdicts:
+    """Return what is known of the health of tasks."""
+    checks = container_checks(observed.statuses.values())
+    return Verdicts(observed.targets, checks, cluster_uid)
+
+
 @dataclass(slots=True)
 class Look:
     """One look in the making: each part of the step adds to it."""
@@ -80,8 +93,12 @@ class Look:
     draft: Draft
     actions: list[Action] = field(default_factory=list)
     wake_at_unix_s: float | None = None
+    verdicts: Verdicts = field(init=False)
     _rooms: dict[str, Room] | None = None
     _zones: dict[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        self.verdicts = verdicts(self.observed, self.around.cluster_uid)
 
     def wake_at(self, unix_s: float | None) -> None:
         """Look again then at the latest."""
@@ -97,7 +114,7 @@ class Look:
         self.draft.tell_once(service, message, self.now_unix_s, within_s)
 
     def keep_count(self, before: Deployment, after: Deployment) -> None:
-        """Write down a deployment's counters; tell when starts are held back."""
+        """Write down a changed deployment; tell when starts are held back."""
         if after == before:
             return
         self.draft.put_deployment(after)
@@ -128,7 +145,7 @@ class Look:
         On an instance that is not connected, unhealthy is not known to be the
         task's own fault: it is left as it is until its host is back.
         """
-        found = fitness(task, self.observed.targets, grace_s, self.now_unix_s)
+        found = fitness(task, self.verdicts, grace_s, self.now_unix_s)
         lost = not self.observed.is_connected(task.instance)
         return Fitness.UNKNOWN if lost and found is Fitness.UNHEALTHY else found
 

@@ -6,15 +6,20 @@ rooms of the look + Placer --> new tasks, PENDING, with their ports leased
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
+from scheduler.app.daemons import free_instances
+from scheduler.app.images import are_known
 from scheduler.app.look import Look
-from scheduler.decide import leases, wording
+from scheduler.decide import backoff, breaker, leases, lifecycle, wording
 from scheduler.decide.board import Room, needs_of
 from scheduler.decide.identity import new_task_id
 from scheduler.decide.lifecycle import first_status
 from scheduler.decide.placement import Placer, Unplaceable, Wanted
-from scheduler.model import PortLease, ServiceRecord, Task
+from scheduler.decide.wishes import with_delays
+from scheduler.errors import ContainerError
+from scheduler.model import PortLease, ServiceRecord, StopCode, Task, TaskStatus
 
 REPEAT_EVENT_S: Final = 300.0
 """What stays as it is, is told again after this long."""
@@ -24,17 +29,51 @@ Within = Callable[[Room], bool]
 
 def start_tasks(look: Look, record: ServiceRecord, count: int) -> None:
     """Make up to `count` tasks: what does not fit now is tried at the next look."""
-    if not count:
+    within = None
+    if record.service.is_daemon:
+        free = free_instances(look, record)
+        count = min(count, len(free))
+        within = lambda room: room.name in free  # noqa: E731 - one line, used once
+    if count <= 0:
         return
-    name = record.service.name
-    placing = Placing(look, record)
+    placing = Placing(look, record, within)
     for _ in range(count):
         made = placing.new_task()
         if isinstance(made, Unplaceable):
-            message = wording.unplaceable(name, made.reason)
-            look.tell_once(name, message, REPEAT_EVENT_S)
+            message = wording.unplaceable(record.service.name, made.reason)
+            look.tell_once(record.service.name, message, REPEAT_EVENT_S)
             return
-        look.draft.put_task(made)
+        if not make(look, made):
+            return
+
+
+def make(look: Look, task: Task) -> bool:
+    """Write the task down, once it is known what images it runs; tell whether it was.
+
+    Where they cannot be had, the task is one that failed to start.
+    """
+    deployment = look.draft.after.deployments[task.deployment_id]
+    known = are_known(look, deployment, task.instance)
+    if isinstance(known, ContainerError):
+        _give_up(look, task, known)
+    if known is not True:
+        return False
+    images = look.draft.after.deployments[deployment.id].images
+    look.draft.put_task(replace(task, images=images or ()))
+    return True
+
+
+def _give_up(look: Look, task: Task, error: ContainerError) -> None:
+    """Write a task down that failed before anything was begun, and count it."""
+    now = look.now_unix_s
+    never = replace(task, leases=(), load_balancers=())
+    code, reason = StopCode.TASK_FAILED_TO_START, wording.cannot_start(error)
+    failed = lifecycle.stop(never, code, reason, now)
+    failed = lifecycle.move(failed, TaskStatus.STOPPED, now)
+    look.draft.put_task(failed)
+    deployment = look.draft.after.deployments[task.deployment_id]
+    counted = backoff.after_failure(deployment, failed, now)
+    look.keep_count(deployment, breaker.after_failure(counted))
 
 
 class Placing:
@@ -45,8 +84,11 @@ class Placing:
     ) -> None:
         """`within` leaves out instances; without it there are all that take tasks."""
         service = record.service
-        definition = service.task_definition
-        family = definition.family
+        self._deployment = look.draft.after.deployments.get(record.deployment_id)
+        self._definition = service.task_definition
+        if self._deployment is not None:
+            self._definition = self._deployment.task_definition
+        definition, family = self._definition, service.task_definition.family
         homes = look.rooms()
         self._look = look
         self._record = record
@@ -88,21 +130,22 @@ class Placing:
             look.draft.after.ports_of(room.name),
             leases.origin(look.around.cluster_uid),
         )
-        definition = self._record.service.task_definition
-        return leases.lease(definition, room.instance, ports, look.now_unix_s)
+        return leases.lease(self._definition, room.instance, ports, look.now_unix_s)
 
     def _task(self, room: Room, leased: tuple[PortLease, ...]) -> Task:
-        service = self._record.service
+        service, deployment = self._record.service, self._deployment
         status = self._look.observed.statuses[room.name]
-        return Task(
+        balancers = deployment.load_balancers if deployment else None
+        task = Task(
             id=new_task_id(self._look.draw),
             service=service.name,
-            deployment_id=self._record.deployment_id,
-            task_definition=service.task_definition,
+            deployment_id=deployment.id if deployment else "",
+            task_definition=self._definition,
             instance=room.name,
-            status=first_status(service.task_definition),
+            status=first_status(self._definition),
             created_at_unix_s=self._look.now_unix_s,
             address=room.instance.address or status.address,
             leases=leased,
-            load_balancers=service.load_balancers,
+            load_balancers=service.load_balancers if balancers is None else balancers,
         )
+        return with_delays(task, service)

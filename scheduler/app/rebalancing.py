@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scheduler.app.look import Look
-from scheduler.app.placing import REPEAT_EVENT_S, Placing
+from scheduler.app.placing import REPEAT_EVENT_S, Placing, make
 from scheduler.decide import wording
 from scheduler.decide.fitness import Fitness
 from scheduler.decide.placement import Unplaceable
@@ -74,8 +74,9 @@ def _start_in(
     name = record.service.name
     made = Placing(look, record, lambda room: room.instance.zone in zones).new_task()
     if not isinstance(made, Unplaceable):
+        if not make(look, made):
+            return
         look.tell(name, wording.not_balanced(name, counts))
-        look.draft.put_task(made)
         look.draft.put_service(replace(record, rebalancing=True, steady=False))
         return
     if not made.reason.endswith((wording.NO_MEMBER, wording.AGENT)):

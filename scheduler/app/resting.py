@@ -30,10 +30,12 @@ def is_at_rest(look: Look, record: ServiceRecord, left: Sequence[Task]) -> bool:
     if record.status is not ServiceStatus.ACTIVE:
         return False
     deployments = look.draft.after.deployments_of(service.name)
-    if [one.rollout_state for one in deployments] != [RolloutState.COMPLETED]:
+    kept = [one.rollout_state for one in deployments if not one.inactive]
+    if kept != [RolloutState.COMPLETED]:
         return False
     grace_s, homes = service.health_check_grace_period_s, look.zones()
     primary, targets = record.deployment_id, look.observed.targets
+    by_targets = not look.verdicts.checks  # nobody else has a say in health
     for task in left:
         stays = (
             task.status is TaskStatus.RUNNING
@@ -42,7 +44,8 @@ def is_at_rest(look: Look, record: ServiceRecord, left: Sequence[Task]) -> bool:
             and task.protected_until_unix_s is None
         )
         if not stays or not (
-            serves(task, targets) or look.fitness(task, grace_s) is Fitness.HEALTHY
+            (by_targets and serves(task, targets))
+            or look.fitness(task, grace_s) is Fitness.HEALTHY
         ):
             return False
     return True

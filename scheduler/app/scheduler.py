@@ -21,7 +21,7 @@ from typing import Final
 from foundation.clock import Clock
 from foundation.journal import Change, CommitFailed, Journal
 from scheduler.app import wishing
-from scheduler.app.look import Look, Observed, Step
+from scheduler.app.look import Look, Observed, Step, verdicts
 from scheduler.app.one_off import Ran, run_tasks
 from scheduler.app.step import step
 from scheduler.app.views import (
@@ -33,20 +33,20 @@ from scheduler.app.views import (
 )
 from scheduler.app.watch import UNSEEN, Watch
 from scheduler.app.workers import Workers
-from scheduler.decide import lifecycle, wishes, wording
+from scheduler.decide import wishes
 from scheduler.decide.actions import (
     Action,
     Deregister,
     Forget,
     Register,
+    Resolve,
     Restart,
     Start,
     Stop,
 )
 from scheduler.decide.identity import Draw, new_deployment_id
 from scheduler.decide.overrides import RunTask
-from scheduler.decide.protection import NotProtected, Protected, protect
-from scheduler.decide.revisions import outlived
+from scheduler.decide.protection import NotProtected, Protected
 from scheduler.decide.specs import Surroundings
 from scheduler.model import (
     ContainerInstance,
@@ -54,14 +54,13 @@ from scheduler.model import (
     InstanceStatus,
     Service,
     ServiceEvent,
-    ServiceView,
-    StopCode,
     Task,
     TaskDefinition,
     TaskStatus,
 )
 from scheduler.ports import LoadBalancer, Runtime
 from scheduler.state.records import Records
+from scheduler.told import ServiceView
 
 PERIOD_S: Final = 1.0
 """The safety net: a look happens this often even when nothing woke it."""
@@ -83,9 +82,14 @@ class Scheduler:
         records: Mapping[str, Mapping[str, object]],
         draw: Draw,
         front_door: str,
+        in_alarm: Callable[[], Collection[str]] = frozenset,
         version: str = "",
     ) -> None:
-        """`records` is what the journal holds; `runtimes` go by instance name."""
+        """`records` is what the journal holds; `runtimes` go by instance name.
+
+        `in_alarm` returns the names of the alarms that are in ALARM.
+        """
+        self._in_alarm = in_alarm
         self._clock = clock
         self._around = Surroundings(cluster_uid, front_door, version)
         self._journal = journal
@@ -124,15 +128,7 @@ class Scheduler:
         """
         async with self._deciding:
             draft, now = self._records.draft(), self._clock.unix_s()
-            for service in services:
-                new_id = new_deployment_id(self._draw)
-                wishing.wish(draft, service, new_id, now)
-            gone = draft.after.services.keys() - {service.name for service in services}
-            for name in sorted(gone):
-                draft.put_service(wishes.wish_removed(draft.after.services[name]))
-            known = draft.after.definitions.values()
-            for definition in outlived(known, draft.after.used_definitions()):
-                draft.drop_definition(definition)
+            wishing.wish_all(draft, services, self._draw, now)
             named = {instance.name: instance for instance in instances}
             wishing.register(draft, named, now)
             await self._commit(draft.changes())
@@ -182,20 +178,17 @@ class Scheduler:
             after = wishes.wish_desired(before, desired, if_version, activity_id)
             if after is None:
                 return False
-            draft = self._records.draft()
-            draft.put_service(after)
-            if after.version != before.version:
-                message = wording.desired_changed(service, desired, reason)
-                draft.tell(service, message, self._clock.unix_s())
-            if after != before:
-                await self._commit(draft.changes())
+            draft, now = self._records.draft(), self._clock.unix_s()
+            wishing.put_desired(draft, before, after, reason, now)
+            await self._commit(draft.changes())
         self.wake()
         return True
 
-    async def force_deployment(self, service: str) -> None:
-        """Replace the service's tasks by new ones of the same revision.
+    async def force_deployment(self, service: str) -> str:
+        """Replace the service's tasks by new ones of the wished revision.
 
-        Raises KeyError when there is no such service, and CommitFailed.
+        Return the new deployment's id. Raises KeyError when there is no such
+        service, and CommitFailed.
         """
         async with self._deciding:
             draft = self._records.draft()
@@ -204,6 +197,21 @@ class Scheduler:
             wishing.put(draft, wishes.wish_deployment(record, new_id, now))
             await self._commit(draft.changes())
         self.wake()
+        return new_id
+
+    async def roll_back(self, service: str) -> str:
+        """Make the deployment that was completed before PRIMARY again; return its id.
+
+        Raises KeyError when there is no such service, NothingToRollBackTo, and
+        CommitFailed.
+        """
+        async with self._deciding:
+            draft = self._records.draft()
+            record, now = self._records.services[service], self._clock.unix_s()
+            back = wishing.roll_back(draft, record, now)
+            await self._commit(draft.changes())
+        self.wake()
+        return back
 
     async def run_task(self, wanted: RunTask) -> Ran:
         """Start tasks of no service, as many as find a place. Raises CommitFailed."""
@@ -218,13 +226,9 @@ class Scheduler:
     async def stop_task(self, task_id: str, reason: str) -> Task:
         """Stop a task, whoever wants it. Raises KeyError, and CommitFailed."""
         async with self._deciding:
-            draft = self._records.draft()
-            task = self._records.tasks[task_id]
-            if task.is_live:
-                now = self._clock.unix_s()
-                task = lifecycle.stop(task, StopCode.USER_INITIATED, reason, now)
-                draft.put_task(task)
-                await self._commit(draft.changes())
+            draft, now = self._records.draft(), self._clock.unix_s()
+            task = wishing.stop(draft, self._records.tasks[task_id], reason, now)
+            await self._commit(draft.changes())
         self.wake()
         return task
 
@@ -237,18 +241,11 @@ class Scheduler:
     ) -> Sequence[Protected | NotProtected]:
         """Protect tasks from scale-in, or (None) do not any more. Raises CommitFailed.
 
-
         Names are task ids, or the beginnings of ids.
         """
         async with self._deciding:
             draft, now = self._records.draft(), self._clock.unix_s()
-            found = []
-            for name in names:
-                after = draft.after
-                one = protect(name, after.tasks, after.services, until_unix_s, now)
-                if isinstance(one, Protected):
-                    draft.put_task(one.task)
-                found.append(one)
+            found = wishing.protect_all(draft, names, until_unix_s, now)
             await self._commit(draft.changes())
         self.wake()
         return found
@@ -261,8 +258,9 @@ class Scheduler:
         # After a restart nobody is to read that what serves is not healthy.
         targets = {**observed.targets, **self._balancer.inherited()}
         observed = replace(observed, targets=targets)
+        known = verdicts(observed, self._around.cluster_uid)
         return {
-            name: view_service(record, self._records, observed, now)
+            name: view_service(record, self._records, known, now)
             for name, record in self._records.services.items()
         }
 
@@ -378,7 +376,7 @@ class Scheduler:
 
     def _begin(self, group: asyncio.TaskGroup, action: Action) -> None:
         match action:
-            case Start() | Restart() | Stop():
+            case Start() | Restart() | Stop() | Resolve():
                 self._workers.begin(group, action)
             case Register():
                 # One deregistered before it was known still has to be.
@@ -429,6 +427,7 @@ class Scheduler:
             settled_at_s=self._workers.settled_at_s,
             closing=self._closing,
             listed=self._listed(),
+            in_alarm=frozenset(self._in_alarm()),
         )
 
     def _statuses(self) -> dict[str, InstanceStatus]:

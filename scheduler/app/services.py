@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from scheduler.app.daemons import with_count
+from scheduler.app.deployments import Fitnesses, judge, note_health, settle
 from scheduler.app.look import Look
 from scheduler.app.placing import REPEAT_EVENT_S, start_tasks
 from scheduler.app.protecting import protected_of, tell_protected
@@ -13,16 +14,14 @@ from scheduler.app.resting import is_at_rest
 from scheduler.decide import backoff, lifecycle, wording
 from scheduler.decide.fitness import Fitness
 from scheduler.decide.identity import target_ids
-from scheduler.decide.rollout import Member, Plan, Why, plan_service
+from scheduler.decide.rollout import Member, Plan, Starts, Why, plan_service
 from scheduler.decide.scale_in import scale_in_order
 from scheduler.model import (
-    Deployment,
     RolloutState,
     ServiceRecord,
     ServiceStatus,
     StopCode,
     Task,
-    TaskId,
     TaskStatus,
 )
 
@@ -31,6 +30,8 @@ def turn_service(look: Look, record: ServiceRecord) -> None:
     """Bring one service a step nearer to what is desired of it."""
     name = record.service.name
     active = record.status is ServiceStatus.ACTIVE and not look.observed.closing
+    if active and record.service.is_daemon:
+        record = with_count(look, record)
     desired = record.service.desired_count if active else 0
     left = [
         task
@@ -45,24 +46,37 @@ def turn_service(look: Look, record: ServiceRecord) -> None:
         rebalance(look, name, left, healthy)
         return
     live = [task for task in left if task.is_live]
-    fitness = {
-        task.id: look.fitness(task, record.service.health_check_grace_period_s)
-        for task in live
-    }
+    fitness = note_health(look, record, live)
+    before, record = record, judge(look, record) if active else record
+    live = [look.draft.after.tasks[task.id] for task in live]
+    live_by_id = {task.id: task for task in live}
     plan = _plan(look, record, desired, live, fitness)
     plan = hold_extra(look, record, live, fitness, plan)
-    for task_id, why in plan.stop:
-        _stop(look, look.draft.after.tasks[task_id], why)
+    for task_id, cause in plan.stop:
+        task = live_by_id[task_id]
+        sick = fitness[task_id] is Fitness.UNHEALTHY
+        # Whatever else is the matter with it: that is what people look for.
+        told = sick and task.healthy_at_unix_s is None
+        _stop(look, task, Why.UNHEALTHY if told else cause)
     start_tasks(look, record, plan.start)
-    if plan.stuck:
-        look.tell_once(name, wording.stuck(name), REPEAT_EVENT_S)
+    _tell_plan(look, record, plan)
     _tell_unhealthy(
         look, [task for task in live if fitness[task.id] is Fitness.UNHEALTHY]
     )
-    if active:
-        _settle(look, record, desired, fitness)
+    if active and record is before:
+        settle(look, record, desired, fitness)
         tell_protected(look, record, live)
         rebalance(look, name, live, fitness)
+
+
+def _tell_plan(look: Look, record: ServiceRecord, plan: Plan) -> None:
+    name = record.service.name
+    for told, message in (
+        (plan.stuck, wording.stuck(name)),
+        (plan.suppressed, wording.most_fail(name)),
+    ):
+        if told:
+            look.tell_once(name, message, REPEAT_EVENT_S)
 
 
 def _plan(
@@ -70,54 +84,78 @@ def _plan(
     record: ServiceRecord,
     desired: int,
     live: Sequence[Task],
-    fitness: dict[TaskId, Fitness],
+    fitness: Fitnesses,
 ) -> Plan:
     service = record.service
+
     kept = protected_of(look, record, live)
 
     def members(tasks: Sequence[Task]) -> list[Member]:
         return [
             Member(
                 task.id,
-                _is_current(look, record, task),
                 fitness[task.id],
-                task.id in kept,
+                _leaves(look, record, task),
+                proven=_is_proven(task, fitness[task.id]),
+                protected=task.id in kept,
             )
             for task in tasks
         ]
 
-    primary = look.draft.after.deployments[record.deployment_id]
-    earliest = backoff.may_start_at_s(primary)
-    may_start = look.now_unix_s >= earliest
-    if not may_start:
-        look.wake_at(earliest)
-    percents = service.deployment
-    plan = plan_service(desired, percents, members(live), may_start=may_start)
+    starts, percents = _starts(look, record), service.deployment
+    plan = plan_service(desired, percents, members(live), starts)
     if not plan.stop:
         return plan  # the order, which is dear, matters only when somebody goes
     order = scale_in_order(
         live, look.rooms(), look.draw, service.placement_strategy, kept
     )
-    return plan_service(desired, percents, members(order), may_start=may_start)
+    return plan_service(desired, percents, members(order), starts)
 
 
-def _is_current(look: Look, record: ServiceRecord, task: Task) -> bool:
-    """Tell whether the task is of the newest deployment, where tasks may stay."""
-    of_primary = task.deployment_id == record.deployment_id
-    return of_primary and look.observed.takes_tasks(task.instance)
+def _is_proven(task: Task, fit: Fitness) -> bool:
+    return fit is Fitness.HEALTHY or task.healthy_at_unix_s is not None
+
+
+def _leaves(look: Look, record: ServiceRecord, task: Task) -> Why | None:
+    """Return why the task is to be replaced, however well it serves."""
+    if task.deployment_id != record.deployment_id:
+        return Why.OLD
+    return None if look.observed.takes_tasks(task.instance) else Why.DRAINING
+
+
+def _starts(look: Look, record: ServiceRecord) -> Starts:
+    primary = look.draft.after.deployments[record.deployment_id]
+    if primary.rollout_state is RolloutState.FAILED:
+        return Starts.NEVER
+    earliest = backoff.may_start_at_s(primary)
+    if look.now_unix_s >= earliest:
+        return Starts.NOW
+    look.wake_at(earliest)
+    return Starts.LATER
 
 
 def _stop(look: Look, task: Task, why: Why) -> None:
     code = StopCode.SERVICE_SCHEDULER_INITIATED
     deployment = look.draft.after.deployments[task.deployment_id]
     if why is Why.UNHEALTHY:
-        groups = [balancer.target_group for balancer in task.load_balancers]
-        reason = wording.failed_health_checks(groups)
+        reason = _why_unhealthy(look, task)
         failed = backoff.after_failure(deployment, task, look.now_unix_s)
         look.keep_count(deployment, failed)
     else:
         reason = wording.scaling(deployment.id)
     look.draft.put_task(lifecycle.stop(task, code, reason, look.now_unix_s))
+
+
+def _why_unhealthy(look: Look, task: Task) -> str:
+    targets = look.observed.targets
+    sick = [
+        balancer.target_group
+        for name, (balancer, _) in target_ids(task).items()
+        if (view := targets.get(name)) and view.unhealthy
+    ]
+    if not sick:
+        return wording.FAILED_CONTAINER_CHECKS
+    return wording.failed_health_checks(sick)
 
 
 def _tell_unhealthy(look: Look, tasks: Sequence[Task]) -> None:
@@ -129,41 +167,3 @@ def _tell_unhealthy(look: Look, tasks: Sequence[Task]) -> None:
                     task.service, lease.host_port, balancer.target_group, view.reason
                 )
                 look.tell_once(task.service, message, REPEAT_EVENT_S)
-
-
-def _settle(
-    look: Look, record: ServiceRecord, desired: int, fitness: dict[TaskId, Fitness]
-) -> None:
-    """Write down what was reached: a completed deployment, the steady state."""
-    left = [
-        task
-        for task in look.draft.after.tasks_of(record.service.name)
-        if task.status is not TaskStatus.STOPPED
-    ]
-    live = [task for task in left if task.is_live]
-    current = [task for task in live if _is_current(look, record, task)]
-    healthy = sum(fitness.get(task.id) is Fitness.HEALTHY for task in current)
-    complete = len(live) == len(current) == healthy == desired
-    for deployment in look.draft.after.deployments_of(record.service.name):
-        if deployment.id != record.deployment_id:
-            _retire(look, deployment, left)
-        elif complete and deployment.rollout_state is RolloutState.IN_PROGRESS:
-            look.draft.put_deployment(
-                replace(
-                    deployment,
-                    rollout_state=RolloutState.COMPLETED,
-                    rollout_state_reason=wording.deployment_completed(deployment.id),
-                )
-            )
-    known = [fitness.get(task.id) for task in current]
-    stays = record.steady and {*known} <= {Fitness.HEALTHY, Fitness.UNKNOWN}
-    whole = len(left) == len(live) == len(current) == desired
-    steady = whole and (complete or stays)
-    if steady != record.steady:
-        look.draft.put_service(replace(record, steady=steady))
-
-
-def _retire(look: Look, deployment: Deployment, left: Sequence[Task]) -> None:
-    """Drop an older deployment that has no task any more."""
-    if all(task.deployment_id != deployment.id for task in left):
-        look.draft.drop_deployment(deployment)

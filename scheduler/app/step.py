@@ -16,7 +16,7 @@ from typing import Final
 from scheduler.app.look import Look, Observed, Step
 from scheduler.app.one_off import stop_alone
 from scheduler.app.services import turn_service
-from scheduler.decide import backoff, chronicle, leases, wording
+from scheduler.decide import backoff, breaker, chronicle, leases, wording
 from scheduler.decide.actions import Action, Start, Stop
 from scheduler.decide.identity import Draw, container_name
 from scheduler.decide.progress import RETRY_S, next_turn
@@ -92,14 +92,14 @@ def _turn_task(look: Look, task: Task) -> None:
 
 
 def _count(look: Look, before: Task, after: Task) -> None:
-    """Keep the deployment's counters of successes and failures."""
+    """Keep the deployment's counters of failures."""
     deployment = look.draft.after.deployments.get(after.deployment_id)
     if deployment is None:
         return
-    if after.status is TaskStatus.RUNNING:
-        look.keep_count(deployment, backoff.after_start(deployment))
-    elif before.is_live and not after.is_live:
+    if before.is_live and not after.is_live:
         failed = backoff.after_failure(deployment, after, look.now_unix_s)
+        if breaker.counts(after):
+            failed = breaker.after_failure(failed)
         look.keep_count(deployment, failed)
 
 

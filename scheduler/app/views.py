@@ -6,23 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from scheduler.app.look import Observed
 from scheduler.app.watch import Watch
-from scheduler.decide.fitness import Fitness, fitness
+from scheduler.decide.fitness import Fitness, Verdicts, fitness
 from scheduler.decide.identity import container_names
 from scheduler.decide.usage import task_units
-from scheduler.model import (
-    Deployment,
-    DeploymentView,
-    RolloutState,
-    ServiceRecord,
-    ServiceView,
-    Task,
-    TaskStatus,
-)
+from scheduler.model import Deployment, RolloutState, ServiceRecord, Task, TaskStatus
 from scheduler.state.records import Records
+from scheduler.told import DeploymentView, ServiceView
 
 
 def view_service(
-    record: ServiceRecord, records: Records, observed: Observed, now_unix_s: float
+    record: ServiceRecord, records: Records, known: Verdicts, now_unix_s: float
 ) -> ServiceView:
     """Return one service as it stands. Counts are of live tasks."""
     service = record.service
@@ -30,6 +23,7 @@ def view_service(
     grace_s = service.health_check_grace_period_s
     running = _running(live)
     primary = records.deployments[record.deployment_id]
+    history = _deployments(record, records, live)
     return ServiceView(
         service=service,
         status=record.status,
@@ -37,13 +31,14 @@ def view_service(
         running=running,
         pending=len(live) - running,
         healthy=sum(
-            fitness(task, observed.targets, grace_s, now_unix_s) is Fitness.HEALTHY
+            fitness(task, known, grace_s, now_unix_s) is Fitness.HEALTHY
             for task in live
         ),
         deploying=primary.rollout_state is RolloutState.IN_PROGRESS,
         reached=record.steady,
         version=record.version,
-        deployments=_deployments(record, records, live),
+        deployments=tuple(one for one in history if not one.deployment.inactive),
+        history=history,
         events=tuple(records.events_of(service.name)),
     )
 
@@ -57,9 +52,10 @@ def _deployments(
     def view(deployment: Deployment) -> DeploymentView:
         mine = [task for task in live if task.deployment_id == deployment.id]
         primary = is_primary(deployment)
+        status = "INACTIVE" if deployment.inactive else "ACTIVE"
         return DeploymentView(
             deployment=deployment,
-            status="PRIMARY" if primary else "ACTIVE",
+            status="PRIMARY" if primary else status,
             desired=record.service.desired_count if primary else 0,
             running=_running(mine),
             pending=len(mine) - _running(mine),
@@ -106,6 +102,9 @@ def cpu_samples(
 def keys_of(observed: Observed, records: Records) -> set[str]:
     """Return the keys whose actions may still matter."""
     found: set[str] = set(records.tasks)
+    for key in observed.outcomes:
+        if key.rpartition("@")[0] in records.deployments:
+            found.add(key)
     for status in observed.statuses.values():
         found.update(container.name for container in status.containers)
     return found

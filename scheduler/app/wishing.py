@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from scheduler.decide import wishes
-from scheduler.decide.revisions import registered
-from scheduler.model import ContainerInstance, InstanceRecord, Service
+from scheduler.decide import chronicle, lifecycle, wishes, wording
+from scheduler.decide.identity import Draw, new_deployment_id
+from scheduler.decide.protection import NotProtected, Protected, protect
+from scheduler.decide.revisions import outlived, registered
+from scheduler.errors import NothingToRollBackTo
+from scheduler.model import (
+    ContainerInstance,
+    InstanceRecord,
+    Service,
+    ServiceRecord,
+    StopCode,
+    Task,
+)
 from scheduler.state.records import Draft
 
 
@@ -20,6 +30,58 @@ def register(
         draft.put_instance(InstanceRecord(name, now_unix_s))
     for name in sorted(known.keys() - named.keys()):
         draft.drop_instance(known[name])
+
+
+def wish_all(
+    draft: Draft, services: Sequence[Service], draw: Draw, now_unix_s: float
+) -> None:
+    """Write down these services and no others; forget revisions that nobody needs."""
+    for service in services:
+        wish(draft, service, new_deployment_id(draw), now_unix_s)
+    gone = draft.after.services.keys() - {service.name for service in services}
+    for name in sorted(gone):
+        draft.put_service(wishes.wish_removed(draft.after.services[name]))
+    known = draft.after.definitions.values()
+    for definition in outlived(known, draft.after.used_definitions()):
+        draft.drop_definition(definition)
+
+
+def put_desired(
+    draft: Draft,
+    before: ServiceRecord,
+    after: ServiceRecord,
+    reason: str,
+    now_unix_s: float,
+) -> None:
+    """Write down another desired count, and tell it; an equal record is left."""
+    if after != before:
+        draft.put_service(after)
+    if after.version != before.version:
+        name, desired = after.service.name, after.service.desired_count
+        draft.tell(name, wording.desired_changed(name, desired, reason), now_unix_s)
+
+
+def stop(draft: Draft, task: Task, reason: str, now_unix_s: float) -> Task:
+    """Write down that a person stops a task; return it as it is then."""
+    if not task.is_live:
+        return task
+    stopping = lifecycle.stop(task, StopCode.USER_INITIATED, reason, now_unix_s)
+    draft.put_task(stopping)
+    return stopping
+
+
+def protect_all(
+    draft: Draft, names: Iterable[str], until_unix_s: float | None, now_unix_s: float
+) -> list[Protected | NotProtected]:
+    """Write down which of the tasks are protected; return what came of each."""
+    found = []
+    for name in names:
+        after = draft.after
+        one = protect(name, after.tasks, after.services, until_unix_s, now_unix_s)
+        if isinstance(one, Protected):
+            draft.put_task(one.task)
+        found.append(one)
+    return found
 
 
 def wish(draft: Draft, service: Service, new_id: str, now_unix_s: float) -> None:
@@ -38,7 +100,24 @@ def wish(draft: Draft, service: Service, new_id: str, now_unix_s: float) -> None
             draft.put_task(later)
 
 
+def roll_back(draft: Draft, record: ServiceRecord, now_unix_s: float) -> str:
+    """Write down a roll-back, and tell it; return the deployment gone back to.
+
+    Raises NothingToRollBackTo.
+    """
+    before = dict(draft.after.deployments)
+    known = draft.after.deployments_of(record.service.name)
+    made = wishes.wish_rollback(record, known, now_unix_s)
+    if made is None:
+        raise NothingToRollBackTo(record.service.name)
+    put(draft, made)
+    after = draft.after.deployments
+    for name, message in chronicle.deployment_lines(before, after):
+        draft.tell(name, message, now_unix_s)
+    return made.record.deployment_id
+
+
 def put(draft: Draft, wish: wishes.Wish) -> None:
-    if wish.deployment is not None:
-        draft.put_deployment(wish.deployment)
+    for deployment in wish.deployments:
+        draft.put_deployment(deployment)
     draft.put_service(wish.record)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from foundation.clock import Clock
-from scheduler.decide.actions import Outcome, Restart, Start, Stop, Work
+from scheduler.decide.actions import Outcome, Resolve, Restart, Start, Stop, Work
 from scheduler.errors import ContainerError, HostNotReached, OutcomeUnknown
 from scheduler.model import ContainerName
 from scheduler.ports import ContainerSpec, Pulled, Runtime
@@ -44,6 +44,7 @@ class Done:
     killed: list[ContainerName] = field(default_factory=list)
     exit_codes: dict[ContainerName, int | None] = field(default_factory=dict)
     pulled: Pulled | None = None
+    resolved: tuple[tuple[str, str], ...] = ()
 
     def pull(self, pulled: Pulled) -> None:
         first = self.pulled[0] if self.pulled else pulled[0]
@@ -102,6 +103,8 @@ class Workers:
                     await self._restart(runtime, action)
                 case Stop():
                     await self._stop(runtime, action, done)
+                case Resolve():
+                    done.resolved = await self._resolve(runtime, action)
         except ContainerError as failed:
             done.error = failed
             self._report(action.key, failed)
@@ -114,6 +117,7 @@ class Workers:
             failed=done.failed,
             exit_codes=tuple(done.exit_codes.items()),
             pulled_unix_s=done.pulled,
+            resolved=done.resolved,
         )
         self.settled_at_s[action.key] = self._clock.now_s()
         self._busy.discard(action.key)
@@ -145,6 +149,21 @@ class Workers:
             if not sent_before:
                 self._sent.discard(spec.task_id)
             raise
+
+    async def _resolve(
+        self, runtime: Runtime, action: Resolve
+    ) -> tuple[tuple[str, str], ...]:
+        try:
+            async with asyncio.timeout(START_DEADLINE_S):
+                return tuple(
+                    [
+                        (each.image, await runtime.resolve(each))
+                        for each in action.containers
+                    ]
+                )
+        except TimeoutError:
+            detail = f"no answer within {START_DEADLINE_S:g} s"
+            raise OutcomeUnknown(action.instance, "resolve", detail) from None
 
     async def _restart(self, runtime: Runtime, action: Restart) -> None:
         try:

@@ -1,6 +1,6 @@
 """What a look can decide to do, and how doing it turned out. Floor 1: values.
 
-    Start, Restart, Stop           take time: performed by one worker per `key`
+    Start, Restart, Stop, Resolve  take time: performed by one worker per `key`
     Register, Deregister, Forget   return at once
 
 Every action may be repeated: what it asks for is a state, not a step.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scheduler.definition import ContainerDefinition
 from scheduler.errors import ContainerError
 from scheduler.model import ContainerName, TaskId
 from scheduler.ports import ContainerSpec
@@ -52,6 +53,16 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolve:
+    """Find out what images mean there, by digest; pull those that it does not have."""
+
+    key: str
+    instance: str
+    containers: tuple[ContainerDefinition, ...]
+    """One for each image."""
+
+
+@dataclass(frozen=True, slots=True)
 class Register:
     target_id: str
     group: str
@@ -69,7 +80,7 @@ class Forget:
     target_id: str
 
 
-Work = Start | Restart | Stop
+Work = Start | Restart | Stop | Resolve
 Action = Work | Register | Deregister | Forget
 
 
@@ -84,6 +95,8 @@ class Outcome:
     """No attempt for this key can have reached the host."""
     killed: tuple[ContainerName, ...] = ()
     """Containers that needed SIGKILL."""
+    resolved: tuple[tuple[str, str], ...] = ()
+    """(image, the same by digest)"""
     failed: str = ""
     """The container at which a start failed."""
     exit_codes: tuple[tuple[ContainerName, int | None], ...] = ()

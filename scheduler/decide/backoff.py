@@ -5,9 +5,10 @@
 
 Tasks fail in rounds: those that were made before the latest failure was known
 fail for the same reason, so six at once count once. ECS delays only tasks that
-never reached RUNNING; a task that runs and dies within a minute is delayed here
-too, for a crash loop costs the same. ECS does not publish its curve; its cap is
-27 minutes (developer guide, "Service throttle logic"), ours suits one machine.
+never reached RUNNING; a task that runs and fails before it was ever healthy, or
+within a minute, is delayed here too, for a crash loop costs the same. ECS does not
+publish its curve; its cap is 27 minutes (developer guide, "Service throttle
+logic"), ours suits one machine.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from scheduler.model import Deployment, StopCode, Task
+from scheduler.model import Deployment, Task
 
 FREE_FAILURES: Final = 3
 DELAY_MAX_S: Final = 60.0
 DIED_QUICKLY_S: Final = 60.0
-"""A task that ran longer is replaced at once, whatever it died of."""
+"""A task that was healthy and ran longer is replaced at once."""
 
 
 def delay_s(failed_rounds: int) -> float:
@@ -41,10 +42,7 @@ def after_failure(deployment: Deployment, task: Task, now_unix_s: float) -> Depl
 
     A quiet minute beyond the wait ends the row.
     """
-    if task.stop_code is StopCode.TASK_FAILED_TO_START:
-        deployment = replace(deployment, failed_tasks=deployment.failed_tasks + 1)
-    started = task.started_at_unix_s
-    if started is not None and now_unix_s - started >= DIED_QUICKLY_S:
+    if _has_served(task, now_unix_s):
         return deployment
     if task.created_at_unix_s < deployment.failed_at_unix_s:
         return deployment
@@ -53,6 +51,11 @@ def after_failure(deployment: Deployment, task: Task, now_unix_s: float) -> Depl
     return replace(deployment, failed_rounds=rounds, failed_at_unix_s=now_unix_s)
 
 
-def after_start(deployment: Deployment) -> Deployment:
-    """Return the deployment after one of its tasks reached RUNNING."""
-    return replace(deployment, failed_tasks=0)
+def _has_served(task: Task, now_unix_s: float) -> bool:
+    """Tell whether it was healthy, and ran for a while: such a one is replaced at once.
+
+    Whatever it died of then, the next one will most likely serve as long.
+    """
+    if task.healthy_at_unix_s is None or task.started_at_unix_s is None:
+        return False
+    return now_unix_s - task.started_at_unix_s >= DIED_QUICKLY_S

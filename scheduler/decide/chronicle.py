@@ -82,12 +82,25 @@ def service_lines(
 def deployment_lines(
     before: Mapping[str, Deployment], after: Mapping[str, Deployment]
 ) -> Iterator[Line]:
-    """Yield a line for each deployment that was completed."""
-    for key, deployment in after.items():
-        was = before.get(key)
-        completed = deployment.rollout_state is RolloutState.COMPLETED
-        if completed and was and was.rollout_state is not RolloutState.COMPLETED:
-            yield deployment.service, wording.completed(deployment.service, key)
+    """Yield what became of each deployment: completed, failed, rolled back to."""
+    changed = [
+        (key, deployment)
+        for key, deployment in after.items()
+        if key in before and before[key].rollout_state is not deployment.rollout_state
+    ]
+    changed.sort(key=lambda item: item[1].rollout_state is RolloutState.IN_PROGRESS)
+    for key, deployment in changed:
+        service = deployment.service
+        match deployment.rollout_state:
+            case RolloutState.COMPLETED:
+                yield service, wording.completed(service, key)
+            case RolloutState.FAILED:
+                yield (
+                    service,
+                    wording.deployment_failed(service, key, deployment.failure),
+                )
+            case RolloutState.IN_PROGRESS:
+                yield service, wording.rolling_back(service, key)
 
 
 def _told_as(task: Task) -> str:

@@ -19,14 +19,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from scheduler.configuration import DeploymentConfiguration
 from scheduler.decide.fitness import Fitness
 from scheduler.decide.rollout import limits
-from scheduler.model import (
-    ZONE_ATTRIBUTE,
-    DeploymentConfiguration,
-    PlacementStrategy,
-    StrategyType,
-)
+from scheduler.model import ZONE_ATTRIBUTE, PlacementStrategy, StrategyType
 
 UNEVEN: Final = 2
 """Zones that differ by so many tasks are not balanced."""

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 
 from scheduler.decide.identity import container_name, network_bindings
+from scheduler.decide.images import with_images
 from scheduler.decide.order import in_order
 from scheduler.decide.quotas import cpu_quotas, memory_limits_mib
 from scheduler.definition import ContainerDefinition, NetworkMode
@@ -37,7 +38,9 @@ def container_specs(
     """Return the spec of each container, in the order in which they start."""
     specs = [
         _spec(task, definition, kind, around)
-        for definition in in_order(task.task_definition.containers)
+        for definition in in_order(
+            with_images(task.task_definition, task.images).containers
+        )
     ]
     if task.task_definition.needs_pause:
         pause = pause_definition(task.task_definition)

@@ -6,13 +6,16 @@ makes the next version of one service's records; looks do the rest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from scheduler.decide import wording
+from scheduler.decide import deployments, wording
 from scheduler.decide.revisions import needs_deployment
+from scheduler.decide.wording import Failure
 from scheduler.model import (
     Deployment,
+    RolloutState,
     Service,
     ServiceRecord,
     ServiceStatus,
@@ -25,10 +28,11 @@ ACTIVITIES_MAX: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The service's next record, and its new deployment if it needs one."""
+    """The service's next record, and what becomes of its deployments."""
 
     record: ServiceRecord
-    deployment: Deployment | None = None
+    deployments: tuple[Deployment, ...] = ()
+    """Those that are new or changed."""
 
 
 def wish_service(
@@ -44,7 +48,11 @@ def wish_service(
     """
     if before is None or before.status is ServiceStatus.DRAINING:
         fresh = ServiceRecord(service, deployment_id, now_unix_s)
-        return Wish(fresh, _deployment(service, deployment_id, now_unix_s))
+        begun = deployments.begun(service, deployment_id, now_unix_s)
+        return Wish(fresh, (begun,))
+    if service.is_daemon:
+        kept = before.service.desired_count
+        service = replace(service, desired_count=kept)
     version = before.version + (service.desired_count != before.service.desired_count)
     record = replace(before, service=service, version=version)
     if not needs_deployment(before.service, service):
@@ -57,7 +65,49 @@ def wish_deployment(
 ) -> Wish:
     """Return the records for a new deployment of the service as it is."""
     record = replace(before, deployment_id=deployment_id, steady=False)
-    return Wish(record, _deployment(before.service, deployment_id, now_unix_s))
+    begun = deployments.begun(before.service, deployment_id, now_unix_s)
+    return Wish(record, (begun,))
+
+
+def wish_failed(
+    before: ServiceRecord,
+    deployment: Deployment,
+    why: Failure,
+    to: Deployment | None,
+    now_unix_s: float,
+) -> Wish:
+    """Return the records after a deployment failed; with `to`, that takes over again.
+
+    Without, it stays PRIMARY and starts no more tasks.
+    """
+    failed = deployments.failed(deployment, why, to, now_unix_s)
+    if to is None:
+        return Wish(before, (failed,))
+    return _back(before, failed, to, now_unix_s)
+
+
+def wish_rollback(
+    before: ServiceRecord, known: Sequence[Deployment], now_unix_s: float
+) -> Wish | None:
+    """Return the records for a roll-back by command, or None: to nothing.
+
+    Back to what was COMPLETED last: of a deployment that is not, before it.
+    """
+    primary = next(one for one in known if one.id == before.deployment_id)
+    to = deployments.last_completed(known, primary.id)
+    if to is None:
+        return None
+    if primary.rollout_state is RolloutState.IN_PROGRESS:
+        why = wording.STOPPED_BY_REQUEST
+        primary = deployments.failed(primary, why, to, now_unix_s)
+    return _back(before, primary, to, now_unix_s)
+
+
+def _back(
+    before: ServiceRecord, primary: Deployment, to: Deployment, now_unix_s: float
+) -> Wish:
+    record = replace(before, deployment_id=to.id, steady=False)
+    return Wish(record, (primary, deployments.resumed(to, primary, now_unix_s)))
 
 
 def with_delays(task: Task, service: Service) -> Task:
@@ -94,7 +144,7 @@ def wish_desired(
 
     An activity that took effect already changes nothing.
     """
-    if before.status is ServiceStatus.DRAINING:
+    if before.status is ServiceStatus.DRAINING or before.service.is_daemon:
         return None
     if activity_id and activity_id in before.activity_ids:
         return before
@@ -108,14 +158,4 @@ def wish_desired(
         service=replace(before.service, desired_count=desired),
         version=before.version + (desired != before.service.desired_count),
         activity_ids=activities[-ACTIVITIES_MAX:],
-    )
-
-
-def _deployment(service: Service, deployment_id: str, now_unix_s: float) -> Deployment:
-    return Deployment(
-        id=deployment_id,
-        service=service.name,
-        task_definition=service.task_definition,
-        created_at_unix_s=now_unix_s,
-        rollout_state_reason=wording.in_progress(deployment_id),
     )

@@ -8,6 +8,7 @@ What ECS does not say (a container was killed) is said in the same form.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from scheduler.container import TaskContainer
 from scheduler.definition import Dependency
@@ -36,6 +37,21 @@ AGENT_ERRORS = (
     "CannotStartContainerError: ",
     "ResourceInitializationError: ",
 )
+
+
+class Failure(NamedTuple):
+    """Who found that a deployment failed, and what."""
+
+    by: str
+    what: str
+
+
+TASKS_FAILED = Failure("ECS deployment circuit breaker", "tasks failed to start")
+STOPPED_BY_REQUEST = Failure("ECS deployment", "stopped by request")
+
+
+def alarms_raised(names: Iterable[str]) -> Failure:
+    return Failure("ECS deployment alarms", f"{', '.join(names)} in ALARM")
 
 
 def started(service: str, tasks: Iterable[str]) -> str:
@@ -155,12 +171,39 @@ def failed_health_checks(groups: Iterable[str]) -> str:
     return f"Task failed ELB health checks in {names}"
 
 
+FAILED_CONTAINER_CHECKS = "Task failed container health checks"
+
+
 def in_progress(deployment_id: str) -> str:
     return f"ECS deployment {deployment_id} in progress."
 
 
 def deployment_completed(deployment_id: str) -> str:
     return f"ECS deployment {deployment_id} completed."
+
+
+def failed(why: Failure, back_to: str) -> str:
+    """Return the rolloutStateReason of a failed deployment."""
+    if back_to:
+        return f"{why.by}: rolling back to deploymentId {back_to}."
+    return f"{why.by}: {why.what}."
+
+
+def deployment_failed(service: str, deployment_id: str, what: str) -> str:
+    return (
+        f"(service {service}) (deployment {deployment_id}) deployment failed: {what}."
+    )
+
+
+def rolling_back(service: str, deployment_id: str) -> str:
+    return f"(service {service}) rolling back to deployment {deployment_id}."
+
+
+def most_fail(service: str) -> str:
+    return (
+        f"(service {service}) most tasks fail their health checks at once: "
+        "they are replaced one at a time."
+    )
 
 
 def of_containers(containers: Iterable[TaskContainer]) -> str:

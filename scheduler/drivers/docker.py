@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary
 from docker import APIClient
 
 from foundation.clock import Clock
+from scheduler.definition import ContainerDefinition
 from scheduler.drivers import docker_config as config
 from scheduler.drivers import docker_prepare as prepare
 from scheduler.drivers.docker_calls import ASK_TIMEOUT_S, EngineCalls, EngineRefused
@@ -33,6 +34,7 @@ from scheduler.errors import (
     CannotStart,
     ContainerError,
     HostNotReached,
+    ImageNotFound,
     NameTaken,
     OutcomeUnknown,
     PortTaken,
@@ -153,6 +155,34 @@ class DockerRuntime:
         if found["State"]["Running"]:
             raise ContainerError(self.name, f"remove {name}", "it is running")
         await self._remove(found["Id"])
+
+    async def resolve(self, container: ContainerDefinition) -> str:
+        """Return what the image's tag means here, pulled if it is not here.
+
+        Raises ImageNotFound, CannotStart, HostNotReached, OutcomeUnknown.
+        """
+        image = container.image
+        found = await self._look_at_image(image)
+        if found is None:
+            await prepare.pull_image(
+                self._calls, self._streams, container, self._directory
+            )
+            found = await self._look_at_image(image)
+        if found is None:
+            raise ImageNotFound(self.name, f"resolve {image}", "it is gone again")
+        return config.by_digest(image, found)
+
+    async def _look_at_image(self, image: str) -> Mapping[str, Any] | None:
+        try:
+            found: Mapping[str, Any] = await self._calls.ask(
+                f"inspect image {image}",
+                lambda client: client.inspect_image(image),  # type: ignore[no-untyped-call]
+            )
+        except EngineRefused as refused:
+            if refused.status == config.NOT_FOUND:
+                return None
+            raise
+        return found
 
     async def remove_volumes(self, task_id: TaskId) -> None:
         await prepare.remove_volumes(self._calls, self._cluster_uid, task_id)

@@ -13,6 +13,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from docker.utils import parse_repository_tag
+
 from scheduler.container import HealthStatus
 from scheduler.drivers.labels import CLUSTER_UID, task_id_of
 from scheduler.model import ContainerName, ContainerState, ContainerStatus
@@ -125,6 +127,20 @@ def status_from_event(event: Mapping[str, Any], *, oom_killed: bool) -> Containe
 def pull_problem(last_line: bytes) -> str:
     """Return what the engine complained of when a pull ended, or nothing."""
     return str(json.loads(last_line or "{}").get("error", ""))
+
+
+def is_id(image: str) -> bool:
+    """Tell whether an image is named by its id, which only engines know."""
+    return image.startswith("sha256:")
+
+
+def by_digest(image: str, inspected: Mapping[str, Any]) -> str:
+    """Return an image by the digest of its own repository, else by its id."""
+    repository, _ = parse_repository_tag(image)
+    for digest in inspected.get("RepoDigests") or ():
+        if digest.partition("@")[0] == repository:
+            return str(digest)
+    return str(inspected["Id"])
 
 
 def gateway_of(network: Mapping[str, Any]) -> str:

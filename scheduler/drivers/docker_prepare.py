@@ -11,15 +11,16 @@ from typing import Any
 
 from docker import APIClient
 
+from scheduler.definition import ContainerDefinition
 from scheduler.drivers import docker_create as create
 from scheduler.drivers import pause, secrets
 from scheduler.drivers.docker_calls import EngineCalls, EngineRefused
-from scheduler.drivers.docker_config import CONFLICT, NOT_FOUND
+from scheduler.drivers.docker_config import CONFLICT, NOT_FOUND, is_id
 from scheduler.drivers.docker_machine import Machine
 from scheduler.drivers.docker_pull import pull
 from scheduler.drivers.docker_streams import EngineStreams
 from scheduler.drivers.labels import CLUSTER_UID, TASK_ID
-from scheduler.errors import CannotStart
+from scheduler.errors import CannotStart, ImageNotFound
 from scheduler.model import TaskId
 from scheduler.ports import ContainerSpec
 
@@ -50,10 +51,7 @@ async def provide_image(
 ) -> None:
     """Bring an image that the engine does not have. Raises as `pull` does."""
     if not spec.is_pause():
-        credentials = await asyncio.to_thread(
-            secrets.credentials_of, spec, directory, calls.host
-        )
-        await pull(calls, streams, spec.definition.image, credentials)
+        await pull_image(calls, streams, spec.definition, directory)
         return
     operation = f"import {pause.PAUSE_IMAGE}"
     repository, _, tag = pause.PAUSE_IMAGE.partition(":")
@@ -69,6 +67,30 @@ async def provide_image(
         )
 
     await calls.tell(operation, bring)
+
+
+async def pull_image(
+    calls: EngineCalls,
+    streams: EngineStreams,
+    container: ContainerDefinition,
+    directory: Path,
+) -> None:
+    """Pull a container's image; one known by its id alone is in no registry.
+
+    Raises as `pull` does.
+    """
+    image = container.image
+    if is_id(image):
+        detail = (
+            f"CannotPullContainerError: this engine does not have {image}, which "
+            "the image is for this deployment, and no registry knows it; load it "
+            "here, or let versionConsistency be disabled"
+        )
+        raise ImageNotFound(calls.host, f"pull {image}", detail)
+    credentials = await asyncio.to_thread(
+        secrets.credentials_of, container, directory, calls.host
+    )
+    await pull(calls, streams, image, credentials)
 
 
 async def provide_volumes(calls: EngineCalls, spec: ContainerSpec) -> None:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from foundation.clock import Clock
 from scheduler.container import HealthStatus
+from scheduler.definition import ContainerDefinition
 from scheduler.drivers.host import own_attributes
 from scheduler.errors import (
     CannotStart,
@@ -86,9 +87,17 @@ class MemoryHost:
     """How long a container takes to end after SIGTERM."""
     dies_after_s: float | None = None
     """How long each container lives; None: until it is stopped."""
+    health: HealthStatus | None = None
+    """What the health check of each new container says; None: it has none."""
     reachable: bool = True
     faults: deque[Fault] = field(default_factory=deque)
     """One for each start to come; then none."""
+    missing: set[str] = field(default_factory=set)
+    """Images that do not exist."""
+    resolve_s: float = 0.1
+    """How long it takes to tell what a tag means."""
+    digests: dict[str, str] = field(default_factory=dict)
+    """What tags mean here now; one that is not in it means itself."""
     containers: dict[ContainerName, MemoryContainer] = field(default_factory=dict)
     created: Counter[ContainerName] = field(default_factory=Counter)
     log: list[tuple[float, str, ContainerName]] = field(default_factory=list)
@@ -107,6 +116,8 @@ class MemoryHost:
             raise HostNotReached(self.name, "start", "connection refused")
         await asyncio.sleep(FOREVER_S if fault is Fault.HANG else self.start_s)
         self._refuse(fault)
+        if spec.definition.image in self.missing:
+            raise ImageNotFound(self.name, "start", "manifest unknown")
         if fault is Fault.LOST_BEFORE:
             raise OutcomeUnknown(self.name, "start", "no answer")
         if spec.name not in self.containers:
@@ -144,7 +155,7 @@ class MemoryHost:
             if self.serves(lease.host_port):
                 raise PortTaken(self.name, "start", f"{lease.host_port} is in use")
         checked = spec.definition.health_check is not None
-        health = HealthStatus.UNKNOWN if checked else None
+        health = HealthStatus.UNKNOWN if checked else self.health
         self.containers[spec.name] = MemoryContainer(spec, health=health)
         self.created[spec.name] += 1
         self._note("start", spec.name)
@@ -169,6 +180,13 @@ class MemoryHost:
         self._reach("remove")
         if self.containers.pop(name, None) is not None:
             self._note("remove", name)
+
+    async def resolve(self, container: ContainerDefinition) -> str:
+        self._reach("resolve")
+        await asyncio.sleep(self.resolve_s)
+        if container.image in self.missing:
+            raise ImageNotFound(self.name, "resolve", "manifest unknown")
+        return self.digests.get(container.image, container.image)
 
     async def remove_volumes(self, task_id: TaskId) -> None:
         self._reach("remove volumes")

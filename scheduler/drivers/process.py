@@ -29,7 +29,7 @@ from weakref import WeakValueDictionary
 
 from foundation.clock import Clock
 from scheduler.decide.processes import OWN_NETWORK, beyond_a_process
-from scheduler.definition import NetworkMode
+from scheduler.definition import ContainerDefinition, NetworkMode
 from scheduler.drivers import port_claims, shim
 from scheduler.drivers import process_records as records
 from scheduler.drivers.feed import Feeds
@@ -146,6 +146,9 @@ class ProcessRuntime:
             if record.running and not record.ended:
                 raise ContainerError(self.name, f"remove {name}", "it is running")
             await self._call(records.remove, record)
+
+    async def resolve(self, container: ContainerDefinition) -> str:
+        return container.image
 
     async def remove_volumes(self, task_id: TaskId) -> None:
         """A process has its host's files."""

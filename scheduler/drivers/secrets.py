@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from scheduler.definition import ContainerDefinition
 from scheduler.errors import CannotStart
 from scheduler.ports import ContainerSpec
 
@@ -30,10 +31,10 @@ def environment_of(spec: ContainerSpec, directory: Path, host: str) -> dict[str,
     own = {name for name, _ in spec.definition.environment}
     found = dict(spec.environment)
     for where in spec.definition.environment_files:
-        text = _read(spec, where, directory, host)
+        text = _read(where, directory, host, spec.name)
         found |= {key: value for key, value in variables(text) if key not in own}
     for name, where in spec.definition.secrets:
-        found[name] = _value(_read(spec, where, directory, host))
+        found[name] = _value(_read(where, directory, host, spec.name))
     return found
 
 
@@ -41,27 +42,27 @@ def log_secrets_of(spec: ContainerSpec, directory: Path, host: str) -> dict[str,
     """Return the secret options of its log driver. Raises CannotStart."""
     logs = spec.definition.log_configuration
     return {
-        name: _value(_read(spec, where, directory, host))
+        name: _value(_read(where, directory, host, spec.name))
         for name, where in (logs.secret_options if logs else ())
     }
 
 
 def credentials_of(
-    spec: ContainerSpec, directory: Path, host: str
+    container: ContainerDefinition, directory: Path, host: str
 ) -> dict[str, str] | None:
     """Return user and password for the image's registry; None: as the CLI has them.
 
     Raises CannotStart.
     """
-    where = spec.definition.repository_credentials
+    where = container.repository_credentials
     if not where:
         return None
     try:
-        told = json.loads(_read(spec, where, directory, host))
+        told = json.loads(_read(where, directory, host, container.name))
         return {key: str(told[key]) for key in ("username", "password")}
     except (ValueError, TypeError, KeyError) as wrong:
         detail = f"{FAILED}: {where}: no JSON with username and password"
-        raise CannotStart(host, f"start {spec.name}", detail) from wrong
+        raise CannotStart(host, f"start {container.name}", detail) from wrong
 
 
 def variables(text: str) -> Iterator[tuple[str, str]]:
@@ -77,11 +78,11 @@ def _value(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def _read(spec: ContainerSpec, where: str, directory: Path, host: str) -> str:
+def _read(where: str, directory: Path, host: str, whose: str) -> str:
     try:
         with (directory / where.removeprefix(SCHEME)).open("rb") as file:
             return file.read(SIZE_MAX).decode()
     except (OSError, ValueError) as failed:
         why = failed.strerror if isinstance(failed, OSError) else "not UTF-8"
         detail = f"{FAILED}: {where}: {why}"
-        raise CannotStart(host, f"start {spec.name}", detail) from failed
+        raise CannotStart(host, f"start {whose}", detail) from failed

@@ -14,13 +14,8 @@ from autoscaler.decide.utilization import cpu_metric
 from autoscaler.model import AlarmState, AlarmView, Comparison
 from controlplane.metrics import Picture, render
 from controlplane.target_metrics import RegisteredTarget
-from scheduler.model import (
-    InstanceStatus,
-    Service,
-    ServiceStatus,
-    ServiceView,
-    TaskDefinition,
-)
+from scheduler.model import InstanceStatus, Service, ServiceStatus, TaskDefinition
+from scheduler.told import ServiceView
 
 LISTENER = Counters(
     {
@@ -72,6 +67,7 @@ VIEW = ServiceView(
     reached=False,
     version=1,
     deployments=(),
+    history=(),
     events=(),
 )
 ALARM = AlarmView(

@@ -9,17 +9,26 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
 from scheduler.app.scheduler import Scheduler
+from scheduler.configuration import (
+    CircuitBreaker,
+    DeploymentAlarms,
+    DeploymentConfiguration,
+)
 from scheduler.drivers.memory import Fault
+from scheduler.errors import NothingToRollBackTo
+from scheduler.model import Service
 from tests.support.cluster import Cluster, Crashed, Shape, shaped, web
 from tests.support.virtual import run
 
 STORIES = 25
 CHAPTERS = 25
+BAKE_S = 6.0
 FAULTS = [fault for fault in Fault if fault is not Fault.HANG]
 
 
@@ -72,8 +81,7 @@ class Story:
         else:
             self.image += 1
             desired = self.cluster.services[0].desired_count
-            changed = web(f"web:{self.image}", desired)
-            self.cluster.services = [shaped(changed, self.shape)]
+            self.cluster.services = [shaped(self.service(desired), self.shape)]
             await scheduler.configure(self.cluster.instances, self.cluster.services)
 
     def kill_a_container(self) -> None:
@@ -102,15 +110,21 @@ class Story:
         half = self.chance.randrange(1, 8) / 2
         self.cluster.journal.crash_at = self.cluster.journal.commits + half
 
-    async def heal(self) -> None:
+    def mend(self) -> None:
         for host in self.cluster.hosts.values():
             host.reachable = True
             host.faults.clear()
+            host.missing.clear()
         self.cluster.balancer.silent = False
         self.cluster.sick = lambda _host, _port: False
+        self.cluster.in_alarm.clear()
         self.cluster.restart()
+
+    async def heal(self) -> None:
+        self.mend()
         desired = self.cluster.services[0].desired_count
         async with self.cluster.running() as scheduler:
+            await self.try_again(scheduler)
             await self.cluster.until(lambda: self.cluster.steady(desired), 200)
             live = [task for task in scheduler.tasks() if task.is_live]
             images = {task.task_definition.containers[0].image for task in live}
@@ -118,6 +132,52 @@ class Story:
             assert len(self.cluster.balancer.targets) == desired
             left = sum(len(host.containers) for host in self.cluster.hosts.values())
             assert left == desired * CONTAINERS[self.shape]
+            await asyncio.sleep(BAKE_S)
+            commits = self.cluster.journal.commits
+            await asyncio.sleep(20)
+            assert commits == self.cluster.journal.commits, "an unchanged world"
+
+    async def try_again(self, scheduler: Scheduler) -> None:
+        """What a person has to do, where the scheduler gave up."""
+
+    def service(self, desired: int) -> Service:
+        return web(f"web:{self.image}", desired)
+
+
+class GuardedStory(Story):
+    """Deployments that may fail are rolled back, by alarms, breaker and people."""
+
+    def service(self, desired: int) -> Service:
+        breaker = CircuitBreaker(enable=True, rollback=self.chance.random() < 0.7)
+        alarms = DeploymentAlarms(("errors",), enable=True, rollback=True)
+        config = DeploymentConfiguration(
+            circuit_breaker=breaker, alarms=alarms, bake_time_in_minutes=BAKE_S / 60
+        )
+        return replace(super().service(desired), deployment=config)
+
+    async def do_something(self, scheduler: Scheduler) -> None:
+        match self.chance.randrange(6):
+            case 0:
+                for host in self.cluster.hosts.values():
+                    host.missing.symmetric_difference_update({f"web:{self.image + 1}"})
+            case 1:
+                self.cluster.in_alarm.symmetric_difference_update({"errors"})
+            case 2:
+                with suppress(NothingToRollBackTo, KeyError):
+                    await scheduler.roll_back("web")
+            case _:
+                await super().do_something(scheduler)
+
+    async def try_again(self, scheduler: Scheduler) -> None:
+        await scheduler.force_deployment("web")
+        await self.cluster.until(lambda: not self.cluster.view().reached, 10)
+
+
+@pytest.mark.parametrize("seed", range(STORIES))
+def test_whatever_happens_to_deployments_they_can_be_brought_to_an_end(
+    seed: int,
+) -> None:
+    run(GuardedStory(1000 + seed, Shape.PLAIN).tell())
 
 
 CONTAINERS = {Shape.PLAIN: 1, Shape.SEVERAL: 3, Shape.NETWORK: 2}

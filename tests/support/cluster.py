@@ -17,10 +17,11 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from foundation.journal import Change, MemoryJournal
 from scheduler.app.scheduler import Scheduler
+from scheduler.configuration import DeploymentConfiguration
 from scheduler.decide.identity import target_ids
 from scheduler.decide.rollout import limits
 from scheduler.definition import (
@@ -36,18 +37,18 @@ from scheduler.model import (
     ZONE_ATTRIBUTE,
     ContainerInstance,
     ContainerName,
-    DeploymentConfiguration,
     RuntimeKind,
     Service,
     ServiceLoadBalancer,
     ServiceRecord,
     ServiceStatus,
-    ServiceView,
     StopCode,
     Task,
     TaskDefinition,
     TaskStatus,
 )
+from scheduler.ports import ContainerSpec, Pulled, StopOutcome
+from scheduler.told import ServiceView
 from tests.support.virtual import LoopClock
 
 UID = "c1"
@@ -108,11 +109,52 @@ class Crashed(Exception):
     """Control died here."""
 
 
+class Calls:
+    """Counts what control asks of hosts and of the journal; it dies at one of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.crash_at: float = math.inf
+        """n: just after the n-th call took effect; n - 0.5: just before it."""
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        self.count += 1
+        mine = self.count
+        if mine - 0.5 == self.crash_at:
+            raise Crashed
+        try:
+            yield
+        finally:
+            if mine == self.crash_at:
+                raise Crashed
+
+
+@dataclass(slots=True)
+class CrashingHost(MemoryHost):
+    """A host whose caller dies before or after a call that changes something."""
+
+    calls: Calls = field(default_factory=Calls)
+
+    async def start(self, spec: ContainerSpec) -> Pulled:
+        async with self.calls.one():
+            return await MemoryHost.start(self, spec)
+
+    async def stop(self, name: ContainerName, timeout_s: float) -> StopOutcome:
+        async with self.calls.one():
+            return await MemoryHost.stop(self, name, timeout_s)
+
+    async def remove(self, name: ContainerName) -> None:
+        async with self.calls.one():
+            await MemoryHost.remove(self, name)
+
+
 class CrashingJournal(MemoryJournal):
     """A journal whose process dies before or after its n-th commit."""
 
-    def __init__(self) -> None:
+    def __init__(self, calls: Calls) -> None:
         super().__init__()
+        self._calls = calls
         self.commits = 0
         self.crash_at: float = math.inf
         """n: just after the n-th commit; n - 0.5: just before it."""
@@ -123,7 +165,8 @@ class CrashingJournal(MemoryJournal):
         await asyncio.sleep(0.001)
         if self.commits - 0.5 == self.crash_at:
             raise Crashed
-        await super().commit(batch)
+        async with self._calls.one():
+            await super().commit(batch)
         for watcher in self.watchers:
             watcher()
         if self.commits == self.crash_at:
@@ -138,18 +181,20 @@ class Cluster:
 
     def __init__(self, hosts: int = 2) -> None:
         self.clock = LoopClock()
+        self.calls = Calls()
         names = "abcdefgh"[:hosts]
-        self.hosts = {
-            name: MemoryHost(
+        self.hosts: dict[str, MemoryHost] = {
+            name: CrashingHost(
                 name,
                 self.clock,
                 address=f"10.0.0.{index}",
                 ends_at_once={"prepare": 0},
+                calls=self.calls,
             )
             for index, name in enumerate(names, 1)
         }
         self.balancer = MemoryLoadBalancer(self.clock, self.answers)
-        self.journal = CrashingJournal()
+        self.journal = CrashingJournal(self.calls)
         self.journal.watchers.append(self.check)
         self.instances = [
             ContainerInstance(
@@ -164,6 +209,8 @@ class Cluster:
         self.sick: Callable[[str, int], bool] = lambda _host, _port: False
         """Targets that answer their probes with an error."""
         self.scheduler = self.new_scheduler()
+        self.in_alarm: set[str] = set()
+        """Alarms that are in ALARM."""
         self.closing = False
         """Everything is to stop: no task has to stay healthy."""
         self._before: dict[str, Task] = {}
@@ -172,7 +219,7 @@ class Cluster:
     def restart(self) -> None:
         """Begin control's next life: it knows the journal and nothing else."""
         self.balancer.targets.clear()
-        self.journal.crash_at = math.inf
+        self.journal.crash_at = self.calls.crash_at = math.inf
         self.scheduler = self.new_scheduler()
 
     def new_scheduler(self) -> Scheduler:
@@ -186,6 +233,7 @@ class Cluster:
             records={kind: dict(of) for kind, of in self.journal.records.items()},
             draw=chance.random,
             front_door="http://127.0.0.1:8080",
+            in_alarm=lambda: self.in_alarm,
             version="1.2.3",
         )
 

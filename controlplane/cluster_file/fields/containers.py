@@ -14,7 +14,6 @@ from controlplane.cluster_file.kinds import (
     Field,
     Flag,
     Pairs,
-    Status,
     Text,
     Whole,
     ignored,
@@ -300,6 +299,5 @@ CONTAINER: Final = shape(
         Choice(("enabled", "disabled")),
         _CONTAINER,
         "enabled",
-        status=Status.IGNORED,
     ),
 )

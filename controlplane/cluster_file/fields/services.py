@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from controlplane.cluster_file.fields.containers import NAME
+from controlplane.cluster_file.fields.deployments import DEPLOYMENT
 from controlplane.cluster_file.fields.placement import (
     SERVICE_CONSTRAINTS,
     STRATEGIES,
@@ -19,7 +20,6 @@ from controlplane.cluster_file.kinds import (
     Choice,
     Each,
     Field,
-    Flag,
     Number,
     Status,
     Text,
@@ -164,45 +164,6 @@ AUTO_SCALING: Final = shape(
 # --- services -------------------------------------------------------------------
 
 _SERVICE = "ECS CreateService"
-_DEPLOYMENT = "ECS DeploymentConfiguration"
-_OFF = False
-
-DEPLOYMENT: Final = shape(
-    "DeploymentConfiguration",
-    Field("minimumHealthyPercent", Whole(0, 100), _DEPLOYMENT, 100),
-    Field("maximumPercent", Whole(100, 1000), _DEPLOYMENT, 200),
-    Field(
-        "strategy",
-        Choice(("ROLLING",), later=("BLUE_GREEN", "LINEAR", "CANARY")),
-        _DEPLOYMENT,
-        "ROLLING",
-    ),
-    Field(
-        "deploymentCircuitBreaker",
-        shape(
-            "DeploymentCircuitBreaker",
-            Field("enable", Flag(), _DEPLOYMENT, _OFF, status=_IGNORED),
-            Field("rollback", Flag(), _DEPLOYMENT, _OFF, status=_IGNORED),
-            Field(
-                "resetOnHealthyTask", Flag(), _DEPLOYMENT, default=True, status=_IGNORED
-            ),
-            ignored("thresholdConfiguration", _DEPLOYMENT),
-        ),
-        _DEPLOYMENT,
-    ),
-    refused("lifecycleHooks", _DEPLOYMENT),
-    *(
-        ignored(name, _DEPLOYMENT)
-        for name in (
-            "alarms",
-            "bakeTimeInMinutes",
-            "linearConfiguration",
-            "canaryConfiguration",
-            "earlySuccessCriteria",
-        )
-    ),
-)
-
 SERVICE: Final = shape(
     "Service",
     Field("serviceName", NAME, _SERVICE, required=True),
@@ -247,7 +208,7 @@ SERVICE: Final = shape(
     Field("healthCheckGracePeriodSeconds", Whole(0, 2_147_483_647), _SERVICE, 0),
     Field(
         "schedulingStrategy",
-        Choice(("REPLICA",), later=("DAEMON",)),
+        Choice(("REPLICA", "DAEMON")),
         _SERVICE,
         "REPLICA",
     ),

@@ -89,6 +89,7 @@ def _ordered(
         repository_credentials=record.record("repositoryCredentials").text(
             "credentialsParameter"
         ),
+        version_consistency=record.text("versionConsistency") != "disabled",
     )
 
 

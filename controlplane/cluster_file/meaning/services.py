@@ -12,6 +12,7 @@ from typing import Final
 from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.fields.services import TASKS_MAX
 from controlplane.cluster_file.meaning.actions import check_group
+from controlplane.cluster_file.meaning.deployments import deployment_configuration
 from controlplane.cluster_file.meaning.placement import (
     check_placement,
     constraints,
@@ -23,7 +24,7 @@ from controlplane.cluster_file.record import Findings, Record
 from controlplane.problems import did_you_mean
 from scheduler.model import (
     ContainerInstance,
-    DeploymentConfiguration,
+    SchedulingStrategy,
     Service,
     ServiceLoadBalancer,
     TaskDefinition,
@@ -49,18 +50,17 @@ def service(record: Record, around: Surroundings, findings: Findings) -> Service
     definition = _task_definition(record, around, findings)
     desired = _desired_count(record, findings)
     deployment = record.record("deploymentConfiguration")
+    strategy = SchedulingStrategy(record.text("schedulingStrategy"))
     result = Service(
         record.text("serviceName"),
         definition,
         desired,
         _load_balancers(record, definition, around, findings),
-        DeploymentConfiguration(
-            deployment.whole("minimumHealthyPercent"),
-            deployment.whole("maximumPercent"),
-        ),
+        deployment_configuration(deployment, strategy, findings),
         strategies(record, findings),
         float(record.whole("healthCheckGracePeriodSeconds")),
         constraints(record, findings),
+        scheduling_strategy=strategy,
     )
     balanced = rebalances(record, result, findings)
     check_placement(record, result, around.instances, findings)
@@ -87,7 +87,16 @@ def _task_definition(
     return NO_TASK
 
 
+NOT_OF_A_DAEMON: Final = ("desiredCount", "autoScaling", "placementStrategy")
+
+
 def _desired_count(record: Record, findings: Findings) -> int:
+    if record.text("schedulingStrategy") == SchedulingStrategy.DAEMON.value:
+        for name in NOT_OF_A_DAEMON:
+            if not record.absent(name):
+                message = "is not for a DAEMON: it has one task on each instance"
+                findings.error(record.at(name), record.path_of(name), message)
+        return 0
     if not record.absent("desiredCount"):
         desired = record.whole("desiredCount")
         if desired > TASKS_MAX:

@@ -16,6 +16,7 @@ from controlplane.api.ports import (
 )
 from controlplane.errors import (
     DefinitionNotFound,
+    NoRollback,
     ServiceNotFound,
     TaskNotFound,
 )
@@ -116,9 +117,17 @@ class MemoryCluster:
         self.weighed.append(change)
         return {"weights": change.weights, "version": 2}
 
-    async def deploy(self, service: str) -> None:
+    async def deploy(self, service: str) -> Document:
         self._require(service)
         self.deployed.append(service)
+        return {"serviceName": service, "deploymentId": "ecs-svc/2"}
+
+    async def roll_back(self, service: str) -> Document:
+        self._require(service)
+        if not self.deployed:
+            raise NoRollback("there is nothing to roll back to")
+        self.deployed.pop()
+        return {"serviceName": service, "deploymentId": "ecs-svc/1"}
 
     async def protect(self, change: ProtectionChange) -> Document:
         self.protected.append(change)

@@ -144,8 +144,26 @@ async def test_services_are_scaled_and_deployed(
     deployed = await client.post(f"{path}/deploy", json={}, headers=owner)
 
     assert {"serviceName": "web", "desiredCount": 5} == await scaled.json()
-    assert {"serviceName": "web"} == await deployed.json()
+    told = {"serviceName": "web", "deploymentId": "ecs-svc/2"}
+    assert told == await deployed.json()
     assert ({"web": 5}, ["web"]) == (cluster.desired, cluster.deployed)
+
+
+async def test_a_service_is_rolled_back_if_there_is_something_to_go_back_to(
+    client: Client, cluster: Cluster, owner: Owner
+) -> None:
+    path = "/v1/services/web/rollback"
+    cluster.deployed = ["web"]
+
+    done = await client.post(path, json={}, headers=owner)
+    refused = await client.post(path, json={}, headers=owner)
+
+    told = {"serviceName": "web", "deploymentId": "ecs-svc/1"}
+    assert told == await done.json()
+    assert (409, "there is nothing to roll back to") == (
+        refused.status,
+        (await refused.json())["error"]["message"],
+    )
 
 
 async def test_weights_are_changed(

@@ -280,9 +280,69 @@ def test_what_control_cannot_make_sense_of_is_a_usage_error(place: Place) -> Non
 
 
 def test_deploy_begins_a_deployment(place: Place) -> None:
-    place.control.replies["POST /v1/services/web/deploy"] = Reply({})
+    begun = {"serviceName": "web", "deploymentId": "ecs-svc/2"}
+    place.control.replies["POST /v1/services/web/deploy"] = Reply(begun)
 
-    assert place.run("deploy", "web")[:2] == (0, "web: deployment started\n")
+    told = "web: deployment ecs-svc/2 started\n"
+    assert place.run("deploy", "web")[:2] == (0, told)
+    assert place.run("deploy", "web", "--force")[:2] == (0, told)
+
+
+def test_rollback_says_what_it_goes_back_to(place: Place) -> None:
+    back = {"serviceName": "web", "deploymentId": "ecs-svc/1"}
+    place.control.replies["POST /v1/services/web/rollback"] = Reply(back)
+
+    told = "web: rolling back to deployment ecs-svc/1\n"
+    assert place.run("rollback", "web")[:2] == (0, told)
+
+
+def deployed(status: str, **more: object) -> Reply:
+    """A state in which web's deployment ecs-svc/2 stands so."""
+    one = {"id": "ecs-svc/2", "status": status, **more}
+    counts = {"id": "ecs-svc/2", "runningCount": 1}
+    service = {
+        "serviceName": "web",
+        "desiredCount": 3,
+        "deployments": [counts],
+        "serviceDeployments": [one],
+    }
+    task = {"startedBy": "ecs-svc/2", "stoppedReason": "CannotPullContainerError: no"}
+    other = {"startedBy": "ecs-svc/1", "stoppedReason": "OutOfMemoryError"}
+    return Reply({"services": [service], "tasks": [task, other]})
+
+
+# fmt: off
+WAITS = [  # state, exit status, said, complained, because
+    (deployed("SUCCESSFUL"), 0, "web: completed\n", "", "it is completed"),
+    (deployed("ROLLBACK_SUCCESSFUL", failure="tasks failed to start", rolledBackTo="ecs-svc/1"), 1, "",
+     "web: deployment ecs-svc/2 ROLLBACK_SUCCESSFUL: tasks failed to start\n"
+     "web: rolled back to ecs-svc/1\n"
+     "web: CannotPullContainerError: no\n", "it was rolled back: with the reasons of its tasks"),
+    (deployed("STOPPED"), 1, "",
+     "web: deployment ecs-svc/2 STOPPED: another deployment took over\n"
+     "web: CannotPullContainerError: no\n", "another took over"),
+    (deployed("IN_PROGRESS", failedTasks=2), 1, "web: 1 of 3 run, 2 failed\n",
+     "web: not completed in time; it goes on (1 of 3 run, 2 failed)\n", "the time is up"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("state", "expected", "said", "complained"),
+    [row[:-1] for row in WAITS],
+    ids=[row[-1] for row in WAITS],
+)
+def test_deploy_waits_and_tells_how_it_went(
+    place: Place, state: Reply, expected: int, said: str, complained: str
+) -> None:
+    begun = {"serviceName": "web", "deploymentId": "ecs-svc/2"}
+    place.control.replies["POST /v1/services/web/deploy"] = Reply(begun)
+    place.control.replies["GET /v1/state"] = state
+
+    status, out, err = place.run("deploy", "web", "--wait", "--timeout", "0.7")
+
+    assert (expected, complained) == (status, err)
+    assert f"web: deployment ecs-svc/2 started\n{said}" == out
 
 
 def test_logs_are_passed_on(place: Place) -> None:

@@ -46,7 +46,12 @@ def records(*tasks: Task, desired: int = 0) -> Records:
     wanted = Service("web", definition(), desired)
     draft.put_service(ServiceRecord(wanted, "ecs-svc/1", NOW, steady=True))
     rolled_out = Deployment(
-        "ecs-svc/1", "web", definition(), NOW, rollout_state=RolloutState.COMPLETED
+        "ecs-svc/1",
+        "web",
+        definition(),
+        NOW,
+        rollout_state=RolloutState.COMPLETED,
+        images=(),
     )
     draft.put_deployment(rolled_out)
     for item in tasks:

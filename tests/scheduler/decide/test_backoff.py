@@ -36,7 +36,7 @@ def test_waiting_never_shrinks_and_is_bounded(rounds: int) -> None:
 def test_tasks_of_one_round_count_once() -> None:
     after = backoff.after_failure(deployment(), failed(NOW), NOW + 1)
     again = backoff.after_failure(after, failed(NOW), NOW + 2)
-    assert (1, 2) == (again.failed_rounds, again.failed_tasks)
+    assert again.failed_rounds == 1
     assert again.failed_at_unix_s == NOW + 1
 
 
@@ -56,16 +56,17 @@ def test_a_quiet_minute_ends_the_row(later_s: float, rounds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lived_s", "counted"), [(59.9, 1), (60.0, 0)], ids=["died quickly", "lived"]
+    ("lived_s", "was_healthy", "counted"),
+    [(59.9, True, 1), (60.0, True, 0), (600.0, False, 1)],
+    ids=["died quickly", "lived", "never served"],
 )
-def test_only_a_quick_death_counts(lived_s: float, counted: int) -> None:
+def test_what_never_served_for_a_while_counts(
+    lived_s: float, was_healthy: object, counted: int
+) -> None:
     dead = replace(
-        failed(NOW, StopCode.ESSENTIAL_CONTAINER_EXITED), started_at_unix_s=NOW + 1
+        failed(NOW, StopCode.ESSENTIAL_CONTAINER_EXITED),
+        started_at_unix_s=NOW + 1,
+        healthy_at_unix_s=NOW + 2 if was_healthy else None,
     )
     after = backoff.after_failure(deployment(), dead, NOW + 1 + lived_s)
-    assert (counted, 0) == (after.failed_rounds, after.failed_tasks)
-
-
-def test_a_task_that_runs_ends_the_count_of_failed_tasks() -> None:
-    before = replace(deployment(), failed_tasks=5)
-    assert backoff.after_start(before).failed_tasks == 0
+    assert counted == after.failed_rounds

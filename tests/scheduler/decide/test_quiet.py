@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scheduler.decide.fitness import Fitness, fitness
+from scheduler.decide.fitness import Fitness, Verdicts, fitness
 from scheduler.decide.identity import container_name, target_ids
 from scheduler.decide.progress import Seen, next_turn
 from scheduler.decide.quiet import is_quiet, running_on, serves
@@ -131,7 +131,9 @@ def test_a_task_that_serves_is_healthy(
     one = task() if registered else replace(task(), load_balancers=())
     targets = {} if view is None else dict.fromkeys(target_ids(one), view)
     if serves(one, targets):
-        assert Fitness.HEALTHY is fitness(one, targets, grace_s, NOW)
+        assert Fitness.HEALTHY is fitness(
+            one, Verdicts(targets, {}, "c1"), grace_s, NOW
+        )
 
 
 def test_only_healthy_targets_show_that_a_task_serves() -> None:

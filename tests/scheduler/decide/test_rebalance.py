@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.configuration import DeploymentConfiguration
 from scheduler.decide.fitness import Fitness
 from scheduler.decide.rebalance import (
     ZONE_SPREAD,
@@ -16,7 +17,7 @@ from scheduler.decide.rebalance import (
     zones_to_fill,
 )
 from scheduler.decide.rollout import limits
-from scheduler.model import DeploymentConfiguration, PlacementStrategy, StrategyType
+from scheduler.model import PlacementStrategy, StrategyType
 from tests.support.examples import examples
 
 USUAL = DeploymentConfiguration()

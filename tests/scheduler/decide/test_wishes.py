@@ -2,15 +2,22 @@
 
 from dataclasses import replace
 
+import pytest
+
+from scheduler.decide import wording
 from scheduler.decide.wishes import (
     ACTIVITIES_MAX,
     wish_deployment,
     wish_desired,
+    wish_failed,
     wish_removed,
+    wish_rollback,
     wish_service,
     with_delays,
 )
 from scheduler.model import (
+    Deployment,
+    RolloutState,
     Service,
     ServiceLoadBalancer,
     ServiceRecord,
@@ -25,9 +32,9 @@ KEPT = ServiceRecord(WEB, "ecs-svc/1", NOW, version=5, steady=True)
 def test_a_new_service_begins_with_a_deployment() -> None:
     wish = wish_service(WEB, None, "ecs-svc/9", NOW)
     assert ("ecs-svc/9", 1) == (wish.record.deployment_id, wish.record.version)
-    assert wish.deployment is not None
+    [deployment] = wish.deployments
     text = "ECS deployment ecs-svc/9 in progress."
-    assert wish.deployment.rollout_state_reason == text
+    assert deployment.rollout_state_reason == text
 
 
 def test_so_does_one_that_was_being_removed() -> None:
@@ -35,30 +42,106 @@ def test_so_does_one_that_was_being_removed() -> None:
     assert ServiceStatus.DRAINING is removed.status
     wish = wish_service(WEB, removed, "ecs-svc/9", NOW)
     assert wish.record.status is ServiceStatus.ACTIVE
-    assert wish.deployment is not None
+    assert wish.deployments
 
 
 def test_an_equal_service_stays_as_it_is() -> None:
     wish = wish_service(WEB, KEPT, "ecs-svc/9", NOW)
-    assert (KEPT, None) == (wish.record, wish.deployment)
+    assert (KEPT, ()) == (wish.record, wish.deployments)
 
 
 def test_a_changed_count_is_a_new_version_without_a_deployment() -> None:
     wish = wish_service(replace(WEB, desired_count=3), KEPT, "ecs-svc/9", NOW)
-    assert (6, None) == (wish.record.version, wish.deployment)
+    assert (6, ()) == (wish.record.version, wish.deployments)
 
 
 def test_a_changed_definition_is_a_deployment() -> None:
     changed = replace(WEB, task_definition=definition(revision=2))
     wish = wish_service(changed, KEPT, "ecs-svc/9", NOW)
     assert ("ecs-svc/9", False) == (wish.record.deployment_id, wish.record.steady)
-    assert wish.deployment is not None
-    assert wish.deployment.task_definition.revision == 2
+    [deployment] = wish.deployments
+    assert deployment.task_definition.revision == 2
 
 
 def test_a_deployment_can_be_forced() -> None:
     wish = wish_deployment(KEPT, "ecs-svc/9", NOW)
     assert (WEB, "ecs-svc/9") == (wish.record.service, wish.record.deployment_id)
+
+
+def deployment(
+    number: int, state: RolloutState, finished_at: float | None = None
+) -> Deployment:
+    return Deployment(
+        f"ecs-svc/{number}",
+        "web",
+        definition(revision=number),
+        NOW + number,
+        rollout_state=state,
+        finished_at_unix_s=finished_at,
+        failed_tasks=number,
+    )
+
+
+FIRST = deployment(1, RolloutState.COMPLETED, NOW + 10)
+SECOND = deployment(2, RolloutState.COMPLETED, NOW + 20)
+THIRD = deployment(3, RolloutState.IN_PROGRESS)
+BAD = deployment(3, RolloutState.FAILED, NOW + 30)
+
+# fmt: off
+BACK = [  # PRIMARY, all, back to, what becomes of PRIMARY, because
+    (THIRD,  [FIRST, SECOND, THIRD], SECOND, RolloutState.FAILED,    "what was completed last"),
+    (BAD,    [FIRST, SECOND, BAD],   SECOND, RolloutState.FAILED,    "so is one that has failed"),
+    (SECOND, [FIRST, SECOND, BAD],   FIRST,  RolloutState.COMPLETED, "of a good one: what was before it"),
+    (FIRST,  [FIRST, SECOND],        SECOND, RolloutState.COMPLETED, "back and forth"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("primary", "known", "to", "state"),
+    [row[:-1] for row in BACK],
+    ids=[row[-1] for row in BACK],
+)
+def test_a_rollback_makes_an_earlier_deployment_primary_again(
+    primary: Deployment, known: list[Deployment], to: Deployment, state: RolloutState
+) -> None:
+    record = replace(KEPT, deployment_id=primary.id)
+    wish = wish_rollback(record, known, NOW + 99)
+    assert wish is not None
+    assert (to.id, False) == (wish.record.deployment_id, wish.record.steady)
+    assert wish.record.service == WEB, "what is wished does not change"
+    after, resumed = wish.deployments
+    assert (primary.id, state) == (after.id, after.rollout_state)
+    assert (to.id, RolloutState.IN_PROGRESS) == (resumed.id, resumed.rollout_state)
+    assert (0, primary.id) == (resumed.failed_tasks, resumed.rolls_back)
+    assert resumed.task_definition == to.task_definition
+
+
+@pytest.mark.parametrize("known", [[THIRD], [FIRST], [BAD, THIRD]])
+def test_there_may_be_nothing_to_roll_back_to(known: list[Deployment]) -> None:
+    record = replace(KEPT, deployment_id=known[-1].id)
+    assert wish_rollback(record, known, NOW) is None
+
+
+def test_a_failed_deployment_says_why_and_stays_or_is_rolled_back() -> None:
+    record = replace(KEPT, deployment_id=THIRD.id)
+    stays = wish_failed(record, THIRD, wording.TASKS_FAILED, None, NOW)
+    [failed] = stays.deployments
+    assert stays.record == record
+    assert (
+        "ECS deployment circuit breaker: tasks failed to start."
+        == failed.rollout_state_reason
+    )
+    back = wish_failed(record, THIRD, wording.TASKS_FAILED, SECOND, NOW)
+    failed, _ = back.deployments
+    assert (
+        "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/2."
+        == failed.rollout_state_reason
+    )
+    assert ("tasks failed to start", "ecs-svc/2") == (
+        failed.failure,
+        failed.rolled_back_to,
+    )
 
 
 def test_a_count_is_set_on_the_version_it_was_decided_for() -> None:

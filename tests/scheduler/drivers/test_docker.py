@@ -362,6 +362,27 @@ async def test_an_image_that_is_not_there_is_pulled(
 
 
 @pytest.mark.needs("docker")
+async def test_a_tag_is_resolved_to_its_digest_and_runs_by_it(
+    runtime: DockerRuntime, registry: str
+) -> None:
+    digest = await runtime.resolve(spec(image=f"{registry}/there:1").definition)
+
+    assert digest.startswith(f"{registry}/there@sha256:")
+    await runtime.start(spec(image=digest))
+    (container,) = (await runtime.status()).containers
+    assert ContainerState.RUNNING is container.state
+
+
+@pytest.mark.needs("docker")
+async def test_an_image_that_only_another_engine_has_is_told(
+    runtime: DockerRuntime,
+) -> None:
+    elsewhere = f"sha256:{'0' * 64}"
+    with pytest.raises(ImageNotFound, match="no registry knows it"):
+        await runtime.start(spec(image=elsewhere))
+
+
+@pytest.mark.needs("docker")
 async def test_an_image_that_does_not_exist_is_told(
     runtime: DockerRuntime, registry: str
 ) -> None:

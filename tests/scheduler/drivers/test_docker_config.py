@@ -111,3 +111,31 @@ def test_the_zeros_of_an_ended_container_are_not_a_sample() -> None:
     zeros = {"cpu_stats": {"cpu_usage": {"total_usage": 0}}, "memory_stats": {}}
 
     assert sample_from(zeros, 9.0) is None
+
+
+IMAGE = {
+    "Id": "sha256:1d",
+    "RepoDigests": ["other/web@sha256:aa", "127.0.0.1:5000/web@sha256:bb"],
+}
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("127.0.0.1:5000/web:1", "127.0.0.1:5000/web@sha256:bb"),
+        ("other/web", "other/web@sha256:aa"),
+        ("local/web:1", "sha256:1d"),
+    ],
+)
+def test_an_image_is_known_by_its_own_repositorys_digest(
+    image: str, expected: str
+) -> None:
+    assert expected == config.by_digest(image, IMAGE)
+
+
+def test_an_image_that_was_never_in_a_registry_is_known_by_its_id() -> None:
+    assert config.by_digest("web:1", {"Id": "sha256:1d", "RepoDigests": None}) == (
+        "sha256:1d"
+    )
+    assert config.is_id("sha256:1d")
+    assert not config.is_id("web@sha256:1d")

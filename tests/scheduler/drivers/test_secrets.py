@@ -82,6 +82,6 @@ def test_options_and_credentials_are_read_too(tmp_path: Path) -> None:
 
     assert {"splunk-token": "t0ken"} == secrets.log_secrets_of(wanted, tmp_path, "a")
     assert {"username": "u", "password": "p"} == secrets.credentials_of(
-        wanted, tmp_path, "a"
+        wanted.definition, tmp_path, "a"
     )
-    assert secrets.credentials_of(SPEC, tmp_path, "a") is None
+    assert secrets.credentials_of(SPEC.definition, tmp_path, "a") is None

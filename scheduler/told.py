@@ -1,0 +1,41 @@
+"""What is told of services and their deployments. Floor 0: values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scheduler.model import Deployment, Service, ServiceEvent, ServiceStatus
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentView:
+    """One deployment with the tasks it has now."""
+
+    deployment: Deployment
+    status: str
+    """PRIMARY, ACTIVE while an older one still has tasks, or INACTIVE."""
+    desired: int
+    running: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceView:
+    """One service as it stands: what was asked, and what there is."""
+
+    service: Service
+    status: ServiceStatus
+    desired: int
+    running: int
+    pending: int
+    healthy: int
+    deploying: bool
+    reached: bool
+    """Desired tasks are healthy and nothing else is left over."""
+    version: int
+    deployments: tuple[DeploymentView, ...]
+    """PRIMARY first; none that is INACTIVE."""
+    history: tuple[DeploymentView, ...]
+    """Also those that are INACTIVE, the newest first."""
+    events: tuple[ServiceEvent, ...]
+    """Newest last."""
