@@ -6,6 +6,7 @@ from typing import Final
 
 from tests.parity.rows import Section, absent, live, not_yet
 
+_STORIES = "scenarios/test_deployments.py"
 _WORDS = "scheduler/decide/test_wording.py::test_lines"
 
 SERVICES: Final = Section(
@@ -42,7 +43,11 @@ SERVICES: Final = Section(
         ),
         live("service events in ECS's words", _WORDS),
         not_yet("the steady state is told again after hours"),
-        not_yet("schedulingStrategy DAEMON"),
+        live(
+            "schedulingStrategy DAEMON",
+            "scenarios/test_daemons.py"
+            "::test_every_instance_has_one_and_a_new_one_gets_one",
+        ),
         not_yet("propagateTags, tags, enableExecuteCommand"),
         not_yet("monitoring: metrics every 20 s"),
         not_yet("serviceRegistries, serviceConnectConfiguration"),
@@ -87,9 +92,27 @@ DEPLOYMENTS: Final = Section(
             "scenarios/test_scheduler.py"
             "::test_an_unhealthy_task_stays_until_its_replacement_is_healthy",
         ),
-        not_yet("container health checks count"),
-        not_yet("ServiceDeployment, ServiceRevision, StopServiceDeployment"),
-        not_yet("versionConsistency: digests pinned per deployment"),
+        live(
+            "container health checks count",
+            "scheduler/decide/test_fitness.py::test_container_checks",
+        ),
+        live(
+            "when most tasks fail at once they are replaced one at a time",
+            f"{_STORIES}::"
+            "test_a_problem_in_front_of_the_tasks_does_not_restart_the_fleet",
+            differs="ECS replaces them all",
+        ),
+        live(
+            "ServiceDeployment: its status and reason",
+            "scheduler/decide/test_deployments.py::test_status",
+            differs="FAILED without rollback is STOPPED",
+        ),
+        not_yet("ServiceRevision, StopServiceDeployment"),
+        live(
+            "versionConsistency: digests pinned per deployment",
+            f"{_STORIES}::test_a_deployment_runs_one_image_on_every_engine",
+            differs="an image in no registry is pinned by its id",
+        ),
         not_yet("BLUE_GREEN"),
         not_yet("LINEAR, CANARY"),
         not_yet("lifecycleHooks"),
@@ -108,13 +131,23 @@ FAILURES: Final = Section(
             differs="tasks that reached RUNNING and die at once are throttled too",
         ),
         live(
-            "failedTasks, zero again once one runs",
-            "scheduler/decide/test_backoff.py"
-            "::test_a_task_that_runs_ends_the_count_of_failed_tasks",
+            "failedTasks, zero again once one is healthy",
+            f"{_STORIES}::test_a_healthy_task_ends_the_row_of_failures",
         ),
-        not_yet("deploymentCircuitBreaker with its threshold"),
-        not_yet("rollback"),
-        not_yet("deployment alarms and bake time"),
+        live(
+            "deploymentCircuitBreaker with its threshold",
+            "scheduler/decide/test_breaker.py::test_threshold",
+            differs="a task that ends before it was ever healthy counts too",
+        ),
+        live(
+            "rollback to what was completed last",
+            f"{_STORIES}::test_a_deployment_whose_tasks_cannot_start_is_rolled_back",
+            differs="`alb rollback` does it by hand",
+        ),
+        live(
+            "deployment alarms and bake time",
+            f"{_STORIES}::test_an_alarm_during_the_bake_time_rolls_back_what_was_whole",
+        ),
     ),
 )
 

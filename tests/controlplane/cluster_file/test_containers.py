@@ -380,5 +380,4 @@ def test_every_field_is_looked_into_or_says_why_not() -> None:
 
     assert {
         "resourceRequirements", "credentialSpecs", "firelensConfiguration",
-
     } == left  # fmt: skip
