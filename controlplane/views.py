@@ -18,6 +18,7 @@ from autoscaler.model import Activity, AlarmView
 from controlplane.api.ports import Document
 from scheduler.decide.deployments import status_of
 from scheduler.decide.protection import NotProtected, Protected
+from scheduler.decide.wording import with_containers
 from scheduler.model import ContainerInstance, InstanceStatus, Service, Task, TaskStatus
 from scheduler.told import DeploymentView, ServiceView
 
@@ -320,6 +321,7 @@ def task_document(task: Task, healths: Sequence[str], now_unix_s: float) -> Docu
         "stoppedAt": task.stopped_at_unix_s,
         "stopCode": task.stop_code.value if task.stop_code else None,
         "stoppedReason": task.stopped_reason,
+        "explanation": with_containers(task.stopped_reason, task.containers),
         "protectionEnabled": task.is_protected(now_unix_s),
         "protectionExpiration": task.protected_until_unix_s,
     }

@@ -118,7 +118,7 @@ def _explain(state: Document, service: str, deployment: str, one: Document) -> N
 def _reasons(state: Document, deployment: str) -> Sequence[str]:
     """Return why tasks of the deployment stopped by themselves, the latest first."""
     found = [
-        str(task.get("stoppedReason"))
+        str(task.get("explanation") or task.get("stoppedReason"))
         for task in _listed(state, "tasks")
         if task.get("startedBy") == deployment
         and task.get("stoppedReason")
