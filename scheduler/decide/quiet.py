@@ -37,8 +37,8 @@ def is_quiet(task: Task, running: Running, targets: Collection[str]) -> bool:
     True only when that is certain; `targets` are the registrations that are known.
     """
     if task.status is TaskStatus.RUNNING:
-        here = running.get(task.instance)
-        if here is None or here.get(task.id) != _expected(task):
+        here, expected = running.get(task.instance), _expected(task)
+        if here is None or expected is None or here.get(task.id, 0) != expected:
             return False
         return all(target in targets for target in target_ids(task))
     if task.status is TaskStatus.STOPPED:

@@ -189,7 +189,7 @@ from pathlib import Path
 from controlplane.codec import Codec
 from controlplane.store import Store
 from foundation.journal import Put
-from scheduler.model import PortMapping
+from scheduler.definition import PortMapping
 
 async def main():
     codec = Codec({"port": PortMapping})

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scheduler.container import ContainerLast, TaskContainer
 from scheduler.decide.fitness import Fitness, Verdicts, fitness
 from scheduler.decide.identity import container_name, target_ids
 from scheduler.decide.progress import Seen, next_turn
@@ -49,11 +50,14 @@ AWAY = world({"web": ContainerState.RUNNING}, connected=False)
 EMPTY = world({})
 KNOWN = dict.fromkeys(target_ids(task()), HEALTHY)
 NONE: Mapping[str, TargetView] = {}
+ONCE = (TaskContainer("web", ContainerLast.STOPPED),)
+"""A container of it has ended before."""
 # fmt: off
 CASES = [
     (task(),             RUNS,  KNOWN, True,  "it runs and is registered"),
     (task(),             ENDED, KNOWN, False, "its container has ended"),
     (task(),             EMPTY, KNOWN, False, "it is not seen"),
+    (replace(task(), containers=ONCE), EMPTY, KNOWN, False, "all of its containers have ended"),
     (task(),             RUNS,  NONE,  False, "it is not registered"),
     (task(),             AWAY,  KNOWN, False, "its host is away"),
     (task("t", STOPPED), EMPTY, NONE,  True,  "it is over and forgotten"),
@@ -71,10 +75,8 @@ def test_a_task_is_quiet(
     assert quiet is is_quiet(one, running_on({"a": status}), targets)
 
 
-WORLDS = st.builds(
-    lambda states, connected: world(states, connected=connected),
-    st.dictionaries(st.sampled_from(["web", "log"]), st.sampled_from(ContainerState)),
-    st.booleans(),
+STATES = st.dictionaries(
+    st.sampled_from(["web", "log"]), st.sampled_from(ContainerState)
 )
 
 
@@ -82,18 +84,25 @@ WORLDS = st.builds(
 @given(
     one=st.builds(task, st.just("t"), st.sampled_from(TaskStatus)),
     shape=st.sampled_from([definition(), TWO]),
-    status=WORLDS,
+    states=STATES,
+    connected=st.booleans(),
     known=st.sampled_from([NONE, KNOWN, dict.fromkeys(KNOWN, UNHEALTHY)]),
     late=st.sampled_from([float("-inf"), 60.0]),
 )
 def test_a_quiet_task_has_no_move_no_action_and_no_wake(
     one: Task,
     shape: TaskDefinition,
-    status: InstanceStatus,
+    states: Mapping[str, ContainerState],
     known: Mapping[str, TargetView],
     late: float,
+    *,
+    connected: bool,
 ) -> None:
     one = replace(one, task_definition=shape)
+    its = {
+        each.name: states[each.name] for each in shape.containers if each.name in states
+    }
+    status = world(its, connected=connected)
     if not is_quiet(one, running_on({"a": status}), known):
         return
     around = Surroundings(UID)
