@@ -84,20 +84,18 @@ STATES = st.dictionaries(
 @given(
     one=st.builds(task, st.just("t"), st.sampled_from(TaskStatus)),
     shape=st.sampled_from([definition(), TWO]),
-    states=STATES,
-    connected=st.booleans(),
+    looked=st.tuples(STATES, st.booleans()),
     known=st.sampled_from([NONE, KNOWN, dict.fromkeys(KNOWN, UNHEALTHY)]),
     late=st.sampled_from([float("-inf"), 60.0]),
 )
 def test_a_quiet_task_has_no_move_no_action_and_no_wake(
     one: Task,
     shape: TaskDefinition,
-    states: Mapping[str, ContainerState],
+    looked: tuple[Mapping[str, ContainerState], bool],
     known: Mapping[str, TargetView],
     late: float,
-    *,
-    connected: bool,
 ) -> None:
+    states, connected = looked
     one = replace(one, task_definition=shape)
     its = {
         each.name: states[each.name] for each in shape.containers if each.name in states
