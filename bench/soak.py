@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import statistics
@@ -72,6 +73,8 @@ class Soaked:
     samples: list[Sample] = field(default_factory=list)
     changes: int = 0
     replaced: int = 0
+    ended: int = 0
+    """Workers that ended, those that were replaced among them."""
     shrunk: list[str] = field(default_factory=list)
     """Counters that were less than before."""
 
@@ -211,8 +214,9 @@ async def replace(running: Node, found: Soaked) -> None:
         await asyncio.sleep(REPLACE_EVERY_S)
         for worker in running.balancer.statistics().workers:
             if worker.slot == REPLACED_SLOT:
-                os.kill(worker.pid, signal.SIGTERM)
-                found.replaced += 1
+                with contextlib.suppress(ProcessLookupError):  # it ended by itself
+                    os.kill(worker.pid, signal.SIGTERM)
+                    found.replaced += 1
 
 
 async def sample(running: Node, place: Place, found: Soaked, seconds: float) -> None:
@@ -220,7 +224,9 @@ async def sample(running: Node, place: Place, found: Soaked, seconds: float) -> 
     began_s = time.monotonic()
     before: dict[str, int] = {}
     while True:
-        now = counters_of(running.balancer.statistics())
+        told = running.balancer.statistics()
+        found.ended = told.worker_exits
+        now = counters_of(told)
         found.shrunk += shrunk(before, now)
         before = now
         if running.worker_pid != stays:
@@ -249,6 +255,7 @@ def summary(found: Soaked, phase: Phase, visitors: Visitors) -> dict[str, object
         "reconnected": visitors.reconnected,
         "changes": found.changes,
         "workers_replaced": found.replaced,
+        "workers_ended": found.ended,
         "first_tenth": before,
         "last_tenth": after,
     }
