@@ -127,7 +127,7 @@ async def measure(options: argparse.Namespace, place: Place) -> dict[str, list[R
     found: dict[str, list[Round]] = {}
     async with (
         node(place, pure=options.pure) as running,
-        beside("bench.stubborn", str(place.spare)),
+        beside("bench.stubborn", str(place.spare), "aside"),
     ):
         configure(running, place)
         await running.ready()

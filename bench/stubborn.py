@@ -75,7 +75,8 @@ async def run(port: int) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    step_back()
+    if "aside" in arguments:
+        step_back()
     asyncio.run(run(int(arguments[1])))
     return 0
 

@@ -112,6 +112,9 @@ class Visitors:
                     heard = await reader.readexactly(len(words))
             except (asyncio.IncompleteReadError, ConnectionError):
                 return  # its worker's time was up
+            except TimeoutError:
+                self.failed.append(f"no echo of {words!r} in {ANSWER_WITHIN_S:.0f} s")
+                return
             if heard != words:
                 self.failed.append(f"{heard!r} is not the echo of {words!r}")
             self.echoed += 1
