@@ -175,7 +175,10 @@ def wished(tasks: int, strategy: tuple[PlacementStrategy, ...]) -> Records:
     for number in range(SERVICES):
         name = f"service-{number:02}"
         container = ContainerDefinition(
-            "web", "web:1", 256, memory_mib=512, port_mappings=(PortMapping(8080),)
+            *("web", "web:1", 256),
+            memory_mib=512,
+            port_mappings=(PortMapping(8080),),
+            version_consistency=False,  # else an engine is asked before the first task
         )
         service = Service(
             name,
