@@ -38,7 +38,11 @@ def cpu_quotas(definition: TaskDefinition) -> Mapping[str, int]:
     said = {each.name: float(each.cpu) for each in containers}
     wanted = _with_silent(said, definition.cpu)
     scale = definition.cpu / sum(wanted.values())
-    return {name: max(1, int(part * scale)) for name, part in wanted.items()}
+    parts = {name: max(1, int(part * scale)) for name, part in wanted.items()}
+    over = sum(parts.values()) - max(definition.cpu, len(parts))
+    if over > 0:  # what the smallest got beyond their part
+        parts[max(parts, key=parts.__getitem__)] -= over
+    return parts
 
 
 def memory_limits_mib(definition: TaskDefinition) -> Mapping[str, int]:

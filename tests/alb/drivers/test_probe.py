@@ -70,8 +70,8 @@ ANSWERS = [
     ([b"HTTP/1.1 2000 OK\r\n\r\n"],                NOT_HTTP,      "a status that is none"),
     ([b"HTTP/1.1 200 OK\rX\r\n\r\n"],              NOT_HTTP,      "a bare carriage return"),
     ([b"HTTP/1.1 200 " + b"x" * HEAD_MAX_BYTES],   TOO_LARGE,     "an endless first line"),
-    ([OK] + [b"A: b\r\n"] * (HEAD_MAX_BYTES // 6), TOO_LARGE,     "endless headers"),
-    ([b"HTTP/1.1 100 Go\r\n\r\n"] * (HEAD_MAX_BYTES // 19 + 9), TOO_LARGE, "endless interim answers"),
+    ([OK] + [b"A: b\r\n" * 99] * (HEAD_MAX_BYTES // 594 + 1), TOO_LARGE, "endless headers"),
+    ([b"HTTP/1.1 100 Go\r\n\r\n" * 99] * (HEAD_MAX_BYTES // 1881 + 9), TOO_LARGE, "endless interim answers"),
 ]
 # fmt: on
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scheduler.decide.quotas import cpu_quotas, memory_limits_mib
@@ -59,6 +59,7 @@ def test_memory(
     assert limits == memory_limits_mib(of(None, memory, *((0, mib) for mib in parts)))
 
 
+@example(128, [0, 0, 1355])
 @given(st.integers(128, 4096), st.lists(st.integers(0, 2048), min_size=1, max_size=8))
 def test_the_parts_are_never_more_than_the_whole(cpu: int, parts: list[int]) -> None:
     quotas = cpu_quotas(of(cpu, None, *((part, None) for part in parts)))
