@@ -28,7 +28,7 @@ def test_a_process_that_tells_nothing_is_an_error() -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_what_a_process_takes_is_seen() -> None:
-    program = "import sys; kept = b'x' * 2**24; print(); sys.stdin.read()"
+    program = "import sys; kept = b'x' * 2**24; print(flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
