@@ -68,7 +68,6 @@ SWEEP_S: Final = 0.5
 REPORT_S: Final = 1.0
 POOL_IDLE_S: Final = 4.0
 """Shorter than the keep-alive of usual servers (5 s and up): we hang up first."""
-"""Longest pause that compiling rules makes in serving."""
 ORPHAN_DRAIN_S: Final = 30.0
 TOLD_IDLE_S: Final = 5.0
 """How long connections wait for one more request where a signal ends the worker: one
