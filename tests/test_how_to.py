@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -49,10 +47,7 @@ def test_the_examples_are_cluster_files() -> None:
     }
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux" or shutil.which("systemd-analyze") is None,
-    reason="no systemd-analyze",
-)
+@pytest.mark.needs("systemd")
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     (text,) = [block for block in blocks("ini") if block.startswith("[Unit]")]
     unit = tmp_path / "alb.service"  # its programs and user are not on this machine

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -49,7 +48,7 @@ def port() -> Iterator[int]:
         server.shutdown()
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+@pytest.mark.needs("cc")
 def test_the_open_loop_does_not_wait_for_answers(port: int, tmp_path: Path) -> None:
     done = subprocess.run(
         [built(tmp_path), str(port), "200", "1.5", "1", "even"],

@@ -81,6 +81,14 @@ def _no_engines() -> str:
     return _not_installed(*needed) or _not_root()
 
 
+def _no_cc() -> str:
+    return _not_installed("cc")
+
+
+def _no_systemd() -> str:
+    return _not_installed("systemd-analyze")
+
+
 def _no_sshd() -> str:
     return _not_installed("sshd", "ssh", "ssh-keygen") or _not_root()
 
@@ -131,6 +139,8 @@ NEEDS: Final = {
         Need("docker", _no_docker, f"start a Docker Engine, or {INSTALL}"),
         Need("engines", _no_engines, INSTALL),
         Need("sshd", _no_sshd, INSTALL),
+        Need("cc", _no_cc, INSTALL),
+        Need("systemd", _no_systemd, INSTALL),
         Need("peers", _no_peers, INSTALL),
         Need("corpora", _no_corpora, "set ALB_CORPORA to the folder of recorded cases"),
         Need("nginx", _no_nginx, INSTALL),
