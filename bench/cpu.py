@@ -18,6 +18,7 @@ from typing import Final
 PR_SET_CHILD_SUBREAPER: Final = 36
 TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 END_DEADLINE_S: Final = 15.0
+END_ROUNDS_MAX: Final = 10
 
 
 def adopt_orphans() -> None:
@@ -74,6 +75,19 @@ def end(pids: set[int]) -> None:
             time.sleep(0.02)
         if not pids:
             return
+
+
+def end_since(before: set[int]) -> None:
+    """End what was started since `before`, and what that starts while it ends.
+
+    A keeper replaces a worker that ended before it: who counts once leaves one behind.
+    """
+    for _ in range(END_ROUNDS_MAX):
+        started = descendants(os.getpid()) - before
+        if not started:
+            return
+        end(started)
+    raise TimeoutError(f"still running: {sorted(descendants(os.getpid()) - before)}")
 
 
 def _signal(pid: int, how: signal.Signals) -> None:

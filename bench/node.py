@@ -17,7 +17,7 @@ from typing import Final
 
 from alb.app.balancer import Balancer, join
 from bench.contestants import COMPILED
-from bench.cpu import descendants, end
+from bench.cpu import descendants, end_since
 from bench.processes import Held, held_by
 from bench.stage import PROXY_CORE, stage
 from bench.workloads import LOAD_CORE
@@ -121,7 +121,7 @@ async def node(
             yield Node(balancer, pids, keeper.pid)
             link.cancel()
     finally:
-        end(descendants(os.getpid()) - before)
+        end_since(before)
         keeper.wait()
 
 

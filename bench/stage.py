@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.contestants import ORIGIN, SINK, Contestant, Values, free_ports
-from bench.cpu import adopt_orphans, descendants, end
+from bench.cpu import adopt_orphans, descendants, end_since
 from bench.workloads import GIB, LOAD_CORE, NotComparable
 
 PROXY_CORE: Final = 1
@@ -84,7 +84,7 @@ def running(
             time.sleep(0.05)
         yield frozenset(descendants(os.getpid()) - before)
     finally:
-        end(descendants(os.getpid()) - before)
+        end_since(before)
         process.wait()
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.contestants import COMPILED, ROOT, VENV, Contestant, Values
-from bench.cpu import cpu_s, descendants, end
+from bench.cpu import cpu_s, descendants, end_since
 from bench.record import is_smoke, write_result
 from bench.stage import START_DEADLINE_S, answers, stage
 from bench.workloads import NotComparable
@@ -112,7 +112,7 @@ def one(contestant: Contestant, values: Values) -> tuple[float, float]:
             time.sleep(LOOK_S)
         return time.monotonic() - began, cpu_s(descendants(os.getpid()) - before)
     finally:
-        end(descendants(os.getpid()) - before)
+        end_since(before)
         process.wait()
 
 

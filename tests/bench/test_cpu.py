@@ -65,3 +65,24 @@ def test_one_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> 
     assert time.monotonic() - began < 5
     stubborn.communicate()
     assert not {stubborn.pid} & descendants(os.getpid())
+
+
+def test_what_is_started_while_others_end_is_ended_too() -> None:
+    """A supervisor replaces its child, and ends only then: nobody is left behind."""
+    supervisor = "while :; do sleep 60 & echo started; wait $!; sleep 60 & exit; done"
+    program = (
+        "import os, subprocess\n"
+        "from bench.cpu import adopt_orphans, descendants, end_since\n"
+        "adopt_orphans()\n"
+        "before = descendants(os.getpid())\n"
+        f"command = ['sh', '-c', 'trap : TERM; {supervisor}']\n"
+        "started = subprocess.Popen(command, stdout=subprocess.PIPE)\n"
+        "started.stdout.readline()\n"
+        "end_since(before)\n"
+        "print(len(descendants(os.getpid()) - before))\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert told.stdout == "0\n"
