@@ -361,10 +361,7 @@ class Cluster:
         return local_gateways(one.result() for one in asked)
 
     def _require_free(self, wanted: LoadBalancer) -> None:
-        bound = self._parts.balancer.bound()
-        require_free(
-            wanted, [(one.address, one.port) for one in bound if not one.error]
-        )
+        require_free(wanted, self._parts.balancer.bound(), self._balancer_wanted)
 
     async def _commit_applied(self, applied: Applied) -> None:
         change: JournalChange = Put(APPLIED, KEY, applied)

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from alb.model import CertificateFiles, Listener, LoadBalancer, LogFiles
+from alb.ports import Bound, Place
 from controlplane.errors import ListenerNotBound
 
 LOOPBACK: Final = "127.0.0.1"
 WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with
-
-Address = tuple[str, int]
 
 
 def with_gateways(load_balancer: LoadBalancer, gateways: Sequence[str]) -> LoadBalancer:
@@ -87,24 +86,35 @@ def local_gateways(addresses: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def require_free(load_balancer: LoadBalancer, held: Iterable[Address]) -> None:
-    """Raise ListenerNotBound when an address that we do not hold is taken.
+def require_free(
+    load_balancer: LoadBalancer, bound: Iterable[Bound], told: LoadBalancer | None
+) -> None:
+    """Raise ListenerNotBound when an address that is not ours is taken.
 
-    Asked before anything is changed, so that nothing is half changed. The node
-    may still find it taken a moment later; then `readyz` says so.
+    `bound` is what the node says of the addresses that it was `told`. Of those that
+    it has said nothing of it may be opening any: who tried them now would be in its
+    way. Asked before anything is changed, so that nothing is half changed. The node
+    may still find an address taken a moment later; then `readyz` says so.
     """
-    wanted = {
-        (address, listener.port)
-        for listener in load_balancer.listeners
-        for address in listener.addresses
-    }
+    said = {(one.address, one.port): one.error for one in bound}
+    ours = {place for place, error in said.items() if not error}
+    if told is not None:
+        ours |= _places(told) - said.keys()
     problems = [
         f"{address}:{port}: {why}"
-        for address, port in sorted(wanted - set(held))
+        for address, port in sorted(_places(load_balancer) - ours)
         if (why := why_not_open(address, port))
     ]
     if problems:
         raise ListenerNotBound("; ".join(problems))
+
+
+def _places(load_balancer: LoadBalancer) -> set[Place]:
+    return {
+        (address, listener.port)
+        for listener in load_balancer.listeners
+        for address in listener.addresses
+    }
 
 
 def why_not_open(address: str, port: int) -> str:

@@ -11,6 +11,7 @@ from alb.model import (
     LoadBalancerAttributes,
     LogFiles,
 )
+from alb.ports import Bound
 from controlplane.errors import ListenerNotBound
 from controlplane.front_door import (
     local_gateways,
@@ -74,8 +75,18 @@ def test_a_taken_port_is_refused_and_named() -> None:
         port = taken.getsockname()[1]
 
         with pytest.raises(ListenerNotBound, match=rf"127\.0\.0\.1:{port}: Address"):
-            require_free(front(port), [])
-        require_free(front(port), [("127.0.0.1", port)])
+            require_free(front(port), [], None)
+        with pytest.raises(ListenerNotBound):
+            require_free(front(port), [Bound("127.0.0.1", port, "taken")], front(port))
+        require_free(front(port), [Bound("127.0.0.1", port)], front(port))
+
+
+def test_a_port_that_the_node_may_be_opening_just_now_is_not_tried() -> None:
+    """Control that starts again says what it knew, and is told to apply meanwhile."""
+    with socket.create_server(("127.0.0.1", 0)) as opening:
+        port = opening.getsockname()[1]
+
+        require_free(front(port), [], front(port))
 
 
 @pytest.mark.parametrize(
