@@ -20,6 +20,52 @@ class Statistic(enum.Enum):
     SAMPLE_COUNT = "SampleCount"
 
 
+@dataclass(frozen=True, slots=True)
+class Percentile:
+    """`p99.9`: the value that `percent` of the samples do not exceed."""
+
+    value: str
+    """As it is written, as `Statistic.value` is."""
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class PercentileRank:
+    """`PR(100:2000)`: the percentage of samples above `lower` and up to `upper`."""
+
+    value: str
+    lower: float | None
+    upper: float | None
+
+
+class Trim(enum.Enum):
+    """What is made of the samples between two bounds."""
+
+    MEAN = "TM"
+    WINSORIZED_MEAN = "WM"
+    COUNT = "TC"
+    SUM = "TS"
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """`TM(10%:90%)`, `tc90`, `TS(0.1:2)`, `IQM`: a bound of None excludes nothing.
+
+    `by_percent` says whether the bounds are percent of the samples, 0-100, or
+    values; of values the lower is excluded and the upper included.
+    """
+
+    value: str
+    trim: Trim
+    lower: float | None
+    upper: float | None
+    by_percent: bool
+
+
+ExtendedStatistic = Percentile | PercentileRank | Trimmed
+"""Source: CloudWatch user guide, "CloudWatch statistics definitions"."""
+
+
 class Comparison(enum.Enum):
     GREATER_OR_EQUAL = "GreaterThanOrEqualToThreshold"
     GREATER = "GreaterThanThreshold"
@@ -123,29 +169,6 @@ class Capacity:
     """Desired tasks are running and healthy, nothing else is left over."""
     version: int
     """Grows with each change of desired count; see ports.Capacities.set_desired."""
-
-
-@dataclass(frozen=True, slots=True)
-class StatisticSet:
-    """The samples of one span of time, folded. Never empty: no samples, no set."""
-
-    sample_count: int
-    total: float
-    minimum: float
-    maximum: float
-
-    def value(self, statistic: Statistic) -> float:
-        match statistic:
-            case Statistic.AVERAGE:
-                return self.total / self.sample_count
-            case Statistic.SUM:
-                return self.total
-            case Statistic.MINIMUM:
-                return self.minimum
-            case Statistic.MAXIMUM:
-                return self.maximum
-            case Statistic.SAMPLE_COUNT:
-                return float(self.sample_count)
 
 
 class Direction(enum.Enum):

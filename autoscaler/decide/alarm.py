@@ -19,19 +19,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from autoscaler.decide.statistics import Distribution, value_of
 from autoscaler.model import (
     Alarm,
     AlarmState,
     Comparison,
     MissingData,
-    StatisticSet,
 )
 
 MINUTE_S: Final = 60
 AWS_SHORT_LOOK_S: Final = 10
 """How often CloudWatch looks at alarms with periods of 10, 20 and 30 s."""
 
-Window = Callable[[int, int], StatisticSet | None]
+Window = Callable[[int, int], Distribution | None]
 """(start, end) in unix seconds, end excluded -> the samples between, if any."""
 
 
@@ -161,7 +161,7 @@ def datapoints(alarm: Alarm, window: Window, end_s: int) -> tuple[Datapoint, ...
     starts = range(end_s - count * period, end_s, period)
     found = ((start, window(start, start + period)) for start in starts)
     return tuple(
-        Datapoint(start, samples.value(alarm.statistic) if samples else None)
+        Datapoint(start, value_of(alarm.statistic, samples) if samples else None)
         for start, samples in found
     )
 

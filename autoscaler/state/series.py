@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from autoscaler.model import Metric, StatisticSet
+from autoscaler.decide.statistics import Distribution
+from autoscaler.model import Metric
 
 SPAN_S: Final = 3 * 60 * 60
 
@@ -51,8 +52,12 @@ class Series:
         self._minimum[slot] = min(value, self._minimum[slot])
         self._maximum[slot] = max(value, self._maximum[slot])
 
-    def window(self, start: int, end: int) -> StatisticSet | None:
+    def window(self, start: int, end: int) -> Distribution | None:
         """Return the samples of [start, end), or None when there are none."""
+        return self.totals(start, end)
+
+    def totals(self, start: int, end: int) -> Distribution | None:
+        """Return `window` without values: enough where `needs_values` is False."""
         start = max(start, end - self._span_s)
         slots = [
             second % self._span_s
@@ -61,7 +66,7 @@ class Series:
         ]
         if not slots:
             return None
-        return StatisticSet(
+        return Distribution(
             sum(self._count[slot] for slot in slots),
             sum(self._total[slot] for slot in slots),
             min(self._minimum[slot] for slot in slots),

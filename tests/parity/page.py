@@ -16,6 +16,9 @@ from tests.parity import (
     alb_observed,
     alb_requests,
     alb_targets,
+    autoscaling_alarms,
+    autoscaling_metrics,
+    autoscaling_policies,
     ecs_instances,
     ecs_placement,
     ecs_services,
@@ -65,7 +68,16 @@ ECS: Final = Page(
         *ecs_placement.SECTIONS,
     ),
 )
-PAGES: Final = {page.name: page for page in (ALB, ECS)}
+AUTOSCALING: Final = Page(
+    "autoscaling",
+    "CloudWatch and Application Auto Scaling",
+    (
+        *autoscaling_metrics.SECTIONS,
+        *autoscaling_alarms.SECTIONS,
+        *autoscaling_policies.SECTIONS,
+    ),
+)
+PAGES: Final = {page.name: page for page in (ALB, ECS, AUTOSCALING)}
 
 
 def text(page: Page) -> str:

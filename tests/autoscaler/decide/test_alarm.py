@@ -15,6 +15,7 @@ from autoscaler.decide.alarm import (
     look_every_s,
     repeat_every_s,
 )
+from autoscaler.decide.statistics import Distribution
 from autoscaler.model import (
     Alarm,
     AlarmState,
@@ -22,7 +23,6 @@ from autoscaler.model import (
     Metric,
     MissingData,
     Statistic,
-    StatisticSet,
 )
 from autoscaler.state.series import Series
 
@@ -133,20 +133,6 @@ def test_comparisons(comparison: Comparison, expected: tuple[bool, ...]) -> None
     assert expected == found
 
 
-@pytest.mark.parametrize(
-    ("statistic", "expected"),
-    [
-        (Statistic.AVERAGE, 20.0),
-        (Statistic.SUM, 60.0),
-        (Statistic.MINIMUM, 10.0),
-        (Statistic.MAXIMUM, 30.0),
-        (Statistic.SAMPLE_COUNT, 3.0),
-    ],
-)
-def test_statistics(statistic: Statistic, expected: float) -> None:
-    assert expected == StatisticSet(3, 60.0, 10.0, 30.0).value(statistic)
-
-
 def test_three_periods_fetch_five_datapoints() -> None:
     assert [3, 4, 5, 8, 20] == [evaluation_range(n) for n in (1, 2, 3, 6, 15)]
 
@@ -200,7 +186,7 @@ def test_timing(period_s: int, aws_timing: bool, look_s: int, repeat_s: int) -> 
     assert NOON == last_look_s(watched, NOON + look_s - 1)
 
 
-def samples(**by_second: float) -> Callable[[int, int], StatisticSet | None]:
+def samples(**by_second: float) -> Callable[[int, int], Distribution | None]:
     """Samples by second from noon, as `s3=80.0`; `s_3` is three before noon."""
     series = Series(NOON)
     for name, value in by_second.items():

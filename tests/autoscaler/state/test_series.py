@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.model import Metric, StatisticSet
+from autoscaler.decide.statistics import Distribution
+from autoscaler.model import Metric
 from autoscaler.state.series import Series, SeriesTable
 
 
@@ -12,7 +13,7 @@ def test_samples_of_one_second_fold_into_one_set() -> None:
     for value in (30.0, 10.0, 20.0):
         series.record(5, value)
 
-    assert StatisticSet(3, 60.0, 10.0, 30.0) == series.window(5, 6)
+    assert Distribution(3, 60.0, 10.0, 30.0) == series.window(5, 6)
     assert series.window(4, 5) is None
 
 
@@ -21,7 +22,7 @@ def test_a_window_excludes_its_end() -> None:
     series.record(1, 1.0)
     series.record(2, 2.0)
 
-    assert StatisticSet(1, 1.0, 1.0, 1.0) == series.window(0, 2)
+    assert Distribution(1, 1.0, 1.0, 1.0) == series.window(0, 2)
 
 
 def test_a_late_sample_does_not_overwrite_a_newer_lap() -> None:
@@ -30,7 +31,7 @@ def test_a_late_sample_does_not_overwrite_a_newer_lap() -> None:
     series.record(2, 99.0)
 
     assert series.window(0, 10) is None
-    assert StatisticSet(1, 1.0, 1.0, 1.0) == series.window(10, 20)
+    assert Distribution(1, 1.0, 1.0, 1.0) == series.window(10, 20)
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.floats(-1e6, 1e6))))

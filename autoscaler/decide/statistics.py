@@ -1,0 +1,317 @@
+"""Distributions of samples, and CloudWatch's statistics of them.
+
+Floor 1: pure. Count, sum, minimum and maximum are exact. Percentiles and
+trimmed means need the values themselves, which a distribution keeps exactly
+while they are few and in log-linear buckets, at most 1 % off, when many.
+
+    "p99.9" --> statistic ;  statistic + distribution --> value, or None: unknown
+
+Source: CloudWatch user guide, "CloudWatch statistics definitions"; CloudWatch
+API reference, MetricDatum and StatisticSet.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from autoscaler.model import (
+    ExtendedStatistic,
+    Percentile,
+    PercentileRank,
+    Statistic,
+    Trim,
+    Trimmed,
+)
+
+EXACT_MAX: Final = 128
+"""Different values up to which a distribution is kept as it is."""
+
+VALUES_MAX: Final = 4096
+"""Buckets up to which values are kept at all: 64 per power of two."""
+
+Values = tuple[tuple[float, float], ...]
+"""(value, how often), ascending by value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """The samples of one span of time. Never empty: no samples, no distribution."""
+
+    sample_count: float
+    total: float
+    minimum: float
+    maximum: float
+    values: Values | None = None
+    """None when they are not known: a StatisticSet came without them."""
+
+    @classmethod
+    def of(cls, samples: Iterable[float]) -> Distribution:
+        """Return the distribution of at least one sample."""
+        return cls.weighted((sample, 1.0) for sample in samples)
+
+    @classmethod
+    def weighted(cls, values: Iterable[tuple[float, float]]) -> Distribution:
+        """Return the distribution of at least one (value, count > 0)."""
+        pairs = _combined(values)
+        return cls(
+            math.fsum(count for _, count in pairs),
+            math.fsum(value * count for value, count in pairs),
+            pairs[0][0],
+            pairs[-1][0],
+            compact(pairs),
+        )
+
+
+def merge(parts: Iterable[Distribution]) -> Distribution | None:
+    """Return what `parts` are together; None of none.
+
+    The values are known when those of each part are: also of a set whose
+    minimum is its maximum.
+    """
+    parts = tuple(parts)
+    if len(parts) <= 1:
+        return parts[0] if parts else None
+    known = [_known_values(part) for part in parts]
+    return Distribution(
+        sum(part.sample_count for part in parts),
+        math.fsum(part.total for part in parts),
+        min(part.minimum for part in parts),
+        max(part.maximum for part in parts),
+        None
+        if any(values is None for values in known)
+        else compact(_combined(pair for values in known for pair in values or ())),
+    )
+
+
+def compact(pairs: Values, exact_max: int = EXACT_MAX) -> Values | None:
+    """Return `pairs` in buckets if more than `exact_max`; None beyond VALUES_MAX."""
+    if len(pairs) <= exact_max:
+        return pairs
+    bucketed = _combined((bucket(value), count) for value, count in pairs)
+    return bucketed if len(bucketed) <= VALUES_MAX else None
+
+
+def bucket(value: float) -> float:
+    """Return the middle of the bucket of `value`, at most 0.8 % from it.
+
+    A bucket is a 64th of the way from one power of two to the next.
+    """
+    fraction, exponent = math.frexp(abs(value))
+    middle = math.ldexp((2 * int(fraction * 128) + 1) / 256, exponent)
+    return math.copysign(middle, value) if value else 0.0
+
+
+def _combined(pairs: Iterable[tuple[float, float]]) -> Values:
+    counts: dict[float, float] = {}
+    for value, count in pairs:
+        counts[value] = counts.get(value, 0.0) + count
+    return tuple(sorted(counts.items()))
+
+
+def _known_values(distribution: Distribution) -> Values | None:
+    if distribution.values is None and distribution.minimum == distribution.maximum:
+        return ((distribution.minimum, distribution.sample_count),)
+    return distribution.values
+
+
+# --- reading a statistic --------------------------------------------------------
+
+
+def parse_statistic(text: str) -> Statistic | ExtendedStatistic:
+    """Return the statistic that `text` names.
+
+    Raises ValueError with a sentence that says what would be right.
+    """
+    if text in _PLAIN:
+        return _PLAIN[text]
+    if text == "IQM":
+        return Trimmed(text, Trim.MEAN, 25.0, 75.0, by_percent=True)
+    if short := _SHORT.fullmatch(text):
+        return _short(text, short[1], float(short[2]))
+    if between := _BETWEEN.fullmatch(text):
+        return _between(text, between[1], between[2], between[3])
+    near = difflib.get_close_matches(text.lower(), _SPELLINGS, 1, 0.75)
+    meant = f"; did you mean {_SPELLINGS[near[0]]}?" if near else ""
+    raise ValueError(
+        f"{text!r} is not a statistic: Average, Sum, Minimum, Maximum, SampleCount,"
+        " p99.9, tm90, wm90, tc90, ts90, IQM, PR(low:high), or TM, WM, TC, TS with"
+        f" (low:high) or (low%:high%){meant}"
+    )
+
+
+_PLAIN: Final = {statistic.value: statistic for statistic in Statistic}
+_SPELLINGS: Final = {name.lower(): name for name in (*_PLAIN, "IQM")}
+_SHORT: Final = re.compile(r"(p|tm|wm|tc|ts)(\d{1,3}(?:\.\d{1,10})?)", re.ASCII)
+_BETWEEN: Final = re.compile(r"(PR|TM|WM|TC|TS)\(([^:()]*):([^:()]*)\)")
+_BOUND: Final = re.compile(r"(-?\d{1,15}(?:\.\d{1,10})?)(%?)", re.ASCII)
+
+
+def _short(text: str, kind: str, percent: float) -> ExtendedStatistic:
+    if percent > 100:
+        raise ValueError(f"{text!r}: a percentage is at most 100")
+    if kind == "p":
+        return Percentile(text, percent)
+    if percent == 0:
+        raise ValueError(f"{text!r} leaves no samples: at least {kind}1")
+    return Trimmed(text, Trim(kind.upper()), None, percent, by_percent=True)
+
+
+def _between(text: str, kind: str, low: str, high: str) -> ExtendedStatistic:
+    bounds: list[float | None] = []
+    percents = set()
+    for bound in (low, high):
+        found = _BOUND.fullmatch(bound)
+        if bound and not found:
+            raise ValueError(
+                f"{text!r}: {bound!r} is not a bound: a number of at most 10 decimal"
+                " places, or one with %"
+            )
+        bounds.append(float(found[1]) if found else None)
+        if found:
+            percents.add(bool(found[2]))
+    lower, upper = bounds
+    if not percents:
+        raise ValueError(f"{text!r} has no bound: name one or both")
+    if len(percents) > 1:
+        raise ValueError(f"{text!r}: either both bounds are percentages or none is")
+    by_percent = percents.pop()
+    if by_percent and not all(0 <= bound <= 100 for bound in bounds if bound):
+        raise ValueError(f"{text!r}: a percentage is between 0 and 100")
+    least = -math.inf if lower is None else lower
+    most = math.inf if upper is None else upper
+    if least >= most or (by_percent and (most == 0 or least == 100)):
+        raise ValueError(f"{text!r} leaves no samples: the lower bound comes first")
+    if kind != "PR":
+        return Trimmed(text, Trim(kind), lower, upper, by_percent)
+    if by_percent:
+        raise ValueError(f"{text!r}: a percentile rank is between values, without %")
+    return PercentileRank(text, lower, upper)
+
+
+# --- telling a statistic --------------------------------------------------------
+
+
+def needs_values(statistic: Statistic | ExtendedStatistic) -> bool:
+    """Whether count, sum, minimum and maximum do not suffice to tell `statistic`."""
+    return not isinstance(statistic, Statistic)
+
+
+def value_of(
+    statistic: Statistic | ExtendedStatistic, distribution: Distribution
+) -> float | None:
+    """Return the value; None when it cannot be told. Never raises.
+
+    What needs values and has none is unknown, and so are a share of samples of
+    which some are negative, as in CloudWatch, and the mean of no samples. A
+    value that is in no sample is not made up: p50 of 1 and 2 is 1.
+    """
+    match statistic:
+        case Statistic.SAMPLE_COUNT:
+            return distribution.sample_count
+        case Statistic.AVERAGE:
+            return distribution.total / distribution.sample_count
+        case Statistic.SUM:
+            return distribution.total
+        case Statistic.MINIMUM:
+            return distribution.minimum
+        case Statistic.MAXIMUM:
+            return distribution.maximum
+        case Percentile():
+            return _percentile(statistic.percent, distribution)
+        case PercentileRank():
+            return _rank(statistic, distribution)
+        case Trimmed():
+            return _trimmed(statistic, distribution)
+
+
+def _percentile(percent: float, distribution: Distribution) -> float | None:
+    values = _known_values(distribution)
+    if values is None or distribution.minimum < 0:
+        return None
+    rank = round(distribution.sample_count * percent / 100, 9)
+    if rank <= 1:
+        return distribution.minimum
+    if rank >= distribution.sample_count:
+        return distribution.maximum
+    reached = itertools.accumulate(count for _, count in values)
+    found = (
+        value
+        for (value, _), rank_reached in zip(values, reached, strict=True)
+        if rank_reached >= rank
+    )
+    value = next(found, distribution.maximum)
+    return min(max(value, distribution.minimum), distribution.maximum)
+
+
+def _rank(statistic: PercentileRank, distribution: Distribution) -> float | None:
+    values = _known_values(distribution)
+    if values is None:
+        return None
+    inside = _inside(values, statistic.lower, statistic.upper)
+    return 100 * sum(count for _, count in inside) / distribution.sample_count
+
+
+def _trimmed(statistic: Trimmed, distribution: Distribution) -> float | None:
+    values = _known_values(distribution)
+    if values is None or (statistic.by_percent and distribution.minimum < 0):
+        return None
+    lower, upper = statistic.lower, statistic.upper
+    if statistic.trim is Trim.WINSORIZED_MEAN:
+        return _winsorized(values, lower, upper, by_percent=statistic.by_percent)
+    kept = _share if statistic.by_percent else _inside
+    inside = tuple(kept(values, lower, upper))
+    count = sum(count for _, count in inside)
+    total = math.fsum(value * count for value, count in inside)
+    match statistic.trim:
+        case Trim.COUNT:
+            return count
+        case Trim.SUM:
+            return total
+        case Trim.MEAN:
+            return total / count if count else None
+
+
+def _winsorized(
+    values: Values, lower: float | None, upper: float | None, *, by_percent: bool
+) -> float:
+    """Return the mean with what lies outside taken for the value at the bound."""
+    if by_percent:
+        kept = tuple(_share(values, lower, upper))
+        lower, upper = kept[0][0], kept[-1][0]
+    least = -math.inf if lower is None else lower
+    most = math.inf if upper is None else upper
+    total = math.fsum(min(max(value, least), most) * count for value, count in values)
+    return total / sum(count for _, count in values)
+
+
+def _inside(
+    values: Values, lower: float | None, upper: float | None
+) -> Iterator[tuple[float, float]]:
+    least = -math.inf if lower is None else lower
+    most = math.inf if upper is None else upper
+    return ((value, count) for value, count in values if least < value <= most)
+
+
+def _share(
+    values: Values, lower: float | None, upper: float | None
+) -> Iterator[tuple[float, float]]:
+    """Yield the samples left when whole ones are cut off both ends.
+
+    Of ten, 10 % are one, and of nine none: as many as lie wholly outside.
+    """
+    samples = sum(count for _, count in values)
+    first = math.floor(round(samples * (lower or 0.0) / 100, 9))
+    above = 0.0 if upper is None else 100 - upper
+    last = samples - math.floor(round(samples * above / 100, 9))
+    seen = 0.0
+    for value, count in values:
+        kept = min(seen + count, last) - max(seen, first)
+        seen += count
+        if kept > 0:
+            yield value, kept
