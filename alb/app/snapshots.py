@@ -8,7 +8,7 @@ nothing is. All long work is in slices, between which requests go on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from alb.app.slices import in_slices
 from alb.decide.rules import Block, CompiledRules, block_steps, index_steps
@@ -22,13 +22,12 @@ _Key = tuple[Listener, tuple[RuleBlock, ...]]
 """What rules were compiled from."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """What a manifest names, ready to be served."""
 
     version: Version
-    listeners: tuple[tuple[Listener, CompiledRules], ...]
     groups: tuple[GroupTargets, ...]
+    listeners: tuple[tuple[Listener, CompiledRules], ...]
 
 
 class Compiler:
@@ -65,7 +64,7 @@ class Compiler:
         used = {id(block) for _, blocks in snapshot.listeners for block in blocks}
         self._blocks = {key: self._blocks[key] for key in used}
         listeners = [(listener, rules) for (listener, _), rules in compiled.values()]
-        return Snapshot(version, tuple(listeners), snapshot.groups)
+        return Snapshot(version, snapshot.groups, tuple(listeners))
 
     async def _rules(
         self, listener: Listener, blocks: tuple[RuleBlock, ...]

@@ -19,7 +19,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -33,13 +33,14 @@ from alb.app.exchange import Exchange
 from alb.app.logs import Logs
 from alb.app.session_keys import keyring
 from alb.app.slices import in_slices, pieces_in_slices
-from alb.app.snapshots import Compiler, Snapshot
+from alb.app.snapshots import Compiler
 from alb.drivers import shared_memory
 from alb.drivers.client import ClientConnection
+from alb.drivers.courtesy import ask_for_short_slices
 from alb.drivers.link import LINK_NAME, Link, receive_socket, report_of
 from alb.drivers.sockets import BACKLOG, raise_open_files
 from alb.drivers.turnstile import NO_BELL, Turnstile
-from alb.model import NO_VERSION, TargetId
+from alb.model import NO_VERSION, TargetHealth, TargetId
 from alb.ports import (
     Acknowledged,
     Alive,
@@ -58,7 +59,7 @@ from alb.ports import (
 from alb.state.access_log import ListenerLog
 from alb.state.sessions import Sessions
 from alb.state.shared_counts import SIZE, SharedCounts, cells_of
-from alb.state.table import Table
+from alb.state.table import Prepared, Table
 from alb.state.targets import TargetState
 from alb.state.telemetry import Told
 from foundation.clock import Clock, SystemClock
@@ -141,25 +142,8 @@ class Worker:
     async def _listen(self) -> None:
         try:
             while True:
-                match await self._receive():
-                    case Section() as section:
-                        self._compiler.add(section)
-                        await asyncio.sleep(0)  # many come at once; requests too
-                    case HealthReport(targets):
-                        self._table.judge(
-                            {TargetId(name): how for name, how in targets.items()},
-                            self._clock.now_s(),
-                        )
-                    case HealthChange(targets, gone):
-                        self._table.judge_some(
-                            {TargetId(name): how for name, how in targets.items()},
-                            [TargetId(name) for name in gone],
-                            self._clock.now_s(),
-                        )
-                    case Drain() as drain:
-                        self._begin_drain(drain)
-                    case message:
-                        self._take(message)
+                self._take(await self._receive())
+                await asyncio.sleep(0)  # many come at once; requests too
         except ConnectionError:
             _log.warning("the keeper is gone: finishing what there is")
             self._begin_drain(Drain(ORPHAN_DRAIN_S))
@@ -167,9 +151,24 @@ class Worker:
     def _take(self, message: Message) -> None:
         """Take what is to be served from now on, or what it is served with."""
         match message:
+            case Section() as section:
+                self._compiler.add(section)
+            case HealthReport(targets):
+                self._table.judge(_by_id(targets), self._clock.now_s())
+            case HealthChange(targets, gone):
+                gone_ids = [TargetId(name) for name in gone]
+                self._table.judge_some(_by_id(targets), gone_ids, self._clock.now_s())
+            case Drain() as drain:
+                self._begin_drain(drain)
             case Manifest() as manifest:
                 self._compiler.take(manifest)
                 self._work.set()
+            case _:
+                self._take_seldom(message)
+
+    def _take_seldom(self, message: Message) -> None:
+        """Take what nothing of a snapshot is in."""
+        match message:
             case ListenerCertificates() as served:
                 self._certificates[served.listener] = served
                 self._certify(served.listener)
@@ -178,8 +177,6 @@ class Worker:
                 self._keep_sessions()
             case TellAll():
                 self._told.nothing()
-            case _:
-                pass
 
     async def _receive(self) -> Message:
         """Return the next message, of the keeper's successor if it has one."""
@@ -226,18 +223,18 @@ class Worker:
             self._work.clear()
             snapshot = await self._compiler.compiled(self._table.version)
             if snapshot is not None:
-                self._swap(snapshot)
+                steps = self._table.prepare_steps(*snapshot)
+                self._swap(await in_slices(steps, self._clock))
             await self._open_sites()
 
-    def _swap(self, snapshot: Snapshot) -> None:
-        version, now_s = snapshot.version, self._clock.now_s()
-        swapped = self._table.swap(version, snapshot.groups, snapshot.listeners, now_s)
+    def _swap(self, prepared: Prepared) -> None:
+        swapped = self._table.take(prepared, self._clock.now_s())
         for target in (*swapped.left, *swapped.draining):
             for connection in [*target.idle]:
                 connection.discard()
         if self.sessions.sealing is None:
             self._keep_sessions()
-        self._link.send(Acknowledged(version))
+        self._link.send(Acknowledged(prepared.version))
         for target in swapped.draining:
             if not target.in_flight:
                 self.on_drained(target)
@@ -404,6 +401,10 @@ class Worker:
         await self._logs.end(self._waiting_lines())
 
 
+def _by_id(told: Mapping[str, TargetHealth]) -> dict[TargetId, TargetHealth]:
+    return {TargetId(name): how for name, how in told.items()}
+
+
 def _for_clients(open_files: int) -> int:
     """Leave a quarter to connections to targets, which many clients share."""
     return open_files - max(FILES_APART, open_files // 4)
@@ -439,6 +440,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
+    ask_for_short_slices()
     uvloop.run(_serve(options))
     return 0
 

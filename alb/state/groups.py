@@ -174,8 +174,23 @@ class GroupState:
         at = chooser.choose(self.eligible, skip, now_s, slot)
         return None if at < 0 else self.eligible[at]
 
-    def take_over(self, content: GroupTargets, now_s: float) -> list[TargetState]:
-        """Take new targets; return those that left."""
+    def new_targets(self, content: GroupTargets) -> dict[TargetId, TargetState]:
+        """Return states for those targets of `content` that have none here."""
+        secure = content.group.protocol == "HTTPS"
+        new = {}
+        for target in content.targets:
+            state = self.targets.get(target.id)
+            if state is None or not state.reaches(target, secure=secure):
+                new[target.id] = TargetState(target, secure=secure)
+        return new
+
+    def take_over(
+        self,
+        content: GroupTargets,
+        now_s: float,
+        new: Mapping[TargetId, TargetState],
+    ) -> list[TargetState]:
+        """Take `content`, of which `new_targets` made these; return those that left."""
         before, self.targets = self.targets, {}
         first = not before
         self._follow(content.group.algorithm)
@@ -190,14 +205,12 @@ class GroupState:
             self.limit = self._around.limit(content.group.name)
         if self.limit is not None:
             self.limit.policy = content.group.concurrency
-        secure = content.group.protocol == "HTTPS"
         for target in content.targets:
-            state = before.get(target.id)
-            if state is None or not state.reaches(target, secure=secure):
-                state = TargetState(target, secure=secure)
+            state = new.get(target.id)
+            if state is not None:
                 state.is_of_first = first
             else:
-                del before[target.id]
+                state = before.pop(target.id)
             self.targets[target.id] = state
             self._count(state, content.group)
             if target.draining and not state.draining:

@@ -1,6 +1,6 @@
 """What one worker knows: listeners, groups, targets, and what is in flight. Floor 2.
 
-    sections --> swap --> the targets that left, the targets that drain
+    sections --> prepare --> swap --> the targets that left, the targets that drain
     health   --> judge
 
 One worker owns one table; nothing here waits, so nothing here needs a lock. A
@@ -103,6 +103,19 @@ class Swapped:
     """All that drain now, also those that already did."""
 
 
+@dataclass(slots=True)
+class Prepared:
+    """A snapshot whose parts are made, and in nobody's sight yet."""
+
+    version: Version
+    groups: dict[str, GroupState] = field(default_factory=dict)
+    changed: list[tuple[GroupState, GroupTargets]] = field(default_factory=list)
+    """Groups with what they are to take over."""
+    fresh: dict[str, dict[TargetId, TargetState]] = field(default_factory=dict)
+    """The targets of these that were not there before, by group."""
+    listeners: dict[str, ListenerState] = field(default_factory=dict)
+
+
 class Table:
     """All of it. `slot` sets the workers' first turns apart."""
 
@@ -128,15 +141,38 @@ class Table:
         now_s: float,
     ) -> Swapped:
         """Make a snapshot the present, whole and at once."""
-        left: list[TargetState] = []
-        kept: dict[str, GroupState] = {}
+        return self.take(at_once(self.prepare_steps(version, groups, listeners)), now_s)
+
+    def prepare_steps(
+        self,
+        version: Version,
+        groups: Iterable[GroupTargets],
+        listeners: Iterable[tuple[Listener, CompiledRules]],
+    ) -> Generator[None, None, Prepared]:
+        """Make all that is new in a snapshot; nobody sees it before `take`."""
+        prepared = Prepared(version)
         for content in groups:
             name = content.group.name
-            group = self.groups.get(name) or GroupState(self._around)
-            kept[name] = group
+            group = self.groups.get(name)
+            if group is None:
+                group = GroupState(self._around)
             if group.content != content:
-                left += group.take_over(content, now_s)
-                group.judge(self.health, now_s)
+                prepared.fresh[name] = group.new_targets(content)
+                prepared.changed.append((group, content))
+                yield
+            prepared.groups[name] = group
+        for listener, rules in listeners:
+            state = yield from self._listener_steps(listener, rules)
+            prepared.listeners[listener.name] = state
+        return prepared
+
+    def take(self, prepared: Prepared, now_s: float) -> Swapped:
+        """Make it the present. Nothing was swapped since it was prepared."""
+        left: list[TargetState] = []
+        kept = prepared.groups
+        for group, content in prepared.changed:
+            left += group.take_over(content, now_s, prepared.fresh[content.group.name])
+            group.judge(self.health, now_s)
         for name in self.groups.keys() - kept.keys():
             left += self.groups[name].targets.values()
             self.groups[name].leave()
@@ -145,11 +181,8 @@ class Table:
         self._leaving += [target for target in left if target.tally is not None]
         self.groups.clear()  # the same mapping: actions that stay find groups in it
         self.groups.update(kept)
-        self.listeners = {
-            listener.name: self._listener(listener, rules)
-            for listener, rules in listeners
-        }
-        self.version = version
+        self.listeners = prepared.listeners
+        self.version = prepared.version
         draining = (t for g in kept.values() for t in g.targets.values() if t.draining)
         return Swapped(tuple(left), tuple(draining))
 
@@ -237,7 +270,9 @@ class Table:
             if not touched.isdisjoint(group.targets):
                 group.judge(health, now_s)
 
-    def _listener(self, listener: Listener, rules: CompiledRules) -> ListenerState:
+    def _listener_steps(
+        self, listener: Listener, rules: CompiledRules
+    ) -> Generator[None, None, ListenerState]:
         """Keep what did not change, and of what did the weighted turns that can be."""
         before = self.listeners.get(listener.name)
         if before is not None and before.rules is rules and before.listener is listener:
@@ -247,10 +282,13 @@ class Table:
         lost = [act for block in known.keys() - {*rules.blocks} for act in known[block]]
         former = [*lost, before.acts[DEFAULT_RULE]] if before is not None else []
         turns = {act.action: act.turn for act in former if isinstance(act, ForwardTo)}
-        by_block = {
-            block: known.get(block) or self._acts(block, turns)
-            for block in rules.blocks
-        }
+        by_block: dict[Block, Sequence[Act]] = {}
+        for block in rules.blocks:
+            acts_of = known.get(block)
+            if acts_of is None:
+                acts_of = self._acts(block, turns)
+                yield
+            by_block[block] = acts_of
         acts = [act for block in rules.blocks for act in by_block[block]]
         acts.append(self._act(default, turns, None))
         return ListenerState(
