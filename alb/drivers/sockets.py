@@ -15,6 +15,10 @@ import socket
 from typing import Final
 
 BACKLOG: Final = 4096
+UNSENT_MAX: Final = 256 * 1024
+"""Bytes that wait in the kernel for one client to read. Without a bound they are
+megabytes: a hundred clients that read nothing hold hundreds, all copied at once."""
+_UNSENT: Final[int | None] = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 OPEN_FILES_MAX: Final = 1 << 20
 """As many as we ask for where there is no limit."""
 _NO_FILE: Final = frozenset({errno.EMFILE, errno.ENFILE})
@@ -71,6 +75,8 @@ def _bound(
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if _UNSENT is not None:  # connections inherit it
+                sock.setsockopt(socket.IPPROTO_TCP, _UNSENT, UNSENT_MAX)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.settimeout(0)

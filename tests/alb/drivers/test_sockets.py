@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from alb.drivers.sockets import bind_slots
+from alb.drivers.sockets import UNSENT_MAX, bind_slots
 
 
 @pytest.fixture
@@ -69,3 +69,21 @@ def test_ipv6_does_not_take_ipv4_along(port: int) -> None:
     four = bind_slots("0.0.0.0", port, 1)  # noqa: S104 - to see that it is free
     for one in (*six, *four):
         one.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="no such option")
+def test_what_a_client_does_not_read_waits_here_not_in_the_kernel() -> None:
+    """Else a hundred that read nothing would each be copied megabytes at once."""
+    (listening,) = bind_slots("127.0.0.1", 0, 1)
+    with listening, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(listening.getsockname())
+        served, _ = listening.accept()
+        with served:
+            served.setblocking(False)  # noqa: FBT003 - its name
+            taken = 0
+            with contextlib.suppress(BlockingIOError):
+                while taken < 64 * UNSENT_MAX:
+                    taken += served.send(bytes(UNSENT_MAX))
+
+    assert UNSENT_MAX / 2 < taken < 2 * UNSENT_MAX
