@@ -18,38 +18,62 @@ LIFETIME_S: Final = 7 * 86_400
 """How long a browser keeps a cookie of ours; what is in it may end earlier."""
 TRIED_MAX: Final = 4
 """Values of one name that are looked at: a browser may have one for every path."""
-_LINES: Final = re.compile(rb"\r\n(?i:cookie):([^\r]*)")
+_LINE: Final = b"\r\ncookie:"
+_SPACE: Final = b" \t"
+_SEMICOLON: Final = 0x3B
 
 
 class CookieName:
     """One cookie's name, compiled."""
 
-    __slots__ = ("_in_request", "_in_response", "_marker", "name")
+    __slots__ = ("_in_response", "_marker", "name")
 
     def __init__(self, name: bytes) -> None:
         self.name = name
         self._marker = name + b"="
-        exactly = re.escape(name)
-        self._in_request = re.compile(rb"(?:\A|;)[ \t]*" + exactly + rb"=([^;]*)")
         self._in_response = re.compile(
-            rb"\r\n(?i:set-cookie):[ \t]*" + exactly + rb"[ \t]*="
+            rb"\r\n(?i:set-cookie):[ \t]*" + re.escape(name) + rb"[ \t]*="
         )
 
     def values(self, block: bytes) -> list[bytes]:
         """Return the first few values in the Cookie lines of a request's `block`."""
         found: list[bytes] = []
-        if self._marker not in block:
-            return found
-        for line in _LINES.findall(block):
-            for value in self._in_request.findall(line):
-                found.append(value.strip(b" \t"))
-                if len(found) == TRIED_MAX:
-                    return found
+        marker = self._marker
+        first = seen = 0
+        at = block.find(marker)
+        while at >= 0 and len(found) < TRIED_MAX:
+            begins = at + len(marker)
+            line = block.rfind(b"\r\n", seen, at)
+            if line >= 0:
+                first = line + len(_LINE)
+                if block[line:first].lower() != _LINE:
+                    first = 0  # no line of cookies
+            if first and _begins_a_cookie(block, first, at):
+                found.append(block[begins : _end_of(block, begins)].strip(_SPACE))
+            seen = at
+            at = block.find(marker, begins)
         return found
 
     def is_set_in(self, block: bytes) -> bool:
         """Whether a response's `block` sets this cookie, or takes it away."""
         return self._in_response.search(block) is not None
+
+
+def _begins_a_cookie(block: bytes, first: int, at: int) -> bool:
+    """Whether a name at `at` is one: at `first`, or behind a semicolon."""
+    before = at - 1
+    while before >= first and block[before] in _SPACE:
+        before -= 1
+    return before < first or block[before] == _SEMICOLON
+
+
+def _end_of(block: bytes, begins: int) -> int:
+    """Return where the value ends that begins there."""
+    line = block.find(b"\r", begins)
+    if line < 0:
+        line = len(block)
+    semicolon = block.find(b";", begins, line)
+    return line if semicolon < 0 else semicolon
 
 
 def set_cookie(name: bytes, value: bytes, expires: bytes) -> bytes:

@@ -30,6 +30,8 @@ from alb.ports import SessionKey
 VALUE_MAX: Final = 1024
 """Longest value that is looked at, in characters."""
 _NONCE_SIZE: Final = 12
+_NONCES: Final = 64
+"""Drawn at a time: asking the kernel costs as much for one as for these."""
 _TIME_SIZE: Final = 5
 _TAG_SIZE: Final = 16
 _HEAD_SIZE: Final = ID_SIZE + _NONCE_SIZE
@@ -46,6 +48,7 @@ class Keyring:
     ) -> None:
         """`draw` returns so many bytes that nobody can foresee."""
         self._draw = draw
+        self._drawn = b""
         self._keys = [
             (
                 key.from_unix_s,
@@ -63,7 +66,9 @@ class Keyring:
             if since <= unix_s:
                 name, cipher = newer, stronger
                 break
-        nonce = self._draw(_NONCE_SIZE)
+        if not self._drawn:
+            self._drawn = self._draw(_NONCES * _NONCE_SIZE)
+        nonce, self._drawn = self._drawn[:_NONCE_SIZE], self._drawn[_NONCE_SIZE:]
         plain = unix_s.to_bytes(_TIME_SIZE, "big") + text
         sealed = name + nonce + cipher.encrypt(nonce, plain, about)
         return _spelled(sealed)

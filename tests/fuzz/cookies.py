@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import functools
 import itertools
+import random
 from collections.abc import Iterator
 from typing import Final
 
@@ -54,9 +55,8 @@ GONE: Final = "web/9"
 
 
 def _ring(name: str, secret: bytes) -> Keyring:
-    numbers = itertools.count()
     key = SessionKey(name, base64.b64encode(secret).decode(), 0)
-    return Keyring((key,), lambda size: next(numbers).to_bytes(size, "big"))
+    return Keyring((key,), random.Random(name).randbytes)  # noqa: S311 - a test's
 
 
 _RING: Final = _ring("0000000a", b"0123456789abcdef")

@@ -1,5 +1,7 @@
 """Cookies in requests and responses, found exactly."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +59,28 @@ def test_a_name_with_characters_of_expressions_is_taken_as_it_is() -> None:
 def test_a_thousand_values_are_not_all_looked_at() -> None:
     block = b"\r\nCookie: " + b"; ".join([b"AWSALB=%d" % n for n in range(1000)])
     assert [b"%d" % n for n in range(TRIED_MAX)] == NAME.values(block)
+
+
+def spelled_out(block: bytes) -> list[bytes]:
+    """What is promised, line by line and cookie by cookie."""
+    values = []
+    for line in re.findall(rb"\r\n(?i:cookie):([^\r]*)", block):
+        for one in line.split(b";"):
+            name, equals, value = one.lstrip(b" \t").partition(b"=")
+            if name == b"AWSALB" and equals:
+                values.append(value.strip(b" \t"))
+    return values[:TRIED_MAX]
+
+
+PIECES = (
+    *(b"\r\nCookie:", b"\r\nX:", b"\r\nX-Cookie:", b"AWSALB=", b"AWSALB", b"=", b";"),
+    *(b" ", b"\t", b"a", b'"'),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join))
+def test_values_are_those_that_a_reading_cookie_by_cookie_finds(block: bytes) -> None:
+    assert spelled_out(block) == NAME.values(block)
 
 
 @given(st.binary(max_size=200))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import itertools
+import random
 
 import pytest
 from hypothesis import given
@@ -23,8 +23,7 @@ def key(name: str, since: int = 0) -> SessionKey:
 
 
 def ring(*keys: SessionKey) -> Keyring:
-    numbers = itertools.count()
-    return Keyring(keys, lambda size: next(numbers).to_bytes(size, "big"))
+    return Keyring(keys, random.Random(7).randbytes)  # noqa: S311 - a test's
 
 
 RING = ring(key("aaaaaaaa"))
@@ -43,6 +42,12 @@ def test_the_value_does_not_show_what_it_says() -> None:
     assert b"task" not in sealed
     assert NOW.to_bytes(5, "big") not in sealed
     assert VALUE != RING.seal(ABOUT, b"task/1", NOW), "nor that it says the same again"
+
+
+def test_no_nonce_is_used_twice() -> None:
+    values = [RING.seal(ABOUT, b"task/1", NOW) for _ in range(1000)]
+    nonces = {base64.urlsafe_b64decode(value + b"==")[4:16] for value in values}
+    assert len(nonces) == len(values)
 
 
 @given(st.data())
