@@ -30,7 +30,7 @@ from alb.model import (
     TargetId,
     WeightedGroup,
 )
-from bench.load import RULES, Disturbed, Phase, load, rule_urls
+from bench.load import RULES, Disturbed, Phase, built, rule_paths, timed
 from bench.node import Node, Place, node, place_with_origin, plainly, step_back
 from bench.record import is_smoke, write_result
 
@@ -110,11 +110,15 @@ async def rounds(
             for _ in range(OPEN_CONNECTIONS)
         ]
         step_back()
-        urls = rule_urls(place)
-        await load(urls, 1, options.rate)
+        program, paths = built(place.directory), rule_paths()
+
+        def phase(seconds: int) -> Coroutine[None, None, Phase]:
+            return timed(program, place, paths, seconds, options.rate)
+
+        await phase(1)
         for number in range(options.rounds):
-            quiet = await load(urls, options.seconds, options.rate)
-            changing = await changes.during(load(urls, options.seconds, options.rate))
+            quiet = await phase(options.seconds)
+            changing = await changes.during(phase(options.seconds))
             found.append((quiet, changing))
             print(
                 f"round {number + 1}: p99 {quiet.p99_ms:.2f} ms quiet, "

@@ -16,7 +16,7 @@ import asyncio
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -34,7 +34,7 @@ from alb.model import (
 )
 from bench.beside import beside
 from bench.crowds import KINDS
-from bench.load import Disturbed, Phase, load
+from bench.load import Disturbed, Phase, built, timed
 from bench.node import Node, Place, node, place_with_origin, plainly, step_back
 from bench.processes import held_by
 from bench.record import is_smoke, write_result
@@ -132,11 +132,15 @@ async def measure(options: argparse.Namespace, place: Place) -> dict[str, list[R
         configure(running, place)
         await running.ready()
         step_back()
-        urls = [f"http://127.0.0.1:{place.listen}/asked"]
-        await load(urls, 1, options.rate)
+        program = built(place.directory)
+
+        def phase(seconds: int) -> Coroutine[None, None, Phase]:
+            return timed(program, place, ["/asked"], seconds, options.rate)
+
+        await phase(1)
         for number in range(options.rounds):
             for kind in options.kinds.split(","):
-                one = await round_of(kind, running, place, urls, options)
+                one = await round_of(kind, running, place, phase, options)
                 found.setdefault(kind, []).append(one)
                 print(f"round {number + 1}, {told(kind, one)}")
     return found
@@ -157,15 +161,15 @@ async def round_of(
     kind: str,
     running: Node,
     place: Place,
-    urls: Sequence[str],
+    phase: Callable[[int], Coroutine[None, None, Phase]],
     options: argparse.Namespace,
 ) -> Round:
-    quiet = await load(urls, options.seconds, options.rate)
+    quiet = await phase(options.seconds)
     await recovered(running)
     pid = running.worker_pid
     before, counted = held_by(pid), ended_so_far(running)
     async with crowd(kind, place.listen, options.scale):
-        hostile = await load(urls, options.seconds, options.rate)
+        hostile = await phase(options.seconds)
         meanwhile = held_by(pid)
         connections = running.balancer.statistics().totals.connections
         left_at = time.monotonic()

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.contestants import CONTESTANTS, PEERS, Values
+from bench.contestants import CONTESTANTS, Values
+from bench.load import built
 from bench.proxy import require_same_features
 from bench.record import is_smoke, write_result
 from bench.stage import PROXY_CORE, running, stage
@@ -100,21 +100,6 @@ def measure(options: argparse.Namespace) -> tuple[int, Rounds]:
                     f"{told['lag_p99_us']:.1f} µs)"
                 )
     return rate, found
-
-
-def built(directory: Path) -> str:
-    """Return the load generator, compiled."""
-    program = str(directory / "open_loop")
-    source = str(PEERS / "open_loop.c")
-    # fmt: off
-    done = subprocess.run(
-        ("cc", "-O2", "-o", program, source, "-lm"),
-        capture_output=True, text=True, check=False,
-    )
-    # fmt: on
-    if done.returncode:
-        raise NotComparable(f"cc: {done.stderr}")
-    return program
 
 
 def saturating_rate(values: Values, seconds: int) -> int:

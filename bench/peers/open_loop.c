@@ -1,10 +1,11 @@
 /* Send requests when a schedule says so, whatever comes back; tell how long each took
  * from the moment it was due until its answer was there.
  *
- *     open_loop PORT RATE SECONDS SEED even|poisson
+ *     open_loop PORT RATE SECONDS SEED even|poisson [PATH...]
  *
- * Connections are opened before and kept. A request for which none is idle waits,
- * which is part of its time. The first half second is not counted. Heads are those of
+ * Connections are opened before and kept; one that is closed while idle is opened
+ * again. A request for which none is idle waits, which is part of its time. The first
+ * half second is not counted. Paths are asked in turn; without any, heads are those of
  * requests.lua: twenty rules, and no head twice. "lag" is how late this program
  * itself looked, where a connection was idle.
  */
@@ -27,7 +28,7 @@ enum { CONNECTIONS = 64, ANSWER_MAX = 4096, PATIENCE_S = 2 };
 static const double WARM_S = 0.5;
 
 typedef struct {
-    int fd;
+    int fd, asked;
     double due;
     size_t have;
     char answer[ANSWER_MAX];
@@ -44,6 +45,8 @@ static int idle_count;
 static Series latencies, lags;
 static double began;
 static size_t failed, waited;
+static char **paths;
+static int path_count;
 
 static double now(void)
 {
@@ -76,24 +79,29 @@ static void open_connection(Connection *connection, int port, int poll)
     fcntl(connection->fd, F_SETFL, O_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
     epoll_ctl(poll, EPOLL_CTL_ADD, connection->fd, &event);
-    idle[idle_count++] = connection;
 }
 
 static void send_request(double due)
 {
     Connection *connection = idle[--idle_count];
-    char head[512], host[32] = "www.example.com", path[16] = "/";
+    char head[512], host[32] = "www.example.com", path[64];
+    static size_t turn;
     long rule = lrand48() % 20;
-    if (rule < 10)
+    if (rule < 10 && !path_count)
         snprintf(host, sizeof host, "h%ld.example.com", rule);
+    if (path_count)
+        snprintf(path, sizeof path, "%s", paths[turn++ % path_count]);
+    else if (rule < 10)
+        snprintf(path, sizeof path, "/%08lx", lrand48());
     else
-        snprintf(path, sizeof path, "/p%ld/", rule - 10);
+        snprintf(path, sizeof path, "/p%ld/%08lx", rule - 10, lrand48());
     int size = snprintf(head, sizeof head,
-        "GET %s%08lx?q=%08lx HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench/1\r\n"
+        "GET %s?q=%08lx%08lx HTTP/1.1\r\nHost: %s\r\nUser-Agent: bench/1\r\n"
         "Accept: */*\r\nCookie: session=%08lx%08lx\r\n\r\n",
         path, lrand48(), lrand48(), host, lrand48(), lrand48());
     connection->due = due;
     connection->have = 0;
+    connection->asked = 1;
     if (send(connection->fd, head, size, 0) != size)
         fail("send");
 }
@@ -110,12 +118,17 @@ static int is_whole(Connection *connection)
     return connection->have >= head + strtoul(length + 17, NULL, 10);
 }
 
-static void receive(Connection *connection)
+static void receive(Connection *connection, int port, int poll)
 {
     size_t room = ANSWER_MAX - 1 - connection->have;
     ssize_t got = recv(connection->fd, connection->answer + connection->have, room, 0);
     if (got < 0 && errno == EAGAIN)
         return;
+    if (got <= 0 && !connection->asked) {
+        close(connection->fd);
+        open_connection(connection, port, poll);
+        return;
+    }
     if (got <= 0)
         fail("recv");
     connection->have += got;
@@ -123,6 +136,7 @@ static void receive(Connection *connection)
         return;
     failed += strncmp(connection->answer, "HTTP/1.1 200 ", 13) != 0;
     note(&latencies, connection->due, now() - connection->due);
+    connection->asked = 0;
     idle[idle_count++] = connection;
 }
 
@@ -142,8 +156,11 @@ static double percentile_us(Series *series, double percent)
 
 int main(int count, char **arguments)
 {
-    if (count != 6)
+    if (count < 6)
         return 2;
+    paths = arguments + 6;
+    path_count = count - 6;
+    int port = atoi(arguments[1]);
     double rate = atof(arguments[2]), seconds = atof(arguments[3]), gap, due, at;
     int poisson = !strcmp(arguments[5], "poisson"), poll = epoll_create1(0);
     size_t room = rate * seconds * 2 + 1000;
@@ -151,8 +168,10 @@ int main(int count, char **arguments)
     prctl(PR_SET_TIMERSLACK, 1);
     latencies.values = calloc(room, sizeof(double));
     lags.values = calloc(room, sizeof(double));
-    for (int i = 0; i < CONNECTIONS; i++)
-        open_connection(&connections[i], atoi(arguments[1]), poll);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        open_connection(&connections[i], port, poll);
+        idle[idle_count++] = &connections[i];
+    }
 
     began = due = now();
     double looked = due;
@@ -176,7 +195,7 @@ int main(int count, char **arguments)
         struct epoll_event ready[CONNECTIONS];
         int found = epoll_pwait2(poll, ready, CONNECTIONS, &limit, NULL);
         for (int i = 0; i < found; i++)
-            receive(ready[i].data.ptr);
+            receive(ready[i].data.ptr, port, poll);
     }
     failed += CONNECTIONS - idle_count;
     printf("result {\"requests\": %zu, \"duration_s\": %.6f, \"failed\": %zu, "
