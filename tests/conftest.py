@@ -15,11 +15,15 @@ import pytest
 from hypothesis import settings
 
 from tests.support import engines, needs
-from tests.support.examples import PROFILE, examples
+from tests.support.examples import IS_THOROUGH, PROFILE, examples
 
 EXAMPLES: Final = 100
 """Per property that does not say otherwise, with ALB_EXAMPLES=thorough."""
 
+FEWER: Final = (
+    "of examples a tenth, of enumerated cases one in five: ALB_EXAMPLES=thorough tries"
+    " all"
+)
 TESTS: Final = Path(__file__).parent
 LIVE: Final = TESTS / "live"
 SHARES: Final = ("alone", "computing", "waiting")
@@ -133,9 +137,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in terminalreporter.stats.get("skipped", ())
         if isinstance(report.longrepr, tuple)
     )
-    if not reasons:
+    if IS_THOROUGH and not reasons:
         return
     terminalreporter.section("not tested on this machine")
+    if not IS_THOROUGH:
+        terminalreporter.write_line(FEWER)
     for reason, count in reasons.most_common():
         tests = "test" if count == 1 else "tests"
         terminalreporter.write_line(f"{count:4} {tests}: {reason}")

@@ -24,6 +24,7 @@ from scheduler.container import HealthStatus
 from scheduler.errors import NothingToRollBackTo
 from scheduler.model import Deployment, RolloutState, Service
 from tests.support.cluster import Cluster, Crashed, web
+from tests.support.examples import some
 from tests.support.virtual import run
 
 Scenario = Callable[[], Coroutine[object, object, None]]
@@ -488,7 +489,7 @@ POINTS = [
 ]
 
 
-@pytest.mark.parametrize(("story", "point"), POINTS)
+@pytest.mark.parametrize(("story", "point"), some(POINTS))
 def test_control_may_die_at_any_call_of_a(story: str, point: float) -> None:
     """n.5: the call was never made; n: it took effect, and nobody heard of it."""
 

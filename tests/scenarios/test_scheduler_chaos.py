@@ -24,6 +24,7 @@ from scheduler.drivers.memory import Fault
 from scheduler.errors import NothingToRollBackTo
 from scheduler.model import Service
 from tests.support.cluster import Cluster, Crashed, Shape, shaped, web
+from tests.support.examples import some
 from tests.support.virtual import run
 
 STORIES = 25
@@ -173,7 +174,7 @@ class GuardedStory(Story):
         await self.cluster.until(lambda: not self.cluster.view().reached, 10)
 
 
-@pytest.mark.parametrize("seed", range(STORIES))
+@pytest.mark.parametrize("seed", some(range(STORIES)))
 def test_whatever_happens_to_deployments_they_can_be_brought_to_an_end(
     seed: int,
 ) -> None:
@@ -184,7 +185,7 @@ CONTAINERS = {Shape.PLAIN: 1, Shape.SEVERAL: 3, Shape.NETWORK: 2}
 
 
 @pytest.mark.parametrize("shape", Shape, ids=[shape.name for shape in Shape])
-@pytest.mark.parametrize("seed", range(STORIES))
+@pytest.mark.parametrize("seed", some(range(STORIES)))
 def test_whatever_happens_the_promises_hold_and_it_ends_well(
     seed: int, shape: Shape
 ) -> None:

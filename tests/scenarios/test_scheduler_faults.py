@@ -15,6 +15,7 @@ from scheduler.drivers.memory import Fault, MemoryContainer
 from scheduler.model import ContainerName, TaskId, TaskStatus
 from scheduler.ports import ContainerSpec
 from tests.support.cluster import Cluster, Crashed, web
+from tests.support.examples import some
 from tests.support.virtual import run
 
 FAULTS = [
@@ -244,7 +245,7 @@ async def commits_of_a_rollout() -> int:
 POINTS = [half / 2 for half in range(1, 2 * run(commits_of_a_rollout()) + 1)]
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", some(POINTS))
 def test_control_may_die_at_any_point_of_a_rollout(point: float) -> None:
     """n.5: a commit is never written; n: it is, and nothing of it is done."""
 
