@@ -168,15 +168,14 @@ class Worker:
 
     def _take_seldom(self, message: Message) -> None:
         """Take what nothing of a snapshot is in."""
-        match message:
-            case ListenerCertificates() as served:
-                self._certificates[served.listener] = served
-                self._certify(served.listener)
-            case SessionKeys() as keys:
-                self._session_keys = keys
-                self._keep_sessions()
-            case TellAll():
-                self._told.nothing()
+        if isinstance(message, ListenerCertificates):
+            self._certificates[message.listener] = message
+            self._certify(message.listener)
+        elif isinstance(message, SessionKeys):
+            self._session_keys = message
+            self._keep_sessions()
+        elif isinstance(message, TellAll):
+            self._told.nothing()
 
     async def _receive(self) -> Message:
         """Return the next message, of the keeper's successor if it has one."""
