@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.engines import ping
+from tests.support.examples import IS_THOROUGH
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FILES: Final = 12_000
@@ -125,6 +126,10 @@ def _few_files() -> str:
     return "" if enough else f"at most {hard} files may be open, not {FILES}"
 
 
+def _no_time() -> str:
+    return "" if IS_THOROUGH else "this run is a quick one"
+
+
 def _no_browser() -> str:
     return _not_installed("chromium")
 
@@ -136,6 +141,7 @@ NEEDS: Final = {
     need.name: Need(need.name, functools.cache(need.missing), need.remedy)
     for need in (
         Need("root", _not_root, "run as root, as .ci/run does"),
+        Need("time", _no_time, "ALB_EXAMPLES=thorough takes it, as .ci/run does"),
         Need("docker", _no_docker, f"start a Docker Engine, or {INSTALL}"),
         Need("engines", _no_engines, INSTALL),
         Need("sshd", _no_sshd, INSTALL),
