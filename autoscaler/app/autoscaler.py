@@ -22,6 +22,8 @@ from typing import Final, TypeVar
 
 from autoscaler.app import look as looking
 from autoscaler.app.look import UNCHECKED, Memory, Outcome, Sight
+from autoscaler.decide.alarm import evaluation_range
+from autoscaler.decide.statistics import Distribution
 from autoscaler.model import (
     Activity,
     ActivityStatus,
@@ -68,13 +70,14 @@ class Autoscaler:
         journal: Journal,
         capacities: Capacities,
         records: Mapping[str, Mapping[str, object]],
+        series: SeriesTable | None = None,
     ) -> None:
         self._clock = clock
         self._journal = journal
         self._capacities = capacities
         self._steady_offset_s = clock.unix_s() - clock.now_s()
         self._targets: tuple[ScalableTarget, ...] = ()
-        self._series = SeriesTable()
+        self._series = series or SeriesTable()
         self._memory = _remembered(records, clock.unix_s())
         self._events: deque[Event] = deque(maxlen=EVENTS_MAX)
         self._callbacks: list[Callable[[], None]] = []
@@ -89,15 +92,31 @@ class Autoscaler:
         """
         self._targets = tuple(targets)
         self._configured = True
-        metrics = {
-            policy.alarm.metric for target in targets for policy in target.policies
-        }
-        self._series.watch(metrics, -int(-self._steady_s() // 1))
+        self._series.watch(_spans_s(targets), -int(-self._steady_s() // 1))
 
-    def record(self, metric: Metric, at_unix_s: float, value: float) -> None:
-        """Take one sample measured at `at_unix_s`; several per second are welcome."""
-        ago_s = self._clock.unix_s() - at_unix_s
-        self._series.record(metric, int(self._steady_s() - ago_s), value)
+    def record(
+        self, metric: Metric, at_unix_s: float, value: float, unit: str = ""
+    ) -> bool:
+        """Take one sample measured at `at_unix_s`; several per second are welcome.
+
+        False: it is too old, or there are too many metrics already.
+        """
+        return self._series.record(metric, self._second_of(at_unix_s), value, unit)
+
+    def add(
+        self,
+        metric: Metric,
+        at_unix_s: float,
+        distribution: Distribution,
+        unit: str = "",
+    ) -> bool:
+        """Take a set of samples, as `record` does one."""
+        second = self._second_of(at_unix_s)
+        return self._series.add(metric, second, distribution, unit)
+
+    def _second_of(self, at_unix_s: float) -> int:
+        """Return a time of the machine's clock in the time that is kept inside."""
+        return int(self._steady_s() - (self._clock.unix_s() - at_unix_s))
 
     async def run(self) -> None:
         """Take one look at each whole second, until cancelled."""
@@ -107,6 +126,7 @@ class Autoscaler:
 
     async def look(self) -> None:
         """Decide, commit, then set. Does nothing before the first `configure`."""
+        self._series.forget(int(self._steady_s()))
         if not self._configured:
             return
         outcome = looking.look(
@@ -137,6 +157,10 @@ class Autoscaler:
 
     def statistics(self) -> SeriesStatistics:
         return self._series.statistics()
+
+    def now_s(self) -> float:
+        """Return the time by which samples are kept, in unix seconds."""
+        return self._steady_s()
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call `callback` whenever a look decided something worth telling."""
@@ -204,6 +228,17 @@ class Autoscaler:
         self._events.append((self._clock.unix_s(), resource, message))
         for callback in self._callbacks:
             callback()
+
+
+def _spans_s(targets: Sequence[ScalableTarget]) -> dict[Metric, int]:
+    """Return how far back the alarms on each metric look, in seconds."""
+    spans_s: dict[Metric, int] = {}
+    for target in targets:
+        for policy in target.policies:
+            alarm = policy.alarm
+            span_s = evaluation_range(alarm.evaluation_periods) * alarm.period_s
+            spans_s[alarm.metric] = max(spans_s.get(alarm.metric, 0), span_s)
+    return spans_s
 
 
 def _remembered(

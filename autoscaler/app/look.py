@@ -170,7 +170,7 @@ def _look_at(
         return False
     if not _observed(alarm, series, end_s):
         return False
-    decision = alarms.evaluate_alarm(alarm, series.window, end_s, record.state)
+    decision = alarms.evaluate_alarm(alarm, series.totals, end_s, record.state)
     outcome.looked_s[name] = end_s
     outcome.values[name] = decision.newest_value
     if decision.state is not record.state:
@@ -205,7 +205,8 @@ def _observed(alarm: Alarm, series: Series, end_s: int) -> bool:
         MissingData.NOT_BREACHING,
     }
     periods = alarm.evaluation_periods if judged else 1
-    return end_s - periods * alarm.period_s >= series.since_s
+    since_s = series.seen_since_s(alarm.period_s)
+    return end_s - periods * alarm.period_s >= since_s
 
 
 def _follow_activities(

@@ -35,6 +35,12 @@ EXACT_MAX: Final = 128
 VALUES_MAX: Final = 4096
 """Buckets up to which values are kept at all: 64 per power of two."""
 
+WHOLE: Final = 100.0
+"""Percent of the samples."""
+
+_SMALLEST: Final = 1 << 17
+"""Added to buckets, so that that of the smallest number is above that of 0."""
+
 Values = tuple[tuple[float, float], ...]
 """(value, how often), ascending by value."""
 
@@ -93,18 +99,29 @@ def compact(pairs: Values, exact_max: int = EXACT_MAX) -> Values | None:
     """Return `pairs` in buckets if more than `exact_max`; None beyond VALUES_MAX."""
     if len(pairs) <= exact_max:
         return pairs
-    bucketed = _combined((bucket(value), count) for value, count in pairs)
+    bucketed = _combined((middle(bucket(value)), count) for value, count in pairs)
     return bucketed if len(bucketed) <= VALUES_MAX else None
 
 
-def bucket(value: float) -> float:
-    """Return the middle of the bucket of `value`, at most 0.8 % from it.
+def bucket(value: float) -> int:
+    """Return the bucket of `value`: a 64th of the way to the next power of two.
 
-    A bucket is a 64th of the way from one power of two to the next.
+    Buckets are in the order of their values; 0 is that of 0, alone.
     """
+    if not value:
+        return 0
     fraction, exponent = math.frexp(abs(value))
-    middle = math.ldexp((2 * int(fraction * 128) + 1) / 256, exponent)
-    return math.copysign(middle, value) if value else 0.0
+    index = exponent * 64 + int(fraction * 128) - 64 + _SMALLEST
+    return index if value > 0 else -index
+
+
+def middle(index: int) -> float:
+    """Return the middle of a bucket, at most 0.8 % from all that is in it."""
+    if not index:
+        return 0.0
+    exponent, place = divmod(abs(index) - _SMALLEST, 64)
+    found = math.ldexp((2 * (place + 64) + 1) / 256, exponent)
+    return found if index > 0 else -found
 
 
 def _combined(pairs: Iterable[tuple[float, float]]) -> Values:
@@ -153,7 +170,7 @@ _BOUND: Final = re.compile(r"(-?\d{1,15}(?:\.\d{1,10})?)(%?)", re.ASCII)
 
 
 def _short(text: str, kind: str, percent: float) -> ExtendedStatistic:
-    if percent > 100:
+    if percent > WHOLE:
         raise ValueError(f"{text!r}: a percentage is at most 100")
     if kind == "p":
         return Percentile(text, percent)
@@ -163,35 +180,35 @@ def _short(text: str, kind: str, percent: float) -> ExtendedStatistic:
 
 
 def _between(text: str, kind: str, low: str, high: str) -> ExtendedStatistic:
-    bounds: list[float | None] = []
-    percents = set()
-    for bound in (low, high):
-        found = _BOUND.fullmatch(bound)
-        if bound and not found:
-            raise ValueError(
-                f"{text!r}: {bound!r} is not a bound: a number of at most 10 decimal"
-                " places, or one with %"
-            )
-        bounds.append(float(found[1]) if found else None)
-        if found:
-            percents.add(bool(found[2]))
-    lower, upper = bounds
+    lower, upper = _bound(text, low), _bound(text, high)
+    percents = {bound.endswith("%") for bound in (low, high) if bound}
     if not percents:
         raise ValueError(f"{text!r} has no bound: name one or both")
     if len(percents) > 1:
         raise ValueError(f"{text!r}: either both bounds are percentages or none is")
     by_percent = percents.pop()
-    if by_percent and not all(0 <= bound <= 100 for bound in bounds if bound):
+    least, most = (0.0, WHOLE) if by_percent else (-math.inf, math.inf)
+    least = least if lower is None else lower
+    most = most if upper is None else upper
+    if by_percent and not 0 <= min(least, most) <= max(least, most) <= WHOLE:
         raise ValueError(f"{text!r}: a percentage is between 0 and 100")
-    least = -math.inf if lower is None else lower
-    most = math.inf if upper is None else upper
-    if least >= most or (by_percent and (most == 0 or least == 100)):
+    if least >= most:
         raise ValueError(f"{text!r} leaves no samples: the lower bound comes first")
     if kind != "PR":
         return Trimmed(text, Trim(kind), lower, upper, by_percent)
     if by_percent:
         raise ValueError(f"{text!r}: a percentile rank is between values, without %")
     return PercentileRank(text, lower, upper)
+
+
+def _bound(text: str, bound: str) -> float | None:
+    found = _BOUND.fullmatch(bound)
+    if bound and not found:
+        raise ValueError(
+            f"{text!r}: {bound!r} is not a bound: a number of at most 10 decimal"
+            " places, or one with %"
+        )
+    return float(found[1]) if found else None
 
 
 # --- telling a statistic --------------------------------------------------------
@@ -212,6 +229,18 @@ def value_of(
     value that is in no sample is not made up: p50 of 1 and 2 is 1.
     """
     match statistic:
+        case Percentile():
+            return _percentile(statistic.percent, distribution)
+        case PercentileRank():
+            return _rank(statistic, distribution)
+        case Trimmed():
+            return _trimmed(statistic, distribution)
+        case Statistic():
+            return _plain(statistic, distribution)
+
+
+def _plain(statistic: Statistic, distribution: Distribution) -> float:
+    match statistic:
         case Statistic.SAMPLE_COUNT:
             return distribution.sample_count
         case Statistic.AVERAGE:
@@ -222,12 +251,6 @@ def value_of(
             return distribution.minimum
         case Statistic.MAXIMUM:
             return distribution.maximum
-        case Percentile():
-            return _percentile(statistic.percent, distribution)
-        case PercentileRank():
-            return _rank(statistic, distribution)
-        case Trimmed():
-            return _trimmed(statistic, distribution)
 
 
 def _percentile(percent: float, distribution: Distribution) -> float | None:

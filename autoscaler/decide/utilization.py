@@ -1,4 +1,4 @@
-"""CPU utilization as ECS defines it.
+"""CPU and memory utilization as ECS defines them.
 
 Floor 1: pure. A service's is used over reserved and may exceed 100, because a
 container's `cpu` is a share; a cluster's is used over registered.
@@ -13,17 +13,24 @@ from autoscaler.model import Metric
 NAMESPACE = "AWS/ECS"
 
 
-def cpu_metric(cluster: str, service: str | None = None) -> Metric:
-    """Return the identity of a service's CPUUtilization, or of the cluster's."""
+def ecs_metric(
+    name: str, cluster: str, service: str | None = None, namespace: str = NAMESPACE
+) -> Metric:
+    """Return the identity of a service's metric, or of the cluster's."""
     dimensions = [("ClusterName", cluster)]
     if service is not None:
         dimensions.append(("ServiceName", service))
-    return Metric(NAMESPACE, "CPUUtilization", tuple(dimensions))
+    return Metric(namespace, name, tuple(dimensions))
 
 
-def utilization(used_units: float, reserved_units: float) -> float | None:
-    """Return percent of `reserved_units` (1024 = one CPU); None if nothing is reserved.
+def cpu_metric(cluster: str, service: str | None = None) -> Metric:
+    """Return the identity of a service's CPUUtilization, or of the cluster's."""
+    return ecs_metric("CPUUtilization", cluster, service)
+
+
+def utilization(used: float, reserved: float) -> float | None:
+    """Return percent of `reserved`, in the same unit; None if nothing is reserved.
 
     Without a reservation there is no datapoint: a share of nothing means nothing.
     """
-    return 100.0 * used_units / reserved_units if reserved_units > 0 else None
+    return 100.0 * used / reserved if reserved > 0 else None

@@ -1,77 +1,261 @@
-"""Time series of the last three hours, one statistic set per second.
+"""Time series in CloudWatch's model: seconds for three hours, then minutes.
 
-Floor 2: mutable, synchronous. Each series is a ring of fixed size, so nothing
-that is measured can grow memory; only metrics that somebody watches have one.
+Floor 2: mutable, synchronous. A series takes memory for what was measured and
+not for what could be: its two newest minutes are open, older ones are packed,
+their seconds go after three hours, and they themselves as soon as no alarm
+looks back so far. How many series there may be is bounded.
 
-Absent on purpose: persistence. A restart begins with empty series, and
-`since_s` tells what was never looked at from what was looked at and missing.
+    record --> open minutes --> packed minutes --> changed, for whoever keeps them
+                     └──────────────┴──> window(start, end) --> Distribution
+
+Absent: disks. `since_s` tells what was never looked at from what was looked at
+and missing.
+
+Source: CloudWatch user guide, "Metrics retention" (resolutions).
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from autoscaler.decide.statistics import Distribution
+from autoscaler.decide.statistics import Distribution, merge
 from autoscaler.model import Metric
+from autoscaler.state.packing import (
+    MINUTE_S,
+    Minute,
+    Samples,
+    distribution_of,
+    folded,
+    pack,
+    unpack,
+)
 
 SPAN_S: Final = 3 * 60 * 60
+"""How long seconds are kept."""
+KEPT_S: Final = 15 * 24 * 60 * 60
+"""How long minutes are kept, by whoever keeps them."""
+AHEAD_S: Final = 2 * 60 * 60
+"""How far ahead of now a sample may be dated, as in CloudWatch."""
+SERIES_MAX: Final = 2000
+OPEN_MAX: Final = 2
+LISTED_MAX: Final = 128
+"""Samples of one second that are kept apart until they are folded."""
+
+
+Lives = list[tuple[int, int]]
+"""When earlier lives of this program began and ended, in unix seconds, in order."""
 
 
 class Series:
     """Samples by unix second; a second's samples are folded into one set."""
 
-    def __init__(self, since_s: int, span_s: int = SPAN_S) -> None:
+    def __init__(
+        self,
+        since_s: int,
+        keep_s: int = SPAN_S,
+        unit: str = "",
+        lives: Lives | None = None,
+    ) -> None:
         self.since_s = since_s
-        """The first second wholly observed."""
-        self._span_s = span_s
-        self._second = array("q", [-1]) * span_s
-        self._count = array("q", [0]) * span_s
-        self._total = array("d", [0.0]) * span_s
-        self._minimum = array("d", [0.0]) * span_s
-        self._maximum = array("d", [0.0]) * span_s
+        """The first second wholly observed, in this life."""
+        self._lives = [] if lives is None else lives
+        self.keep_s = keep_s
+        """How far back minutes are kept here."""
+        self.unit = unit
+        self._open: dict[int, dict[int, Samples]] = {}
+        """Minute -> second of the minute -> what was sampled."""
+        self._packed: dict[int, Minute] = {}
+        self._changed: set[int] = set()
+        self._closed = -1
+        """The newest minute that may not change any more."""
 
     def __repr__(self) -> str:
-        used = sum(second >= 0 for second in self._second)
-        return f"<Series: {used} of {self._span_s} seconds since {self.since_s}>"
+        minutes = len(self._open) + len(self._packed)
+        return f"<Series: {minutes} minutes since {self.since_s}, {self.size} bytes>"
 
-    def record(self, second: int, value: float) -> None:
-        """Add a sample. One older than what its slot holds is too late: dropped."""
-        slot = second % self._span_s
-        if second < self._second[slot]:
+    @property
+    def size(self) -> int:
+        """The bytes of what is packed."""
+        return sum(minute.size for minute in self._packed.values())
+
+    @property
+    def newest_s(self) -> int | None:
+        """The newest second with a sample; None without any."""
+        if self._open:
+            newest = max(self._open)
+            return newest * MINUTE_S + max(self._open[newest])
+        return max(self._packed) * MINUTE_S if self._packed else None
+
+    def seen_since_s(self, period_s: int) -> int:
+        """Return the first second observed, for someone who judges such periods.
+
+        Earlier lives count while what lies between two is at most a tenth of a
+        period: a restart in a minute is nothing to an alarm over a day.
+        """
+        since_s = self.since_s
+        for began_s, ended_s in reversed(self._lives):
+            if since_s - ended_s > period_s / 10:
+                break
+            since_s = min(since_s, began_s)
+        return since_s
+
+    def record(self, second: int, value: float) -> bool:
+        """Add a sample; False: its minute may not change any more."""
+        minute, place = divmod(second, MINUTE_S)
+        seconds = self._open.get(minute)
+        if seconds is None:
+            seconds = self._opened(minute)
+            if seconds is None:
+                return False
+        self._changed.add(minute)
+        value = float(value)
+        before = seconds.get(place)
+        if before is None:
+            seconds[place] = value
+        elif isinstance(before, float):
+            seconds[place] = [before, value]
+        elif isinstance(before, list):
+            before.append(value)
+            if len(before) > LISTED_MAX:
+                seconds[place] = Distribution.of(before)
+        else:
+            seconds[place] = _together(before, value)
+        return True
+
+    def add(self, second: int, distribution: Distribution) -> bool:
+        """Add a set of samples, as `record` does one."""
+        minute, place = divmod(second, MINUTE_S)
+        seconds = self._open.get(minute)
+        if seconds is None:
+            seconds = self._opened(minute)
+            if seconds is None:
+                return False
+        self._changed.add(minute)
+        before = seconds.get(place)
+        seconds[place] = (
+            distribution if before is None else _together(before, distribution)
+        )
+        return True
+
+    def _opened(self, minute: int) -> dict[int, Samples] | None:
+        """Open a minute, closing others; None: it may not change any more."""
+        self._age(minute - (SPAN_S + AHEAD_S) // MINUTE_S)
+        if minute <= self._closed:
+            return None
+        while len(self._open) >= OPEN_MAX:
+            oldest = min(self._open)
+            self._packed[oldest] = pack(self._open.pop(oldest))
+        before = self._packed.pop(minute, None)
+        self._open[minute] = seconds = unpack(before.seconds) if before else {}
+        return seconds
+
+    def forget(self, now_s: int) -> None:
+        """Drop the seconds and the minutes that have had their time."""
+        self._age((now_s - SPAN_S) // MINUTE_S)
+
+    def _age(self, closed: int) -> None:
+        """Keep no seconds up to the minute `closed`, and no minutes long before it."""
+        if closed <= self._closed:
             return
-        if second > self._second[slot]:
-            self._second[slot] = second
-            self._count[slot] = 0
-            self._total[slot] = 0.0
-            self._minimum[slot] = self._maximum[slot] = value
-        self._count[slot] += 1
-        self._total[slot] += value
-        self._minimum[slot] = min(value, self._minimum[slot])
-        self._maximum[slot] = max(value, self._maximum[slot])
+        self._closed = closed
+        self._changed = {minute for minute in self._changed if minute > closed}
+        for minute in [minute for minute in self._open if minute <= closed]:
+            self._packed[minute] = pack(self._open.pop(minute))
+        gone = closed - (self.keep_s - SPAN_S) // MINUTE_S
+        for minute in [minute for minute in self._packed if minute <= closed]:
+            if minute <= gone:
+                del self._packed[minute]
+            else:
+                self._packed[minute] = self._packed[minute].without_seconds()
+
+    def restore(self, minutes: Mapping[int, Minute]) -> None:
+        """Take back what an earlier life kept; what is here already stays."""
+        for minute, kept in minutes.items():
+            if minute not in self._open:
+                self._packed.setdefault(minute, kept)
+        closed, self._closed = self._closed, -1
+        self._age(closed)
+
+    def changed(self) -> dict[int, Minute]:
+        """Return the minutes that grew since this was asked last."""
+        grown, self._changed = self._changed, set()
+        return {
+            minute: pack(self._open[minute])
+            if minute in self._open
+            else self._packed[minute]
+            for minute in sorted(grown)
+            if minute in self._open or minute in self._packed
+        }
+
+    # --- what was sampled -----------------------------------------------------------
 
     def window(self, start: int, end: int) -> Distribution | None:
-        """Return the samples of [start, end), or None when there are none."""
-        return self.totals(start, end)
+        """Return the samples of [start, end), or None when there are none.
+
+        Of a minute whose seconds are gone all samples count as at its beginning.
+        """
+        parts: list[Distribution] = []
+        seconds: list[Samples] = []
+        for found in self._within(start, end):
+            if isinstance(found, Minute):
+                parts.append(found.distribution())
+            else:
+                seconds.append(found)
+        if whole := folded(seconds):
+            parts.append(whole)
+        return merge(parts)
 
     def totals(self, start: int, end: int) -> Distribution | None:
         """Return `window` without values: enough where `needs_values` is False."""
-        start = max(start, end - self._span_s)
-        slots = [
-            second % self._span_s
-            for second in range(start, end)
-            if self._second[second % self._span_s] == second
-        ]
-        if not slots:
-            return None
-        return Distribution(
-            sum(self._count[slot] for slot in slots),
-            sum(self._total[slot] for slot in slots),
-            min(self._minimum[slot] for slot in slots),
-            max(self._maximum[slot] for slot in slots),
-        )
+        count = total = 0.0
+        lows: list[float] = []
+        highs: list[float] = []
+        for found in self._within(start, end):
+            if isinstance(found, float):
+                count += 1
+                total += found
+                lows.append(found)
+                highs.append(found)
+                continue
+            one = distribution_of(found) if isinstance(found, list) else found
+            count += one.sample_count
+            total += one.total
+            lows.append(one.minimum)
+            highs.append(one.maximum)
+        return Distribution(count, total, min(lows), max(highs)) if lows else None
+
+    def _within(self, start: int, end: int) -> Iterator[Samples | Minute]:
+        """Yield whole minutes where they are packed, seconds where they are not."""
+        for minute in range(start // MINUTE_S, -(-end // MINUTE_S)):
+            begins = minute * MINUTE_S
+            low, high = max(start - begins, 0), min(end - begins, MINUTE_S)
+            seconds = self._open.get(minute)
+            if seconds is not None:
+                yield from _between(seconds, low, high)
+            elif packed := self._packed.get(minute):
+                yield from _part(packed, low, high)
+
+
+def _part(minute: Minute, low: int, high: int) -> Iterator[Samples | Minute]:
+    if high - low == MINUTE_S or not minute.seconds:
+        if not low:
+            yield minute
+    else:
+        yield from _between(unpack(minute.seconds), low, high)
+
+
+def _between(seconds: Mapping[int, Samples], low: int, high: int) -> Iterator[Samples]:
+    if high - low == MINUTE_S:
+        return iter(seconds.values())
+    return (seconds[place] for place in range(low, high) if place in seconds)
+
+
+def _together(before: Samples, more: Samples) -> Distribution:
+    merged = merge((distribution_of(before), distribution_of(more)))
+    assert merged is not None
+    return merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,36 +264,107 @@ class SeriesStatistics:
 
     metrics: int
     samples: int
-    unwatched: int
+    too_many: int
+    """Samples of metrics beyond SERIES_MAX."""
+    too_old: int
+    size: int
+    """Bytes that are packed."""
+
+
+Changed = tuple[Metric, str, dict[int, Minute]]
+"""A metric, its unit, and the minutes that grew."""
 
 
 class SeriesTable:
-    """The series of every watched metric."""
+    """The series of every metric that is measured or watched."""
 
-    def __init__(self) -> None:
+    def __init__(self, series_max: int = SERIES_MAX) -> None:
+        self.lives: Lives = []
         self._series: dict[Metric, Series] = {}
+        self._watched: frozenset[Metric] = frozenset()
+        self._series_max = series_max
+        self._now_s = 0
         self._samples = 0
-        self._unwatched = 0
+        self._too_many = 0
+        self._too_old = 0
 
-    def watch(self, metrics: Iterable[Metric], now_s: int) -> None:
-        """Keep series for `metrics` and no others; new ones begin at `now_s`."""
-        wanted = set(metrics)
-        for metric in self._series.keys() - wanted:
-            del self._series[metric]
-        for metric in wanted - self._series.keys():
-            self._series[metric] = Series(now_s)
+    def watch(self, spans_s: Mapping[Metric, int], now_s: int) -> None:
+        """Have a series for each of these, that reaches back so far.
 
-    def record(self, metric: Metric, second: int, value: float) -> None:
-        """Add a sample; of a metric nobody watches it is only counted."""
+        New ones begin at `now_s`; they take a place even where none is left.
+        """
+        self._watched = frozenset(spans_s)
+        for metric, span_s in spans_s.items():
+            series = self._series.get(metric) or self._made(metric, now_s)
+            series.keep_s = max(span_s, SPAN_S)
+        for metric in self._series.keys() - self._watched:
+            self._series[metric].keep_s = SPAN_S
+
+    def record(self, metric: Metric, second: int, value: float, unit: str = "") -> bool:
+        """Add a sample; False: it is too old, or there are too many metrics."""
+        series = self._series.get(metric) or self._begun(metric, second, unit)
+        return series is not None and self._counted(series.record(second, value))
+
+    def add(
+        self, metric: Metric, second: int, distribution: Distribution, unit: str = ""
+    ) -> bool:
+        """Add a set of samples, as `record` does one."""
+        series = self._series.get(metric) or self._begun(metric, second, unit)
+        return series is not None and self._counted(series.add(second, distribution))
+
+    def _begun(self, metric: Metric, second: int, unit: str) -> Series | None:
+        if len(self._series) >= self._series_max:
+            self._too_many += 1
+            return None
+        return self._made(metric, second, unit)
+
+    def _made(self, metric: Metric, since_s: int, unit: str = "") -> Series:
+        made = self._series[metric] = Series(since_s, unit=unit, lives=self.lives)
+        made.forget(self._now_s)
+        return made
+
+    def _counted(self, taken: bool) -> bool:  # noqa: FBT001 - what record said
+        self._samples += taken
+        self._too_old += not taken
+        return taken
+
+    def restore(
+        self, metric: Metric, unit: str, minutes: Mapping[int, Minute], now_s: int
+    ) -> None:
+        """Take back what an earlier life kept of a metric, as far as it is wanted."""
+        present = now_s // MINUTE_S
+        past = {minute: one for minute, one in minutes.items() if minute <= present}
         series = self._series.get(metric)
-        if series is None:
-            self._unwatched += 1
+        if not past or (series is None and len(self._series) >= self._series_max):
             return
-        self._samples += 1
-        series.record(second, value)
+        series = series or self._made(metric, now_s)
+        series.unit = series.unit or unit
+        series.restore(past)
+
+    def forget(self, now_s: int) -> None:
+        """Drop what has had its time, and metrics nobody measures or watches."""
+        self._now_s = now_s
+        for metric, series in [*self._series.items()]:
+            series.forget(now_s)
+            if series.newest_s is None and metric not in self._watched:
+                del self._series[metric]
+
+    def changed(self) -> list[Changed]:
+        """Return what grew since this was asked last."""
+        return [
+            (metric, series.unit, minutes)
+            for metric, series in self._series.items()
+            if (minutes := series.changed())
+        ]
 
     def view(self) -> Mapping[Metric, Series]:
         return self._series
 
     def statistics(self) -> SeriesStatistics:
-        return SeriesStatistics(len(self._series), self._samples, self._unwatched)
+        return SeriesStatistics(
+            len(self._series),
+            self._samples,
+            self._too_many,
+            self._too_old,
+            sum(series.size for series in self._series.values()),
+        )

@@ -218,8 +218,8 @@ async def test_before_the_first_configuration_nothing_is_forgotten() -> None:
     assert world.journal.of("alarm")
 
 
-def test_metrics_nobody_watches_are_not_kept() -> None:
+def test_metrics_nobody_watches_are_kept_too() -> None:
     world = World()
     world.autoscaler.record(Metric("n", "x"), world.clock.unix_s(), 1.0)
 
-    assert world.autoscaler.statistics().unwatched == 1
+    assert world.autoscaler.statistics().metrics == 2

@@ -5,11 +5,11 @@ from autoscaler.model import Metric
 
 
 def test_a_share_may_be_exceeded() -> None:
-    assert utilization(used_units=2048, reserved_units=512) == 400.0
+    assert utilization(used=2048, reserved=512) == 400.0
 
 
 def test_without_a_reservation_there_is_no_datapoint() -> None:
-    assert utilization(used_units=100, reserved_units=0) is None
+    assert utilization(used=100, reserved=0) is None
 
 
 def test_dimensions_name_the_cluster_and_the_service() -> None:

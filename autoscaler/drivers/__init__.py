@@ -1,0 +1,1 @@
+"""Where series outlive the process, and where metrics are asked for."""
