@@ -394,7 +394,8 @@ class Cluster:
             instances, desired.services, url_of(wanted.listeners)
         )
         self._parts.scaler.configure(desired.scalable_targets)
-        self._parts.cpu.cluster = desired.cluster
+        self._parts.ecs.cluster = desired.cluster
+        self._parts.elb.configure(wanted, instances)
         self._instances, self._balancer_wanted = instances, wanted
         self.configured.set()
         await self._close(self._parts.runtimes.settle())

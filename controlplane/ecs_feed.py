@@ -1,32 +1,43 @@
-"""Feed CPUUtilization to the autoscaler: what tasks used, as ECS counts it.
+"""Feed AWS/ECS to the autoscaler: what tasks use, and how many there are.
 
-Once a second: one sample per running task for its service, used over reserved,
-so that the average over a period weighs every task alike; one for the cluster,
-used over registered. A task without a fresh reading is missing, never 0.
+Once a second: of each running task one sample for its service, used over
+reserved, so that the average over a period weighs every task alike; for the
+cluster one of used and one of reserved over registered; and the counts of each
+service. A task without a fresh reading is missing, never 0.
 
-Source: Amazon ECS developer guide, "CloudWatch metrics" (utilization).
+Source: Amazon ECS developer guide, "CloudWatch metrics" (utilization);
+Container Insights metrics (DesiredTaskCount and its like).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
 
 from autoscaler.app.autoscaler import Autoscaler
-from autoscaler.decide.utilization import cpu_metric, utilization
+from autoscaler.decide.utilization import ecs_metric, utilization
 from autoscaler.model import Metric
 from foundation.clock import Clock
 from scheduler.app.scheduler import Scheduler
-from scheduler.model import InstanceStatus
+from scheduler.model import InstanceStatus, Task, TaskStatus
+from scheduler.told import ServiceView, TaskUse
 
 PERIOD_S: Final = 1.0
+INSIGHTS: Final = "ECS/ContainerInsights"
+"""The namespace of the counts."""
+OF_SERVICES: Final = ("CPUUtilization", "MemoryUtilization")
+OF_CLUSTERS: Final = (*OF_SERVICES, "CPUReservation", "MemoryReservation")
+COUNTS: Final = ("DesiredTaskCount", "RunningTaskCount", "PendingTaskCount")
 
-TaskCpu = tuple[str, str, float, int]
-"""(service, task id, CPU units used, CPU units reserved)"""
+
+class Sample(NamedTuple):
+    metric: Metric
+    value: float
+    unit: str
 
 
-class CpuFeed:
+class EcsFeed:
     """Carries samples over, and remembers the last second for people."""
 
     def __init__(self, clock: Clock, scheduler: Scheduler, scaler: Autoscaler) -> None:
@@ -35,7 +46,7 @@ class CpuFeed:
         self._scaler = scaler
         self.cluster = ""
         self.by_service: Mapping[str, float] = {}
-        """Service -> percent of what it reserved, over the last second."""
+        """Service -> percent of the CPU it reserved, over the last second."""
 
     async def run(self) -> None:
         while True:
@@ -45,37 +56,77 @@ class CpuFeed:
     def look(self) -> None:
         """Take one second's samples over."""
         now_unix_s = self._clock.unix_s()
-        tasks = self._scheduler.cpu_samples()
-        self.by_service = by_service(tasks)
+        uses = self._scheduler.task_uses()
+        self.by_service = by_service(uses)
         if not self.cluster:
             return
-        instances = self._scheduler.instances().values()
-        for metric, percent in samples(self.cluster, tasks, instances):
-            self._scaler.record(metric, now_unix_s, percent)
+        scheduler = self._scheduler
+        machines = [one for one in scheduler.instances().values() if one.connected]
+        for sample in (
+            *of_services(self.cluster, uses),
+            *of_cluster(self.cluster, uses, machines, scheduler.tasks()),
+            *counts(self.cluster, scheduler.observe_services()),
+        ):
+            self._scaler.record(sample.metric, now_unix_s, sample.value, sample.unit)
 
 
-def samples(
-    cluster: str, tasks: Sequence[TaskCpu], instances: Iterable[InstanceStatus]
-) -> list[tuple[Metric, float]]:
-    """Return this second's datapoints. Nothing reserved or measured: none."""
-    found = [
-        (cpu_metric(cluster, service), percent)
-        for service, _, used, reserved in tasks
-        if (percent := utilization(used, reserved)) is not None
+def of_services(cluster: str, uses: Sequence[TaskUse]) -> Iterator[Sample]:
+    """Yield a sample of each task. Nothing reserved or measured: none."""
+    for use in uses:
+        cpu = utilization(use.cpu, use.reserved_cpu)
+        if cpu is not None:
+            metric = ecs_metric("CPUUtilization", cluster, use.service)
+            yield Sample(metric, cpu, "Percent")
+        memory = utilization(use.memory_mib or 0.0, use.reserved_memory_mib)
+        if memory is not None and use.memory_mib is not None:
+            metric = ecs_metric("MemoryUtilization", cluster, use.service)
+            yield Sample(metric, memory, "Percent")
+
+
+def of_cluster(
+    cluster: str,
+    uses: Sequence[TaskUse],
+    machines: Sequence[InstanceStatus],
+    tasks: Iterable[Task],
+) -> Iterator[Sample]:
+    """Yield what is used and what is reserved of what `machines` have."""
+    cpu = sum(one.cpu for one in machines)
+    memory_mib = sum(one.memory_mib for one in machines)
+    there = [
+        task.task_definition for task in tasks if task.status is not TaskStatus.STOPPED
     ]
-    registered = sum(one.cpu for one in instances if one.connected)
-    whole = utilization(sum(used for _, _, used, _ in tasks), registered)
-    if tasks and whole is not None:
-        found.append((cpu_metric(cluster), whole))
-    return found
+    memories = [use.memory_mib for use in uses if use.memory_mib is not None]
+    found: list[tuple[str, float | None]] = [
+        ("CPUReservation", utilization(sum(one.reserved_cpu for one in there), cpu)),
+        (
+            "MemoryReservation",
+            utilization(sum(one.reserved_memory_mib for one in there), memory_mib),
+        ),
+    ]
+    if uses:
+        found.append(("CPUUtilization", utilization(sum(u.cpu for u in uses), cpu)))
+    if memories:
+        found.append(("MemoryUtilization", utilization(sum(memories), memory_mib)))
+    for name, percent in found:
+        if percent is not None:
+            yield Sample(ecs_metric(name, cluster), percent, "Percent")
 
 
-def by_service(tasks: Iterable[TaskCpu]) -> Mapping[str, float]:
+def counts(cluster: str, services: Mapping[str, ServiceView]) -> Iterator[Sample]:
+    """Yield how many tasks each service wants, and how many it has."""
+    for service, view in services.items():
+        found = (view.desired, view.running, view.pending)
+        for name, count in zip(COUNTS, found, strict=True):
+            metric = ecs_metric(name, cluster, service, INSIGHTS)
+            yield Sample(metric, float(count), "Count")
+
+
+def by_service(uses: Iterable[TaskUse]) -> Mapping[str, float]:
     """Return each service's CPUUtilization: 100 x used / reserved over its tasks."""
     sums: dict[str, tuple[float, int]] = {}
-    for service, _, used, reserved in tasks:
-        before = sums.get(service, (0.0, 0))
-        sums[service] = (before[0] + used, before[1] + reserved)
+    for use in uses:
+        used, reserved = sums.get(use.service, (0.0, 0))
+        sums[use.service] = (used + use.cpu, reserved + use.reserved_cpu)
     return {
         service: percent
         for service, (used, reserved) in sums.items()

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from alb.app.balancer import Balancer
 from autoscaler.app.autoscaler import Autoscaler
-from controlplane.cpu_feed import CpuFeed
+from autoscaler.app.keeping import Keeping
+from controlplane.ecs_feed import EcsFeed
+from controlplane.elb_feed import ElbFeed
 from controlplane.events import EventLog
 from controlplane.events_feed import EventFeed
 from controlplane.runtimes import Runtimes
@@ -28,7 +30,9 @@ class Parts:
     scheduler: Scheduler
     scaler: Autoscaler
     runtimes: Runtimes
-    cpu: CpuFeed
+    ecs: EcsFeed
+    elb: ElbFeed
+    keeping: Keeping
     events: EventLog
     feed: EventFeed
     certificates: Certificates

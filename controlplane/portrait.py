@@ -6,18 +6,17 @@ parts + what is in force --> the state document, and the metrics' picture
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from alb.decide.balance import are_enough
-from alb.model import ONE_HEALTHY, HealthState, LoadBalancer, TargetId
+from alb.model import LoadBalancer, TargetId
 from alb.ports import Counters
 from controlplane import views
 from controlplane.api.ports import Document
 from controlplane.metrics import Picture
 from controlplane.parts import Parts
 from controlplane.records import Applied
+from controlplane.routing import group_routing, states_of
 from controlplane.state_dir import StateDir
 from controlplane.target_metrics import RegisteredTarget
 from controlplane.version import __version__
@@ -25,9 +24,6 @@ from scheduler.decide.identity import target_ids
 from scheduler.model import ContainerInstance, Task
 
 PERCENT: Final = 100.0
-SERVING: Final = (HealthState.HEALTHY, HealthState.UNAVAILABLE)
-NOT_SERVING: Final = (HealthState.UNHEALTHY, HealthState.INITIAL)
-"""Also in use; who drains is not, nor who is in a group nobody forwards to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ def state_document(parts: Parts, now: InForce) -> Document:
             now.instances, parts.scheduler.instances(), tasks
         ),
         "services": [
-            views.service_document(view, parts.cpu.by_service.get(name))
+            views.service_document(view, parts.ecs.by_service.get(name))
             for name, view in services.items()
         ],
         "tasks": [
@@ -78,17 +74,16 @@ def state_document(parts: Parts, now: InForce) -> Document:
 
 def picture(parts: Parts, now: InForce) -> Picture:
     """Return what `/metrics` shows."""
-    states: dict[str, dict[HealthState, int]] = {}
+    observed = parts.balancer.observe().values()
+    states = states_of(observed)
     in_flight: dict[str, int] = {}
     anomalous: dict[str, int] = {}
     mitigated: dict[str, int] = {}
-    for seen in parts.balancer.observe().values():
-        counts = states.setdefault(seen.group, {})
-        counts[seen.health.state] = counts.get(seen.health.state, 0) + 1
+    for seen in observed:
         in_flight[seen.group] = in_flight.get(seen.group, 0) + seen.in_flight
         anomalous[seen.group] = anomalous.get(seen.group, 0) + seen.anomalous
         mitigated[seen.group] = mitigated.get(seen.group, 0) + seen.mitigated
-    ratios = {name: part / PERCENT for name, part in parts.cpu.by_service.items()}
+    ratios = {name: part / PERCENT for name, part in parts.ecs.by_service.items()}
     return Picture(
         version=__version__,
         ready=now.ready,
@@ -105,22 +100,6 @@ def picture(parts: Parts, now: InForce) -> Picture:
         instances=parts.scheduler.instances(),
         alarms=parts.scaler.alarms(),
     )
-
-
-def group_routing(
-    states: Mapping[str, Mapping[HealthState, int]], balancer: LoadBalancer | None
-) -> dict[str, bool]:
-    """Return of each group with targets in use whether enough of them are healthy."""
-    groups = balancer.groups if balancer else ()
-    minimums = {group.name: group.minimum_healthy for group in groups}
-    found: dict[str, bool] = {}
-    for group, counts in states.items():
-        healthy = sum(counts.get(state, 0) for state in SERVING)
-        in_use = healthy + sum(counts.get(state, 0) for state in NOT_SERVING)
-        if in_use:
-            minimum = minimums.get(group, ONE_HEALTHY)
-            found[group] = are_enough(healthy, in_use, minimum)
-    return found
 
 
 def _registered(parts: Parts, now: InForce) -> list[RegisteredTarget]:

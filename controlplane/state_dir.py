@@ -17,6 +17,11 @@ class StateDir:
         return self.path / "cluster.db"
 
     @property
+    def metrics(self) -> Path:
+        """What was measured: seconds of three hours, minutes of fifteen days."""
+        return self.path / "metrics.db"
+
+    @property
     def lock(self) -> Path:
         return self.path / "control.lock"
 

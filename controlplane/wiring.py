@@ -24,13 +24,17 @@ from aiohttp import web
 
 from alb.app.balancer import join
 from autoscaler.app.autoscaler import Autoscaler
+from autoscaler.app.keeping import Keeping
+from autoscaler.drivers.history import History
+from autoscaler.state.series import SeriesTable
 from controlplane import records
 from controlplane.adapters import Capacities, FrontDoor, in_alarm
 from controlplane.api import doors, token
 from controlplane.api.application import application
 from controlplane.clean import clean
 from controlplane.cluster import Cluster
-from controlplane.cpu_feed import CpuFeed
+from controlplane.ecs_feed import EcsFeed
+from controlplane.elb_feed import ElbFeed
 from controlplane.events import EventLog
 from controlplane.events_feed import EventFeed
 from controlplane.lock import StateLock
@@ -105,11 +109,13 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         in_alarm=lambda: in_alarm(scaler.alarms()),
         version=__version__,
     )
+    series = SeriesTable()
     scaler = Autoscaler(
         clock=clock,
         journal=store,
         capacities=Capacities(scheduler),
         records=store.records,
+        series=series,
     )
     balancer.on_change(scheduler.wake)
     events = EventLog()
@@ -122,7 +128,9 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         scheduler=scheduler,
         scaler=scaler,
         runtimes=runtimes,
-        cpu=CpuFeed(clock, scheduler, scaler),
+        ecs=EcsFeed(clock, scheduler, scaler),
+        elb=ElbFeed(clock, balancer, scheduler, scaler),
+        keeping=await _keeping(state_dir, series, scaler, stack),
         events=events,
         feed=feed,
         certificates=Certificates(
@@ -133,6 +141,22 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
             ),
         ),
     )
+
+
+async def _keeping(
+    state_dir: StateDir,
+    series: SeriesTable,
+    scaler: Autoscaler,
+    stack: AsyncExitStack,
+) -> Keeping:
+    """Have series outlive this process; what was kept is there before any look."""
+    history = await History.open(state_dir.metrics)
+    keeping = Keeping(series, history, scaler.now_s)
+    stack.push_async_callback(keeping.close)
+    await keeping.restore()
+    if history.moved_aside:
+        log.warning("metrics begin anew: %s", history.moved_aside)
+    return keeping
 
 
 @asynccontextmanager
@@ -165,7 +189,9 @@ async def _run(parts: Parts, cluster: Cluster, stopped: asyncio.Event) -> None:
         parts.balancer.run,
         parts.scheduler.run,
         parts.scaler.run,
-        parts.cpu.run,
+        parts.ecs.run,
+        parts.elb.run,
+        parts.keeping.run,
         parts.feed.run,
         parts.certificates.run,
         cluster.listen_for_late_engines,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from scheduler.model import Deployment, Service, ServiceEvent, ServiceStatus
 
@@ -39,3 +40,17 @@ class ServiceView:
     """Also those that are INACTIVE, the newest first."""
     events: tuple[ServiceEvent, ...]
     """Newest last."""
+
+
+class TaskUse(NamedTuple):
+    """What a task of a service used over the last second, and what it reserves.
+
+    CPU is in units, 1024 = one core, memory in MiB; None is not known.
+    """
+
+    service: str
+    task_id: str
+    cpu: float
+    reserved_cpu: int
+    memory_mib: float | None
+    reserved_memory_mib: int

@@ -214,6 +214,13 @@ class Balancer:
             self._check_lines_dropped,
         )
 
+    def reports(self) -> Mapping[int, int]:
+        """Return how many reports each worker made, by incarnation.
+
+        A worker that did not report counted nothing that is known yet.
+        """
+        return self._fleet.reports()
+
     def ready(self) -> tuple[bool, str]:
         """Whether every worker serves the newest snapshot, and if not, why."""
         problems = [

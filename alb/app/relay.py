@@ -186,7 +186,9 @@ class Relay:
         target = self.target
         assert target is not None
         target.counters.by_class[status // 100] += 1
-        target.counters.latency[bucket_of(int(latency_s * 1e6))] += 1
+        latency_us = int(latency_s * 1e6)
+        target.counters.latency[bucket_of(latency_us)] += 1
+        target.counters.response_us += latency_us
         if target.paced and status < _SERVER_ERROR:
             target.pace.note(latency_s, self._door.now_s)
 

@@ -141,6 +141,7 @@ class TargetCounters:
         "cut",
         "latency",
         "requests",
+        "response_us",
         "retries",
         "retries_refused",
         "tls_errors",
@@ -160,6 +161,8 @@ class TargetCounters:
         """Responses by the first digit of their status."""
         self.latency = [0] * BUCKETS
         """From sent to the first byte of the answer, in microseconds."""
+        self.response_us = 0
+        """All of those together."""
 
     def attempts(self) -> int:
         """Return how often a request was sent to it, or could not be."""
@@ -190,6 +193,7 @@ class TargetCounters:
             "retries": self.retries,
             "retriesRefused": self.retries_refused,
             "cut": self.cut,
+            "responseMicroseconds": self.response_us,
         }
         totals |= {f"target.{c}xx": self.by_class[c] for c in (1, 2, 3, 4, 5)}
         return Counters(totals, sparse(self.latency))

@@ -36,6 +36,8 @@ class _Worker:
     """Of the report that a Telemetry will end."""
     heard_all: bool = False
     """Whether there was a report that told everything."""
+    reports: int = 0
+    """Whole ones, since that one."""
     drained: dict[str, tuple[Version, int]] = field(default_factory=dict)
     """What was served when it was said, and the requests that were cut, by each
     target that is drained here."""
@@ -53,6 +55,7 @@ def _take_report(worker: _Worker, end: Telemetry) -> None:
         targets.pop(gone, None)
     for gone in end.gone_groups:
         groups.pop(gone, None)
+    worker.reports += worker.heard_all
     worker.telemetry = replace(
         end, groups=groups, targets=targets, gone=(), gone_groups=()
     )
@@ -111,6 +114,10 @@ class Fleet:
 
     def states(self) -> tuple[WorkerState, ...]:
         return tuple(worker.state for worker in self._workers.values())
+
+    def reports(self) -> Mapping[int, int]:
+        """Return how many whole reports came of each worker, by incarnation."""
+        return {w.state.incarnation: w.reports for w in self._workers.values()}
 
     def all_serve(self, version: Version) -> bool:
         """Whether every worker acknowledged `version` or a later one."""

@@ -34,6 +34,12 @@ def upper_bound_us(bucket: int) -> int:
     return ((_PER_OCTAVE + place + 1) << shift) - 1
 
 
+def middle_us(bucket: int) -> float:
+    """Return the middle of `bucket`, at most 6.25 % from any value in it."""
+    lowest = upper_bound_us(bucket - 1) + 1 if bucket else 0
+    return (lowest + upper_bound_us(bucket)) / 2
+
+
 def sparse(counts: list[int]) -> tuple[tuple[int, int], ...]:
     """Return the buckets that hold something, for the wire."""
     return tuple((index, count) for index, count in enumerate(counts) if count)

@@ -25,10 +25,9 @@ from scheduler.app.look import Look, Observed, Step, verdicts
 from scheduler.app.one_off import Ran, run_tasks
 from scheduler.app.step import step
 from scheduler.app.views import (
-    CpuUse,
-    cpu_samples,
     is_empty,
     keys_of,
+    task_uses,
     view_service,
 )
 from scheduler.app.watch import UNSEEN, Watch
@@ -60,7 +59,7 @@ from scheduler.model import (
 )
 from scheduler.ports import LoadBalancer, Runtime
 from scheduler.state.records import Records
-from scheduler.told import ServiceView
+from scheduler.told import ServiceView, TaskUse
 
 PERIOD_S: Final = 1.0
 """The safety net: a look happens this often even when nothing woke it."""
@@ -286,10 +285,10 @@ class Scheduler:
         """Return the events of all services, newest last."""
         return sorted(self._records.events.values(), key=lambda event: event.unix_s)
 
-    def cpu_samples(self) -> Sequence[CpuUse]:
+    def task_uses(self) -> Sequence[TaskUse]:
         """Return what each running task of a service used over the last second."""
         uid = self._around.cluster_uid
-        return cpu_samples(self._records.tasks.values(), self._watches, uid)
+        return task_uses(self._records.tasks.values(), self._watches, uid)
 
     def last_outputs(self) -> Mapping[ContainerName, bytes]:
         """Return the end of what removed containers wrote, of tasks still told.

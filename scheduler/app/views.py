@@ -8,10 +8,10 @@ from scheduler.app.look import Observed
 from scheduler.app.watch import Watch
 from scheduler.decide.fitness import Fitness, Verdicts, fitness
 from scheduler.decide.identity import container_names
-from scheduler.decide.usage import task_units
+from scheduler.decide.usage import task_memory_mib, task_units
 from scheduler.model import Deployment, RolloutState, ServiceRecord, Task, TaskStatus
 from scheduler.state.records import Records
-from scheduler.told import DeploymentView, ServiceView
+from scheduler.told import DeploymentView, ServiceView, TaskUse
 
 
 def view_service(
@@ -73,13 +73,9 @@ def _running(tasks: Sequence[Task]) -> int:
     return sum(task.status is TaskStatus.RUNNING for task in tasks)
 
 
-CpuUse = tuple[str, str, float, int]
-"""Service, task id, CPU units used, CPU units reserved."""
-
-
-def cpu_samples(
+def task_uses(
     tasks: Iterable[Task], watches: Mapping[str, Watch], cluster_uid: str
-) -> list[CpuUse]:
+) -> list[TaskUse]:
     """Return what each running task of a service used over the last second.
 
     A task without fresh readings is not in it. One that reserves nothing (0)
@@ -92,10 +88,20 @@ def cpu_samples(
         if not serves or watch is None:
             continue
         names = container_names(cluster_uid, task)
-        used = task_units(names, *watch.readings())
+        before, after = watch.readings()
+        used = task_units(names, before, after)
         if used is not None:
-            reserved = task.task_definition.reserved_cpu
-            samples.append((task.service, str(task.id), used, reserved))
+            definition = task.task_definition
+            samples.append(
+                TaskUse(
+                    task.service,
+                    str(task.id),
+                    used,
+                    definition.reserved_cpu,
+                    task_memory_mib(names, after),
+                    definition.reserved_memory_mib,
+                )
+            )
     return samples
 
 

@@ -1,4 +1,4 @@
-"""CPU that tasks used, from two readings of a counter. Floor 1: pure.
+"""CPU and memory that tasks used, from two readings. Floor 1: pure.
 
 A missing reading is a missing datapoint, never 0: an average over what was
 not measured would call a hung host idle.
@@ -15,6 +15,7 @@ from scheduler.ports import CpuSample
 Readings = Mapping[ContainerName, CpuSample]
 
 NS_PER_S: Final = 1e9
+MEBI: Final = 1 << 20
 
 
 def cpu_units(before: CpuSample, after: CpuSample) -> float | None:
@@ -45,3 +46,14 @@ def task_units(
     ]
     known = [part for part in parts if part is not None]
     return sum(known) if known else None
+
+
+def task_memory_mib(
+    containers: Sequence[ContainerName], newest: Readings
+) -> float | None:
+    """Return the MiB that a task's containers hold together; None if unknown.
+
+    No container holds nothing: a reading of 0 is of a runtime that cannot tell.
+    """
+    held = [newest[name].memory_bytes for name in containers if name in newest]
+    return sum(held) / MEBI if any(held) else None

@@ -3,7 +3,7 @@
 import pytest
 
 from alb.model import HealthState, LoadBalancer, MinimumHealthy, TargetGroup
-from controlplane.portrait import group_routing
+from controlplane.routing import group_routing
 
 STATES = {
     "h": HealthState.HEALTHY,

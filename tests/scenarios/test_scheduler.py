@@ -316,13 +316,14 @@ async def test_used_cpu_is_told_with_what_is_reserved() -> None:
     cluster.hosts["a"].used_units = 384.0
     async with cluster.running() as scheduler:
         await cluster.until(lambda: cluster.steady(1), within_s=10)
-        [(service, task_id, used, reserved)] = scheduler.cpu_samples()
-        assert ("web", 256) == (service, reserved)
-        assert task_id == scheduler.tasks()[0].id
-        assert used == pytest.approx(384, abs=1)
+        [use] = scheduler.task_uses()
+        assert ("web", 256) == (use.service, use.reserved_cpu)
+        assert use.task_id == scheduler.tasks()[0].id
+        assert use.cpu == pytest.approx(384, abs=1)
+        assert use.memory_mib is None, "not known, not 0"
         cluster.hosts["a"].reachable = False
         await cluster.until(lambda: cluster.clock.now_s() > 15, within_s=20)
-        assert not scheduler.cpu_samples(), "missing, not 0"
+        assert not scheduler.task_uses(), "missing, not 0"
 
 
 @in_virtual_time
@@ -336,9 +337,9 @@ async def test_what_reserves_nothing_uses_the_cluster_all_the_same() -> None:
     cluster.services = [replace(service, task_definition=free)]
     async with cluster.running() as scheduler:
         await cluster.until(lambda: cluster.steady(1), within_s=10)
-        [(_, _, used, reserved)] = scheduler.cpu_samples()
-        assert reserved == 0
-        assert used == pytest.approx(384, abs=1)
+        [use] = scheduler.task_uses()
+        assert use.reserved_cpu == 0
+        assert use.cpu == pytest.approx(384, abs=1)
 
 
 @in_virtual_time

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scheduler.decide.usage import cpu_units, task_units
+from scheduler.decide.usage import cpu_units, task_memory_mib, task_units
 from scheduler.model import ContainerName
 from scheduler.ports import CpuSample
 
@@ -36,3 +36,11 @@ def test_a_task_without_two_readings_is_missing() -> None:
     assert task_units([WEB], {}, {WEB: S(1, 11.0)}) is None
     assert task_units([WEB], {WEB: S(1, 11.0)}, {}) is None
     assert task_units([WEB], {WEB: S(1, 11.0)}, {WEB: S(1, 11.0)}) is None
+
+
+def test_a_task_holds_what_its_containers_hold() -> None:
+    newest = {WEB: S(1, 1.0, 3 << 20), SIDE: S(1, 1.0, 1 << 19)}
+
+    assert task_memory_mib([WEB, SIDE], newest) == 3.5
+    assert task_memory_mib([WEB], {}) is None
+    assert task_memory_mib([WEB], {WEB: S(1, 1.0)}) is None
