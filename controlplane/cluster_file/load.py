@@ -6,7 +6,7 @@ text -> source.read -> decode -> meaning -> ClusterFile
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from autoscaler.model import ScalableTarget
@@ -79,7 +79,15 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
     groups = balancer.groups if balancer else ()
     delays_s = {group.name: group.deregistration_delay_s for group in groups}
     around = Surroundings(definitions, delays_s, hosts)
-    services, targets = _services(root, around, findings)
+    balancers = [balancer.name] if balancer else []
+    names: Mapping[str, Sequence[str]] = {
+        "ClusterName": [root.text("cluster")],
+        "ServiceName": [one.text("serviceName") for one in root.records("services")],
+        "LoadBalancer": balancers,
+        "TargetGroup": [group.name for group in groups],
+        "AvailabilityZone": sorted({host.zone for host in hosts if host.zone}),
+    }
+    services, targets = _services(root, around, names, findings)
     address = _control_address(root, findings)
     if balancer and not findings.sorted(Severity.ERROR):
         needed = {
@@ -106,19 +114,21 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
 
 
 def _services(
-    root: Record, around: Surroundings, findings: Findings
+    root: Record,
+    around: Surroundings,
+    names: Mapping[str, Sequence[str]],
+    findings: Findings,
 ) -> tuple[tuple[Service, ...], tuple[ScalableTarget, ...]]:
     records = root.records("services")
     check_unique(records, "serviceName", findings)
-    cluster = root.text("cluster")
     services: list[Service] = []
     targets: list[ScalableTarget] = []
     for record in records:
         wanted = service(record, around, findings)
         services.append(wanted)
-        if target := scalable_target(record, wanted, cluster, findings):
+        if target := scalable_target(record, wanted, names, findings):
             targets.append(target)
-    check_alarms(records, targets, findings)
+    check_alarms(records, targets, names, findings)
     alarms = [policy.alarm.name for one in targets for policy in one.policies]
     check_deployment_alarms(records, alarms, findings)
     return tuple(services), tuple(targets)

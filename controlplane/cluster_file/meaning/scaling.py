@@ -7,6 +7,7 @@ CloudWatch API reference (PutMetricAlarm).
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from itertools import pairwise, starmap
 from typing import Final
 
@@ -14,35 +15,35 @@ from autoscaler.model import (
     AdjustmentType,
     Alarm,
     Comparison,
-    Metric,
     MissingData,
     ScalableTarget,
     Statistic,
     StepAdjustment,
     StepScalingPolicy,
 )
-from autoscaler.state.series import SPAN_S
-from controlplane.cluster_file.decode import NOT_BUILT, quoted
+from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.fields.services import DAY_S
 from controlplane.cluster_file.meaning.balancer import check_unique
+from controlplane.cluster_file.meaning.fed_metrics import check_dimensions, metric_of
 from controlplane.cluster_file.record import Findings, Record
-from controlplane.problems import did_you_mean
 from scheduler.model import Service
 
 HOUR_S: Final = 3600
 WEEK_S: Final = 7 * DAY_S
 SHORT_PERIODS_S: Final = frozenset({10, 20, 30})
 MINUTE_S: Final = 60
-METRICS: Final = ("CPUUtilization",)
-METRICS_LATER: Final = frozenset(
-    {"MemoryUtilization", "CPUReservation", "MemoryReservation"}
-)
 
 
 def scalable_target(
-    record: Record, wanted: Service, cluster: str, findings: Findings
+    record: Record,
+    wanted: Service,
+    around: Mapping[str, Collection[str]],
+    findings: Findings,
 ) -> ScalableTarget | None:
-    """Return how one service scales, or None when it does not."""
+    """Return how one service scales, or None when it does not.
+
+    `around` are the names of this file that dimensions may have, by dimension.
+    """
     if not record.has("autoScaling"):
         return None
     scaling = record.record("autoScaling")
@@ -57,21 +58,41 @@ def scalable_target(
         records
         and not wanted.task_definition.reserved_cpu
         and record.has("taskDefinition")
+        and any(
+            one.record("alarm").text("metricName") == "CPUUtilization"
+            for one in records
+        )
     ):
         message = (
             f'"{wanted.task_definition.family}" reserves no cpu: '
             "CPUUtilization has no datapoints"
         )
         findings.warn(record.at("taskDefinition"), record.path, message)
-    policies = (_policy(policy, wanted.name, cluster, findings) for policy in records)
+    own = _own_dimensions(wanted, around)
+    policies = (_policy(policy, wanted.name, own, findings) for policy in records)
     return ScalableTarget(wanted.name, low, high, tuple(policies))
 
 
+def _own_dimensions(
+    service: Service, around: Mapping[str, Collection[str]]
+) -> Mapping[str, str]:
+    """Return what an alarm of this service is about where it does not say."""
+    own = {"ServiceName": service.name}
+    for name in ("ClusterName", "LoadBalancer"):
+        own.update((name, only) for only in around[name])
+    groups = {one.target_group for one in service.load_balancers}
+    if len(groups) == 1:
+        own["TargetGroup"] = groups.pop()
+    return own
+
+
 def check_alarms(
-    services: list[Record], targets: list[ScalableTarget], findings: Findings
+    services: list[Record],
+    targets: list[ScalableTarget],
+    around: Mapping[str, Collection[str]],
+    findings: Findings,
 ) -> None:
-    """Tell of alarms that share a name, and of dimensions that name no service."""
-    names = [service.text("serviceName") for service in services]
+    """Tell of alarms that share a name, and of dimensions that name nothing here."""
     policies = [
         policy
         for service in services
@@ -86,16 +107,11 @@ def check_alarms(
             message = f'the alarm name "{quoted(alarm.name)}" is already used by {used}'
             at, path = written.at("alarmName"), written.path_of("alarmName")
             findings.error(at, path, message)
-        for item in written.records("dimensions"):
-            value = item.text("value")
-            if item.text("name") == "ServiceName" and value not in names:
-                message = f'no service named "{quoted(value)}"'
-                message += did_you_mean(value, names)
-                findings.error(item.at("value"), item.path_of("value"), message)
+        check_dimensions(written, around, findings)
 
 
 def _policy(
-    record: Record, service: str, cluster: str, findings: Findings
+    record: Record, service: str, own: Mapping[str, str], findings: Findings
 ) -> StepScalingPolicy:
     name = record.text("policyName")
     kind = record.text("adjustmentType")
@@ -106,7 +122,7 @@ def _policy(
         findings.error(record.at(magnitude), record.path_of(magnitude), message)
     return StepScalingPolicy(
         name,
-        _alarm(record.record("alarm"), service, f"{service}-{name}", cluster, findings),
+        _alarm(record.record("alarm"), own, f"{service}-{name}", findings),
         AdjustmentType(kind) if kind else AdjustmentType.CHANGE_IN_CAPACITY,
         _steps(record, findings),
         float(record.whole("cooldown")),
@@ -193,9 +209,8 @@ def _bounds(step: StepAdjustment) -> str:
 
 
 def _alarm(
-    record: Record, service: str, name: str, cluster: str, findings: Findings
+    record: Record, own: Mapping[str, str], name: str, findings: Findings
 ) -> Alarm:
-    _check_metric(record, findings)
     _check_periods(record, findings)
     periods = record.whole("evaluationPeriods")
     datapoints = record.whole_or_none("datapointsToAlarm") or periods
@@ -208,11 +223,7 @@ def _alarm(
     comparison = record.text("comparisonOperator")
     return Alarm(
         name=record.text("alarmName") or name,
-        metric=Metric(
-            record.text("namespace"),
-            record.text("metricName"),
-            _dimensions(record, service, cluster, findings),
-        ),
+        metric=metric_of(record, own, findings),
         statistic=Statistic(record.text("statistic")),
         period_s=record.whole("period"),
         evaluation_periods=periods,
@@ -222,23 +233,6 @@ def _alarm(
         treat_missing_data=MissingData(record.text("treatMissingData")),
         aws_timing=findings.strict,
     )
-
-
-def _check_metric(record: Record, findings: Findings) -> None:
-    namespace = record.text("namespace")
-    if namespace != "AWS/ECS":
-        message = f'metrics of namespace "{quoted(namespace)}" are {NOT_BUILT[3:]}'
-        findings.error(record.at("namespace"), record.path_of("namespace"), message)
-        return
-    metric = record.text("metricName")
-    if not record.has("metricName") or metric in METRICS:
-        return
-    if metric in METRICS_LATER:
-        message = f'"{metric}" {NOT_BUILT}'
-    else:
-        hint = did_you_mean(metric, (*METRICS, *METRICS_LATER))
-        message = f'no metric named "{quoted(metric)}" in AWS/ECS{hint}'
-    findings.error(record.at("metricName"), record.path_of("metricName"), message)
 
 
 def _check_periods(record: Record, findings: Findings) -> None:
@@ -257,33 +251,3 @@ def _check_periods(record: Record, findings: Findings) -> None:
     if span > longest:
         message = f"period x evaluationPeriods must be at most {longest} s (got {span})"
         findings.error(at, path, message)
-    elif span > SPAN_S:
-        message = (
-            f"alarms over more than {SPAN_S} s are not built yet: "
-            f"period x evaluationPeriods is {span}"
-        )
-        findings.error(at, path, message)
-
-
-def _dimensions(
-    record: Record, service: str, cluster: str, findings: Findings
-) -> tuple[tuple[str, str], ...]:
-    own = {"ClusterName": cluster, "ServiceName": service}
-    if not record.has("dimensions"):
-        return tuple(sorted(own.items()))
-    records = record.records("dimensions")
-    check_unique(records, "name", findings)
-    found: dict[str, str] = {}
-    for item in records:
-        name, value = item.text("name"), item.text("value")
-        found[name] = value
-        if item.has("name") and name not in own:
-            message = f'no dimension named "{quoted(name)}"{did_you_mean(name, own)}'
-            findings.error(item.at("name"), item.path_of("name"), message)
-        elif name == "ClusterName" and item.has("value") and value != cluster:
-            message = f'this cluster is "{cluster}" (got {quoted(value)})'
-            findings.error(item.at("value"), item.path_of("value"), message)
-    if "ClusterName" not in found and not any(item.broken for item in records):
-        at, path = record.at("dimensions"), record.path_of("dimensions")
-        findings.error(at, path, "ClusterName is missing")
-    return tuple(sorted(found.items()))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controlplane.ecs_feed import by_service, counts, of_cluster, of_services
+from controlplane.ecs_metrics import by_service, counts, of_cluster, of_services
 from scheduler.model import InstanceStatus, Service, ServiceStatus, TaskStatus
 from scheduler.told import ServiceView, TaskUse
 from tests.support.tasks import definition, task
