@@ -45,6 +45,7 @@ COMMANDS: Final = {
     "upgrade": "go on as the program that is installed now, without a pause",
     "logs": "what a service's tasks write",
     "events": "what happened, with reasons",
+    "metrics": "what is measured, and its recent values",
     "explain": "which rule answers a request, or why a service scaled",
     "import": "a cluster file of Compose, task definitions or Traefik's labels",
     "certs": "certificates for development: where the authority is, and issue some",

@@ -12,6 +12,8 @@
       NoRollback           no earlier deployment was ever completed
       GoingDown            everything is being stopped
       ListenerNotBound     a listener's address is taken or not ours
+      SamplesInvalid    metric data with mistakes, all of them told
+      TooManyMetrics       no more metrics are kept
 
 The API turns each into a status and AWS's error code; nothing was changed.
 `controlplane.problems.ConfigInvalid` and `foundation.journal.CommitFailed` stand
@@ -20,9 +22,9 @@ beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from controlplane.problems import did_you_mean
+from controlplane.problems import Problem, did_you_mean
 
 
 class ControlError(Exception):
@@ -153,3 +155,31 @@ class ListenerNotBound(ControlError):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class SamplesInvalid(ControlError):
+    """Metric data with mistakes; nothing of it was taken."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(tuple(problems))
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        told = [f"{problem.path}: {problem.message}" for problem in self.problems]
+        return "; ".join(told)
+
+
+class TooManyMetrics(ControlError):
+    """As many metrics are kept as can be; nothing of the request was taken."""
+
+    def __init__(self, most: int, kept: int, new: int) -> None:
+        super().__init__(most, kept, new)
+        self.most = most
+        self.kept = kept
+        self.new = new
+
+    def __str__(self) -> str:
+        return (
+            f"at most {self.most} metrics are kept: {self.kept} are, and {self.new}"
+            " more were sent; fewer values of dimensions make fewer metrics"
+        )

@@ -29,7 +29,7 @@ from autoscaler.drivers.history import History
 from autoscaler.state.series import SeriesTable
 from controlplane import records
 from controlplane.adapters import Capacities, FrontDoor, in_alarm
-from controlplane.api import doors, token
+from controlplane.api import doors, measured, token
 from controlplane.api.application import application
 from controlplane.clean import clean
 from controlplane.cluster import Cluster
@@ -38,6 +38,7 @@ from controlplane.elb_feed import ElbFeed
 from controlplane.events import EventLog
 from controlplane.events_feed import EventFeed
 from controlplane.lock import StateLock
+from controlplane.metric_commands import MetricCommands
 from controlplane.parts import Parts
 from controlplane.runtimes import Runtimes
 from controlplane.state_dir import StateDir
@@ -81,7 +82,8 @@ async def serve(state_dir: StateDir, address: tuple[str, int], clock: Clock) -> 
         stack.callback(lock.release)
         parts = await _parts(state_dir, clock, stack)
         cluster = Cluster(parts)
-        await stack.enter_async_context(_api(cluster, state_dir, address))
+        metrics = MetricCommands(clock, parts.scaler, parts.keeping)
+        await stack.enter_async_context(_api(cluster, metrics, state_dir, address))
         await _run(parts, cluster, stopped)
 
 
@@ -161,10 +163,14 @@ async def _keeping(
 
 @asynccontextmanager
 async def _api(
-    cluster: Cluster, state_dir: StateDir, address: tuple[str, int]
+    cluster: Cluster,
+    metrics: MetricCommands,
+    state_dir: StateDir,
+    address: tuple[str, int],
 ) -> AsyncIterator[None]:
     """Serve the API on the Unix socket and on the control address."""
     app = application(cluster, token.read_or_make(state_dir.token))
+    measured.add_routes(app, metrics)
     runner = web.AppRunner(
         app, access_log=None, shutdown_timeout=API_SHUTDOWN_S, handle_signals=False
     )

@@ -35,7 +35,7 @@ from autoscaler.model import (
     ScalableTarget,
 )
 from autoscaler.ports import Capacities
-from autoscaler.state.series import SeriesStatistics, SeriesTable
+from autoscaler.state.series import Series, SeriesStatistics, SeriesTable
 from foundation.clock import Clock
 from foundation.journal import Change, CommitFailed, Delete, Journal, Put
 
@@ -157,6 +157,10 @@ class Autoscaler:
 
     def statistics(self) -> SeriesStatistics:
         return self._series.statistics()
+
+    def series(self) -> Mapping[Metric, Series]:
+        """Return what was measured, by metric: for reading only."""
+        return self._series.view()
 
     def now_s(self) -> float:
         """Return the time by which samples are kept, in unix seconds."""

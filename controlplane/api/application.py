@@ -31,8 +31,10 @@ from controlplane.errors import (
     ListenerNotFound,
     NotApplied,
     RuleNotFound,
+    SamplesInvalid,
     ServiceNotFound,
     TaskNotFound,
+    TooManyMetrics,
     VersionPassed,
 )
 from controlplane.problems import ConfigInvalid, Problem
@@ -62,6 +64,7 @@ STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (ListenerNotFound, 404, "ListenerNotFoundException"),
     (RuleNotFound,     404, "RuleNotFoundException"),
     (VersionPassed,    409, "VersionPassed"),
+    (TooManyMetrics,   429, "LimitExceededException"),
     (InvalidParameter, 400, "InvalidParameterException"),
     (NotApplied,       409, "ClusterNotFoundException"),
     (ListenerNotBound, 409, "ListenerNotBound"),
@@ -143,6 +146,9 @@ async def errors_as_json(request: web.Request, handler: Answer) -> web.StreamRes
     except ConfigInvalid as invalid:
         listed = [problem_document(one, invalid.file) for one in invalid.problems]
         return failure(422, "ValidationError", str(invalid), listed)
+    except SamplesInvalid as invalid:
+        listed = [problem_document(one, "body") for one in invalid.problems]
+        return failure(400, "InvalidParameterValue", str(invalid), listed)
     except (ControlError, CommitFailed) as error:
         return _refused(error)
     except web.HTTPException as error:

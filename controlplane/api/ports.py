@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from autoscaler.model import ExtendedStatistic, Metric, Statistic
+from controlplane.api.samples import Datum
 from controlplane.events import EventLog
 from controlplane.weights import WeightChange
 from scheduler.decide.overrides import ContainerOverride
@@ -75,6 +77,51 @@ class ProtectionChange:
 
     tasks: tuple[str, ...]
     expires_in_minutes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricFilter:
+    """Which metrics are asked for; empty is any, and so is a value of None."""
+
+    namespace: str = ""
+    name: str = ""
+    dimensions: tuple[tuple[str, str | None], ...] = ()
+
+    def matches(self, metric: Metric) -> bool:
+        has = dict(metric.dimensions)
+        return (
+            self.namespace in {"", metric.namespace}
+            and self.name in {"", metric.name}
+            and all(
+                name in has and value in {None, has[name]}
+                for name, value in self.dimensions
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MetricQuestion:
+    """Statistics of one metric by period; times are unix seconds."""
+
+    metric: Metric
+    start_s: float
+    end_s: float
+    period_s: int
+    statistics: tuple[Statistic | ExtendedStatistic, ...]
+
+
+class Metrics(Protocol):
+    """Answers are in CloudWatch's shapes. Everything may raise a ControlError."""
+
+    def now_unix_s(self) -> float: ...
+
+    def put(self, data: Sequence[Datum]) -> None:
+        """Record all of `data`, or raise and record nothing."""
+        ...
+
+    async def listed(self, wanted: MetricFilter) -> Document: ...
+
+    async def statistics(self, question: MetricQuestion) -> Document: ...
 
 
 class Cluster(Protocol):
