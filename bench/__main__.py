@@ -41,6 +41,7 @@ COMMANDS: Final = {
             "changes",
             "hostile",
             "placement",
+            "series",
             "soak",
         )
     },

@@ -104,6 +104,8 @@ ROWS: Final = (
     Row("busiest ÷ idlest worker", 1.5, 1.1, "workers", _figure("imbalance")),
     Row("pause at a snapshot", 5, 2, "pause", _figure("pause_ms"), " ms"),
     Row("p99 beside hostile clients ÷ quiet", 2.0, 1.3, "hostile", _figure("ratio")),
+    Row("a day of 200 alarms on 50 services", 60, 10, "series",
+        _figure("cpu_s"), " s"),
     Row("start to ready", 1.5, 0.5, "start", _figure("ready_s", "wheel"), " s"),
 )
 # fmt: on
