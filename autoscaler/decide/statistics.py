@@ -17,8 +17,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from autoscaler.model import (
     ExtendedStatistic,
@@ -45,8 +44,7 @@ Values = tuple[tuple[float, float], ...]
 """(value, how often), ascending by value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
+class Distribution(NamedTuple):
     """The samples of one span of time. Never empty: no samples, no distribution."""
 
     sample_count: float
@@ -59,7 +57,12 @@ class Distribution:
     @classmethod
     def of(cls, samples: Iterable[float]) -> Distribution:
         """Return the distribution of at least one sample."""
-        return cls.weighted((sample, 1.0) for sample in samples)
+        ordered = sorted(samples)
+        total = math.fsum(ordered)
+        different = len(set(ordered)) == len(ordered)
+        pairs = ((sample, 1.0) for sample in ordered)
+        values = compact(tuple(pairs) if different else _combined(pairs))
+        return cls(len(ordered), total, ordered[0], ordered[-1], values)
 
     @classmethod
     def weighted(cls, values: Iterable[tuple[float, float]]) -> Distribution:
@@ -228,6 +231,8 @@ def value_of(
     which some are negative, as in CloudWatch, and the mean of no samples. A
     value that is in no sample is not made up: p50 of 1 and 2 is 1.
     """
+    if isinstance(statistic, Statistic):
+        return _plain(statistic, distribution)
     match statistic:
         case Percentile():
             return _percentile(statistic.percent, distribution)
@@ -235,16 +240,14 @@ def value_of(
             return _rank(statistic, distribution)
         case Trimmed():
             return _trimmed(statistic, distribution)
-        case Statistic():
-            return _plain(statistic, distribution)
 
 
 def _plain(statistic: Statistic, distribution: Distribution) -> float:
     match statistic:
-        case Statistic.SAMPLE_COUNT:
-            return distribution.sample_count
         case Statistic.AVERAGE:
             return distribution.total / distribution.sample_count
+        case Statistic.SAMPLE_COUNT:
+            return distribution.sample_count
         case Statistic.SUM:
             return distribution.total
         case Statistic.MINIMUM:
@@ -262,6 +265,8 @@ def _percentile(percent: float, distribution: Distribution) -> float | None:
         return distribution.minimum
     if rank >= distribution.sample_count:
         return distribution.maximum
+    if len(values) == distribution.sample_count:  # each came once
+        return values[math.ceil(rank) - 1][0]
     reached = itertools.accumulate(count for _, count in values)
     found = (
         value

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from autoscaler.decide.statistics import Distribution, merge
 from autoscaler.model import Metric
@@ -40,6 +40,8 @@ AHEAD_S: Final = 2 * 60 * 60
 """How far ahead of now a sample may be dated, as in CloudWatch."""
 SERIES_MAX: Final = 2000
 OPEN_MAX: Final = 2
+UNPACKED_MAX: Final = 16
+"""Minutes that are kept unpacked, of a series whose values are asked for."""
 LISTED_MAX: Final = 128
 """Samples of one second that are kept apart until they are folded."""
 
@@ -67,6 +69,8 @@ class Series:
         self._open: dict[int, dict[int, Samples]] = {}
         """Minute -> second of the minute -> what was sampled."""
         self._packed: dict[int, Minute] = {}
+        self._unpacked: dict[int, Distribution] = {}
+        self._counted: dict[int, Distribution] = {}
         self._changed: set[int] = set()
         self._closed = -1
         """The newest minute that may not change any more."""
@@ -110,6 +114,8 @@ class Series:
             if seconds is None:
                 return False
         self._changed.add(minute)
+        if self._counted:
+            self._counted.clear()
         value = float(value)
         before = seconds.get(place)
         if before is None:
@@ -133,6 +139,8 @@ class Series:
             if seconds is None:
                 return False
         self._changed.add(minute)
+        if self._counted:
+            self._counted.clear()
         before = seconds.get(place)
         seconds[place] = (
             distribution if before is None else _together(before, distribution)
@@ -148,6 +156,7 @@ class Series:
             oldest = min(self._open)
             self._packed[oldest] = pack(self._open.pop(oldest))
         before = self._packed.pop(minute, None)
+        self._unpacked.pop(minute, None)
         self._open[minute] = seconds = unpack(before.seconds) if before else {}
         return seconds
 
@@ -198,58 +207,100 @@ class Series:
         """
         parts: list[Distribution] = []
         seconds: list[Samples] = []
-        for found in self._within(start, end):
+        for minute, low, high in _minutes(start, end):
+            if high - low == MINUTE_S and minute not in self._open:
+                if packed := self._packed.get(minute):
+                    parts.append(self._distribution(minute, packed))
+                continue
+            found = self._seconds(minute, low, high)
             if isinstance(found, Minute):
-                parts.append(found.distribution())
+                parts.append(self._distribution(minute, found))
             else:
-                seconds.append(found)
+                seconds.extend(found)
         if whole := folded(seconds):
             parts.append(whole)
         return merge(parts)
 
     def totals(self, start: int, end: int) -> Distribution | None:
         """Return `window` without values: enough where `needs_values` is False."""
-        count = total = 0.0
-        lows: list[float] = []
-        highs: list[float] = []
-        for found in self._within(start, end):
-            if isinstance(found, float):
-                count += 1
-                total += found
-                lows.append(found)
-                highs.append(found)
-                continue
-            one = distribution_of(found) if isinstance(found, list) else found
-            count += one.sample_count
-            total += one.total
-            lows.append(one.minimum)
-            highs.append(one.maximum)
-        return Distribution(count, total, min(lows), max(highs)) if lows else None
-
-    def _within(self, start: int, end: int) -> Iterator[Samples | Minute]:
-        """Yield whole minutes where they are packed, seconds where they are not."""
-        for minute in range(start // MINUTE_S, -(-end // MINUTE_S)):
-            begins = minute * MINUTE_S
-            low, high = max(start - begins, 0), min(end - begins, MINUTE_S)
+        minute, low = divmod(start, MINUTE_S)
+        high = low + end - start
+        if high <= MINUTE_S:
             seconds = self._open.get(minute)
-            if seconds is not None:
-                yield from _between(seconds, low, high)
-            elif packed := self._packed.get(minute):
-                yield from _part(packed, low, high)
+            if seconds is None or high - low == MINUTE_S:
+                return self._figures(minute, low, high)
+            inside = [seconds[place] for place in range(low, high) if place in seconds]
+            return _figures(inside) if inside else None
+        parts = [self._figures(*within) for within in _minutes(start, end)]
+        found = [part for part in parts if part is not None]
+        if not found:
+            return None
+        return Distribution(
+            sum(part.sample_count for part in found),
+            sum(part.total for part in found),
+            min(part.minimum for part in found),
+            max(part.maximum for part in found),
+        )
+
+    def _figures(self, minute: int, low: int, high: int) -> Distribution | None:
+        """Return what `totals` tells of a part of one minute.
+
+        A whole open minute is asked for by every alarm on the metric: it is
+        counted once, until another sample comes.
+        """
+        is_whole = high - low == MINUTE_S
+        if is_whole and minute in self._counted:
+            return self._counted[minute]
+        found = self._seconds(minute, low, high)
+        if isinstance(found, Minute):
+            count, total = found.sample_count, found.total
+            return Distribution(count, total, found.minimum, found.maximum)
+        figures = _figures(found) if found else None
+        if is_whole and figures and minute in self._open:
+            self._counted[minute] = figures
+        return figures
+
+    def _seconds(self, minute: int, low: int, high: int) -> Minute | list[Samples]:
+        """Return a whole minute where it is packed, else its seconds [low, high)."""
+        seconds = self._open.get(minute)
+        if seconds is None:
+            packed = self._packed.get(minute)
+            if packed is None:
+                return []
+            if high - low == MINUTE_S or not packed.seconds:
+                return [] if low else packed
+            seconds = unpack(packed.seconds)
+        if high - low == MINUTE_S:
+            return [*seconds.values()]
+        return [seconds[place] for place in range(low, high) if place in seconds]
+
+    def _distribution(self, minute: int, packed: Minute) -> Distribution:
+        """Return a packed minute's; that of the next look is mostly the same."""
+        known = self._unpacked.get(minute)
+        if known is None:
+            known = self._unpacked[minute] = packed.distribution()
+            if len(self._unpacked) > UNPACKED_MAX:
+                del self._unpacked[min(self._unpacked)]
+        return known
 
 
-def _part(minute: Minute, low: int, high: int) -> Iterator[Samples | Minute]:
-    if high - low == MINUTE_S or not minute.seconds:
-        if not low:
-            yield minute
-    else:
-        yield from _between(unpack(minute.seconds), low, high)
+def _minutes(start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield each minute that [start, end) touches, and which of its seconds."""
+    for minute in range(start // MINUTE_S, -(-end // MINUTE_S)):
+        begins = minute * MINUTE_S
+        yield minute, max(start - begins, 0), min(end - begins, MINUTE_S)
 
 
-def _between(seconds: Mapping[int, Samples], low: int, high: int) -> Iterator[Samples]:
-    if high - low == MINUTE_S:
-        return iter(seconds.values())
-    return (seconds[place] for place in range(low, high) if place in seconds)
+def _figures(seconds: list[Samples]) -> Distribution:
+    """Return count, sum, minimum and maximum of at least one second."""
+    numbers = cast("list[float]", seconds)
+    try:  # nearly always they are, and then this is fast
+        return Distribution(len(numbers), sum(numbers), min(numbers), max(numbers))
+    except TypeError:
+        parts = [distribution_of(samples)._replace(values=None) for samples in seconds]
+        whole = merge(parts)
+        assert whole is not None
+        return whole._replace(values=None)
 
 
 def _together(before: Samples, more: Samples) -> Distribution:
@@ -303,14 +354,26 @@ class SeriesTable:
     def record(self, metric: Metric, second: int, value: float, unit: str = "") -> bool:
         """Add a sample; False: it is too old, or there are too many metrics."""
         series = self._series.get(metric) or self._begun(metric, second, unit)
-        return series is not None and self._counted(series.record(second, value))
+        if series is None:
+            return False
+        if not series.record(second, value):
+            self._too_old += 1
+            return False
+        self._samples += 1
+        return True
 
     def add(
         self, metric: Metric, second: int, distribution: Distribution, unit: str = ""
     ) -> bool:
         """Add a set of samples, as `record` does one."""
         series = self._series.get(metric) or self._begun(metric, second, unit)
-        return series is not None and self._counted(series.add(second, distribution))
+        if series is None:
+            return False
+        if not series.add(second, distribution):
+            self._too_old += 1
+            return False
+        self._samples += 1
+        return True
 
     def _begun(self, metric: Metric, second: int, unit: str) -> Series | None:
         if len(self._series) >= self._series_max:
@@ -322,11 +385,6 @@ class SeriesTable:
         made = self._series[metric] = Series(since_s, unit=unit, lives=self.lives)
         made.forget(self._now_s)
         return made
-
-    def _counted(self, taken: bool) -> bool:  # noqa: FBT001 - what record said
-        self._samples += taken
-        self._too_old += not taken
-        return taken
 
     def restore(
         self, metric: Metric, unit: str, minutes: Mapping[int, Minute], now_s: int
@@ -342,8 +400,14 @@ class SeriesTable:
         series.restore(past)
 
     def forget(self, now_s: int) -> None:
-        """Drop what has had its time, and metrics nobody measures or watches."""
+        """Drop what has had its time, and metrics nobody measures or watches.
+
+        Between one minute and the next there is nothing to drop.
+        """
+        minute, before = now_s // MINUTE_S, self._now_s // MINUTE_S
         self._now_s = now_s
+        if minute == before:
+            return
         for metric, series in [*self._series.items()]:
             series.forget(now_s)
             if series.newest_s is None and metric not in self._watched:
