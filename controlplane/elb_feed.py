@@ -41,7 +41,8 @@ class ElbFeed:
         self._scheduler = scheduler
         self._scaler = scaler
         self._wanted: LoadBalancer | None = None
-        self._zones: Mapping[str, str] = {}
+        self.zones: Mapping[str, str] = {}
+        """Container instance -> its zone."""
         self._seen: Sighting | None = None
         self._reports: Mapping[int, int] = {}
 
@@ -52,7 +53,7 @@ class ElbFeed:
         if self._wanted is None or self._wanted.name != wanted.name:
             self._seen = None
         self._wanted = wanted
-        self._zones = {one.name: one.zone for one in instances}
+        self.zones = {one.name: one.zone for one in instances}
 
     async def run(self) -> None:
         while True:
@@ -74,7 +75,7 @@ class ElbFeed:
 
     def _sighting(self, wanted: LoadBalancer) -> Sighting:
         zone_of = {
-            TargetId(name): self._zones.get(task.instance, "")
+            TargetId(name): self.zones.get(task.instance, "")
             for task in self._scheduler.tasks()
             for name in target_ids(task)
         }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from autoscaler.app.autoscaler import Autoscaler
@@ -32,10 +32,17 @@ NO_UNIT: Final = "None"
 class MetricCommands:
     """Implements `api.ports.Metrics` over the autoscaler's series."""
 
-    def __init__(self, clock: Clock, scaler: Autoscaler, keeping: Keeping) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        scaler: Autoscaler,
+        keeping: Keeping,
+        discovered: Callable[[], Sequence[Document]],
+    ) -> None:
         self._clock = clock
         self._scaler = scaler
         self._keeping = keeping
+        self.discovered = discovered
 
     def now_unix_s(self) -> float:
         return self._clock.unix_s()

@@ -17,6 +17,7 @@ from controlplane.metrics import Picture
 from controlplane.parts import Parts
 from controlplane.records import Applied
 from controlplane.routing import group_routing, states_of
+from controlplane.service_discovery import address_of
 from controlplane.state_dir import StateDir
 from controlplane.target_metrics import RegisteredTarget
 from controlplane.version import __version__
@@ -115,7 +116,7 @@ def _registered(parts: Parts, now: InForce) -> list[RegisteredTarget]:
     return [
         RegisteredTarget(
             seen.group,
-            _shown(*facts.addresses[target]),
+            address_of(*facts.addresses[target]),
             zone_of.get(target, ""),
             seen.health.state,
             seen.in_flight,
@@ -124,10 +125,6 @@ def _registered(parts: Parts, now: InForce) -> list[RegisteredTarget]:
         for target, seen in facts.observed.items()
         if target in facts.addresses
     ]
-
-
-def _shown(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _node_facts(parts: Parts, now: InForce) -> views.NodeFacts:

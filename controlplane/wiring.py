@@ -15,7 +15,7 @@ import os
 import random
 import secrets
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -31,6 +31,7 @@ from controlplane import records
 from controlplane.adapters import Capacities, FrontDoor, in_alarm
 from controlplane.api import doors, measured, token
 from controlplane.api.application import application
+from controlplane.api.ports import Document
 from controlplane.clean import clean
 from controlplane.cluster import Cluster
 from controlplane.ecs_feed import EcsFeed
@@ -41,6 +42,7 @@ from controlplane.lock import StateLock
 from controlplane.metric_commands import MetricCommands
 from controlplane.parts import Parts
 from controlplane.runtimes import Runtimes
+from controlplane.service_discovery import targets_of
 from controlplane.state_dir import StateDir
 from controlplane.store import Store
 from controlplane.tls.authority import directory_of
@@ -82,7 +84,9 @@ async def serve(state_dir: StateDir, address: tuple[str, int], clock: Clock) -> 
         stack.callback(lock.release)
         parts = await _parts(state_dir, clock, stack)
         cluster = Cluster(parts)
-        metrics = MetricCommands(clock, parts.scaler, parts.keeping)
+        metrics = MetricCommands(
+            clock, parts.scaler, parts.keeping, lambda: _discovered(parts)
+        )
         await stack.enter_async_context(_api(cluster, metrics, state_dir, address))
         await _run(parts, cluster, stopped)
 
@@ -143,6 +147,11 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
             ),
         ),
     )
+
+
+def _discovered(parts: Parts) -> Sequence[Document]:
+    ecs, elb = parts.ecs, parts.elb
+    return targets_of(ecs.cluster, parts.scheduler.tasks(), elb.zones)
 
 
 async def _keeping(

@@ -4,6 +4,7 @@ POST /v1/metrics                               PutMetricData
 GET  /v1/metrics[?namespace&metricName&dimension=NAME[=VALUE]…]    ListMetrics
 GET  /v1/metrics?namespace&metricName&statistics=S…&startTime&endTime&period
                                                GetMetricStatistics
+GET  /v1/prometheus/sd                         http_sd: the ports of every task
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def add_routes(app: web.Application, metrics: Metrics) -> None:
     app[METRICS] = metrics
     app.router.add_post("/v1/metrics", put)
     app.router.add_get("/v1/metrics", asked)
+    app.router.add_get("/v1/prometheus/sd", discovered)
 
 
 async def put(request: web.Request) -> web.Response:
@@ -46,6 +48,10 @@ async def asked(request: web.Request) -> web.Response:
     if "statistics" in request.query:
         return web.json_response(await metrics.statistics(_question(request)))
     return web.json_response(await metrics.listed(_filter(request)))
+
+
+async def discovered(request: web.Request) -> web.Response:
+    return web.json_response(request.app[METRICS].discovered())
 
 
 def _filter(request: web.Request) -> MetricFilter:

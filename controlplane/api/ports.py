@@ -123,6 +123,10 @@ class Metrics(Protocol):
 
     async def statistics(self, question: MetricQuestion) -> Document: ...
 
+    def discovered(self) -> Sequence[Document]:
+        """Return the ports of running tasks, as Prometheus's http_sd has targets."""
+        ...
+
 
 class Cluster(Protocol):
     """Everything may raise `controlplane.errors.ControlError`."""

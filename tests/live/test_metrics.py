@@ -49,7 +49,7 @@ async def summed(cluster: RunningCluster, name: str, statistic: str = "Sum") -> 
         statistics=statistic,
         period=3600,
     )
-    return sum(point[statistic] for point in told["Datapoints"])
+    return float(sum(point[statistic] for point in told["Datapoints"]))
 
 
 async def test_what_happens_is_measured_and_survives_a_restart(

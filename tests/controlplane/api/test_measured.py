@@ -42,7 +42,9 @@ class Measured:
             series=self.table,
         )
         self.keeping = Keeping(self.table, history, self.scaler.now_s)
-        self.commands = MetricCommands(self.clock, self.scaler, self.keeping)
+        self.commands = MetricCommands(
+            self.clock, self.scaler, self.keeping, lambda: [{"targets": ["h:1"]}]
+        )
 
     async def pass_minutes(self, minutes: int) -> None:
         """Let minutes pass, one sample of Shop/Load in each, written as it goes."""
@@ -264,3 +266,10 @@ async def test_what_is_listed(
     listed = (await ask(client, **query))["Metrics"]
 
     assert expected == {metric["MetricName"] for metric in listed}
+
+
+async def test_what_prometheus_asks_is_a_list(client: Client) -> None:
+    answer = await client.get("/v1/prometheus/sd")
+
+    assert "application/json" == answer.content_type
+    assert [{"targets": ["h:1"]}] == await answer.json()
