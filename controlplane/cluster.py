@@ -394,6 +394,7 @@ class Cluster:
             instances, desired.services, url_of(wanted.listeners)
         )
         self._parts.scaler.configure(desired.scalable_targets)
+        self._parts.sources.configure(desired.sources)
         self._parts.ecs.cluster = desired.cluster
         self._parts.elb.configure(wanted, instances)
         self._instances, self._balancer_wanted = instances, wanted

@@ -32,7 +32,10 @@ from alb.app.balancer import BalancerStatistics
 from alb.model import HealthState
 from alb.ports import Counters
 from alb.state.histogram import upper_bound_us
+from autoscaler.app.keeping import KeepingStatistics
 from autoscaler.model import AlarmState, AlarmView
+from autoscaler.state.series import SeriesStatistics
+from controlplane.series_metrics import of_series
 from controlplane.target_metrics import RegisteredTarget, of_registered
 from scheduler.model import InstanceStatus
 from scheduler.told import ServiceView
@@ -65,6 +68,8 @@ class Picture:
     """Service -> CPU used over reserved, 1 is all of it."""
     instances: Mapping[str, InstanceStatus] = field(default_factory=dict)
     alarms: Mapping[str, AlarmView] = field(default_factory=dict)
+    series: SeriesStatistics = field(default_factory=SeriesStatistics)
+    kept: KeepingStatistics = field(default_factory=KeepingStatistics)
 
 
 def render(picture: Picture) -> bytes:
@@ -92,6 +97,7 @@ class _Exhibit(Collector):
         yield from _of_services(picture)
         yield from _of_instances(picture.instances)
         yield from _of_alarms(picture.alarms)
+        yield from of_series(picture.series, picture.kept)
 
 
 def _of_node(picture: Picture) -> Iterator[Metric]:

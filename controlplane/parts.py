@@ -12,6 +12,7 @@ from controlplane.elb_feed import ElbFeed
 from controlplane.events import EventLog
 from controlplane.events_feed import EventFeed
 from controlplane.runtimes import Runtimes
+from controlplane.sources import Sources
 from controlplane.state_dir import StateDir
 from controlplane.store import Store
 from controlplane.tls.certificates import Certificates
@@ -33,6 +34,7 @@ class Parts:
     ecs: EcsFeed
     elb: ElbFeed
     keeping: Keeping
+    sources: Sources
     events: EventLog
     feed: EventFeed
     certificates: Certificates

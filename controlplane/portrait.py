@@ -100,6 +100,8 @@ def picture(parts: Parts, now: InForce) -> Picture:
         cpu_ratios=ratios,
         instances=parts.scheduler.instances(),
         alarms=parts.scaler.alarms(),
+        series=parts.scaler.statistics(),
+        kept=parts.keeping.statistics,
     )
 
 

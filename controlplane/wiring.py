@@ -43,6 +43,7 @@ from controlplane.metric_commands import MetricCommands
 from controlplane.parts import Parts
 from controlplane.runtimes import Runtimes
 from controlplane.service_discovery import targets_of
+from controlplane.sources import Sources
 from controlplane.state_dir import StateDir
 from controlplane.store import Store
 from controlplane.tls.authority import directory_of
@@ -136,7 +137,8 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         runtimes=runtimes,
         ecs=EcsFeed(clock, scheduler, scaler),
         elb=ElbFeed(clock, balancer, scheduler, scaler),
-        keeping=await _keeping(state_dir, series, scaler, stack),
+        keeping=await _keeping(state_dir, series, scaler, feed, stack),
+        sources=Sources(clock, scheduler, scaler, feed.tell),
         events=events,
         feed=feed,
         certificates=Certificates(
@@ -158,15 +160,20 @@ async def _keeping(
     state_dir: StateDir,
     series: SeriesTable,
     scaler: Autoscaler,
+    feed: EventFeed,
     stack: AsyncExitStack,
 ) -> Keeping:
     """Have series outlive this process; what was kept is there before any look."""
+
+    def tell(message: str) -> None:
+        feed.tell("metrics", message)
+
     history = await History.open(state_dir.metrics)
-    keeping = Keeping(series, history, scaler.now_s)
+    keeping = Keeping(series, history, scaler.now_s, tell)
     stack.push_async_callback(keeping.close)
     await keeping.restore()
     if history.moved_aside:
-        log.warning("metrics begin anew: %s", history.moved_aside)
+        tell(f"begin anew: {history.moved_aside}")
     return keeping
 
 
@@ -207,6 +214,7 @@ async def _run(parts: Parts, cluster: Cluster, stopped: asyncio.Event) -> None:
         parts.ecs.run,
         parts.elb.run,
         parts.keeping.run,
+        parts.sources.run,
         parts.feed.run,
         parts.certificates.run,
         cluster.listen_for_late_engines,

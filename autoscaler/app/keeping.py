@@ -10,7 +10,6 @@ only: here it stays in memory for as long as it would have.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -18,11 +17,9 @@ from typing import Final
 from autoscaler.drivers.history import History, HistoryFailed, Known
 from autoscaler.model import Metric
 from autoscaler.state.packing import Minute
-from autoscaler.state.series import SPAN_S, SeriesTable
+from autoscaler.state.series import SERIES_MAX, SPAN_S, SeriesTable
 
 WRITE_EVERY_S: Final = 30.0
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -39,9 +36,16 @@ class Keeping:
     """Joins a table in memory to its history on disk."""
 
     def __init__(
-        self, table: SeriesTable, history: History, now_s: Callable[[], float]
+        self,
+        table: SeriesTable,
+        history: History,
+        now_s: Callable[[], float],
+        tell: Callable[[str], None],
     ) -> None:
+        """`tell` is called with what a person should know, when it begins."""
         self.statistics = KeepingStatistics()
+        self._tell = tell
+        self._was_full = False
         self._table = table
         self._history = history
         self._now_s = now_s
@@ -67,6 +71,7 @@ class Keeping:
 
     async def write(self) -> None:
         """Write what grew, or drop it and count it."""
+        self._tell_of_too_many()
         changed = self._table.changed()
         minutes = sum(len(grown) for _, _, grown in changed)
         try:
@@ -109,7 +114,13 @@ class Keeping:
                 series.restore(found)
                 self._reaching_s[metric] = keep_s
 
+    def _tell_of_too_many(self) -> None:
+        too_many = self._table.statistics().too_many
+        if too_many and not self._was_full:
+            self._was_full = True
+            self._tell(f"at most {SERIES_MAX} are kept: samples of others are dropped")
+
     def _failed(self, failed: HistoryFailed) -> None:
         if not self.statistics.failure:
-            log.warning("metrics are not kept on disk: %s", failed)
+            self._tell(f"not kept on disk, lost at a restart: {failed}")
         self.statistics.failure = str(failed)

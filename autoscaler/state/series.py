@@ -313,12 +313,12 @@ def _together(before: Samples, more: Samples) -> Distribution:
 class SeriesStatistics:
     """What the table holds and what it turned away."""
 
-    metrics: int
-    samples: int
-    too_many: int
+    metrics: int = 0
+    samples: int = 0
+    too_many: int = 0
     """Samples of metrics beyond SERIES_MAX."""
-    too_old: int
-    size: int
+    too_old: int = 0
+    size: int = 0
     """Bytes that are packed."""
 
 

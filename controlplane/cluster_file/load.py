@@ -25,6 +25,7 @@ from controlplane.cluster_file.meaning.meetings import (
 )
 from controlplane.cluster_file.meaning.scaling import check_alarms, scalable_target
 from controlplane.cluster_file.meaning.services import Surroundings, service
+from controlplane.cluster_file.meaning.sources import prometheus_queries, scrape_of
 from controlplane.cluster_file.meaning.tasks import (
     Hosting,
     instances,
@@ -88,6 +89,11 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
         "AvailabilityZone": sorted({host.zone for host in hosts if host.zone}),
     }
     services, targets = _services(root, around, names, findings)
+    scrapes = tuple(
+        scrape
+        for record, wanted in zip(root.records("services"), services, strict=True)
+        if (scrape := scrape_of(record, wanted, findings))
+    )
     address = _control_address(root, findings)
     if balancer and not findings.sorted(Severity.ERROR):
         needed = {
@@ -105,6 +111,8 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
         task_definitions=definitions,
         services=services,
         scalable_targets=targets,
+        scrapes=scrapes,
+        prometheus_queries=prometheus_queries(root, findings),
         strict_aws_limits=root.flag("strictAwsLimits"),
         allow_privileged=root.flag("allowPrivileged"),
         allow_host_paths=root.flag("allowHostPaths"),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from alb.model import LoadBalancer
+from autoscaler.decide.exposition import Scrape
+from autoscaler.decide.promql import PromQuery
 from autoscaler.model import ScalableTarget
 from controlplane.problems import Problem
 from scheduler.model import ContainerInstance, Service, TaskDefinition
@@ -26,11 +28,18 @@ class ClusterFile:
     """By family; revisions are the scheduler's to give."""
     services: tuple[Service, ...] = ()
     scalable_targets: tuple[ScalableTarget, ...] = ()
+    scrapes: tuple[Scrape, ...] = ()
+    prometheus_queries: tuple[PromQuery, ...] = ()
     strict_aws_limits: bool = False
     allow_privileged: bool = False
     allow_host_paths: bool = False
     control_address: tuple[str, int] = CONTROL_ADDRESS
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
+
+    @property
+    def sources(self) -> tuple[Scrape | PromQuery, ...]:
+        """Where metrics are fetched from."""
+        return (*self.scrapes, *self.prometheus_queries)
 
     @property
     def scaled_services(self) -> frozenset[str]:

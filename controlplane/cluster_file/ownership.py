@@ -19,6 +19,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from alb.model import Listener, LoadBalancer, Rule, Target, TargetGroup, WeightedGroup
+from autoscaler.decide.exposition import Scrape
+from autoscaler.decide.promql import PromQuery
 from autoscaler.model import ScalableTarget, StepScalingPolicy
 from controlplane.cluster_file.model import ClusterFile
 from controlplane.cluster_file.spelling import (
@@ -109,7 +111,9 @@ _KEYS: Final[Mapping[type, Callable[[Any], str]]] = {
     ContainerDefinition: lambda item: item.name,
     ContainerInstance: lambda item: item.name,
     Listener: lambda item: str(item.port),
+    PromQuery: lambda item: item.name,
     Rule: lambda item: str(item.priority),
+    Scrape: lambda item: item.resource,
     ScalableTarget: lambda item: item.resource,
     Service: lambda item: item.name,
     ServiceLoadBalancer: lambda item: (

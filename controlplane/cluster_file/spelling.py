@@ -19,6 +19,8 @@ from alb.model import (
     TargetGroup,
 )
 from alb.model import LoadBalancerAttributes as Attributes
+from autoscaler.decide.exposition import Scrape
+from autoscaler.decide.promql import PromQuery
 from autoscaler.model import Alarm, StepAdjustment, StepScalingPolicy
 from controlplane.cluster_file.model import ClusterFile
 from scheduler.configuration import (
@@ -53,6 +55,10 @@ _NAMES: Final[Mapping[tuple[type, str], str]] = {
     (ClusterFile, "instances"): "containerInstances",
     (ClusterFile, "control_address"): "control.address",
     (ClusterFile, "scalable_targets"): "/services[{}].autoScaling",
+    (ClusterFile, "scrapes"): "/services[{}].metrics",
+    (ClusterFile, "prometheus_queries"): "/prometheus.queries",
+    (Scrape, "interval_s"): "intervalSeconds",
+    (PromQuery, "interval_s"): "intervalSeconds",
     (LoadBalancer, "internet_facing"): "scheme",
     (LoadBalancer, "listeners"): "/listeners",
     (LoadBalancer, "groups"): "/targetGroups",

@@ -189,7 +189,17 @@ NAMED: Final = Section(
             "::test_a_mistake_is_told_in_these_words",
             differs="CloudWatch waits for data that never comes",
         ),
-        not_yet("PromQL as a metric"),
+        live(
+            "PromQL",
+            "live/test_prometheus.py"
+            "::test_prometheus_finds_every_task_and_answers_for_alarms",
+            differs="a query of the file's is a metric, which alarms name",
+        ),
+        live(
+            "metrics that tasks tell in Prometheus's format",
+            "controlplane/test_sources.py::test_what_tasks_tell_is_the_service_s",
+            differs="the CloudWatch agent's, by a field of ours",
+        ),
     ),
 )
 

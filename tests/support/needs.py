@@ -107,6 +107,10 @@ def _no_nginx() -> str:
     return "" if peer("nginx") else "no nginx"
 
 
+def _no_prometheus() -> str:
+    return _not_installed("prometheus")
+
+
 def _no_nodejs() -> str:
     return _not_installed("node")
 
@@ -147,6 +151,7 @@ NEEDS: Final = {
         Need("sshd", _no_sshd, INSTALL),
         Need("cc", _no_cc, INSTALL),
         Need("systemd", _no_systemd, INSTALL),
+        Need("prometheus", _no_prometheus, INSTALL),
         Need("peers", _no_peers, INSTALL),
         Need("corpora", _no_corpora, "set ALB_CORPORA to the folder of recorded cases"),
         Need("nginx", _no_nginx, INSTALL),

@@ -13,6 +13,7 @@ from controlplane.cluster_file.fields.balancer import LOAD_BALANCER, TARGET_GROU
 from controlplane.cluster_file.fields.containers import NAME
 from controlplane.cluster_file.fields.rules import LISTENER
 from controlplane.cluster_file.fields.services import SERVICE
+from controlplane.cluster_file.fields.sources import PROMETHEUS
 from controlplane.cluster_file.fields.tasks import (
     CONTAINER_INSTANCE,
     TASK_DEFINITION,
@@ -82,6 +83,7 @@ CLUSTER_FILE: Final[Shape] = shape(
         ),
         _OURS,
     ),
+    Field("prometheus", PROMETHEUS, _OURS, note="metrics by PromQL"),
     refused("capacityProviders", "ECS CreateCapacityProvider"),
     refused("alarms", "CloudWatch PutMetricAlarm", "named alarms"),
     refused("compositeAlarms", "CloudWatch PutCompositeAlarm"),

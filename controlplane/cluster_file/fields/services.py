@@ -16,6 +16,7 @@ from controlplane.cluster_file.fields.placement import (
     STRATEGIES,
 )
 from controlplane.cluster_file.fields.rules import GROUP
+from controlplane.cluster_file.fields.sources import SCRAPE
 from controlplane.cluster_file.kinds import (
     Choice,
     Each,
@@ -232,6 +233,7 @@ SERVICE: Final = shape(
         _SERVICE,
     ),
     Field("autoScaling", AUTO_SCALING, _TARGET),
+    Field("metrics", SCRAPE, "ours", note="its tasks' own, in Prometheus's format"),
     refused("capacityProviderStrategy", _SERVICE),
     refused("networkConfiguration", _SERVICE),
     refused("serviceRegistries", _SERVICE),

@@ -124,7 +124,7 @@ def _load_balancers(
         delays_s = around.deregistration_delays_s
         check_group(item, delays_s, findings)
         group = item.text("targetGroup")
-        container, port = _container_port(item, definition, findings)
+        container, port = container_port(item, definition, findings)
         balancer = ServiceLoadBalancer(group, container, port, delays_s.get(group, 0.0))
         if balancer in found:
             findings.error(item.node, item.path, "is listed already")
@@ -132,9 +132,10 @@ def _load_balancers(
     return tuple(found)
 
 
-def _container_port(
+def container_port(
     item: Record, definition: TaskDefinition, findings: Findings
 ) -> tuple[str, int]:
+    """Return the container and its port that `item` names, or the only ones."""
     containers = {container.name: container for container in definition.containers}
     name = item.text("containerName")
     if item.absent("containerName") and len(containers) == 1:

@@ -5,7 +5,7 @@ from pathlib import Path
 from autoscaler.app.keeping import Keeping
 from autoscaler.drivers.history import History
 from autoscaler.model import Metric
-from autoscaler.state.series import SPAN_S, SeriesTable
+from autoscaler.state.series import SERIES_MAX, SPAN_S, SeriesTable
 
 WEB = Metric("n", "web")
 NOON = 1_795_348_800
@@ -18,7 +18,10 @@ class Life:
     def __init__(self, history: History, now_s: float) -> None:
         self.now_s = now_s
         self.table = SeriesTable()
-        self.keeping = Keeping(self.table, history, lambda: self.now_s)
+        self.told: list[str] = []
+        self.keeping = Keeping(
+            self.table, history, lambda: self.now_s, self.told.append
+        )
 
     @classmethod
     async def begin(cls, path: Path, now_s: float, pages_max: int = 10_000) -> "Life":
@@ -77,6 +80,18 @@ async def test_what_a_full_disk_does_not_take_is_dropped_and_counted(
 
     assert (0, 1500) == full
     assert "full" in told
+    assert [f"not kept on disk, lost at a restart: {told}"] == life.told
     assert (1, "") == (life.keeping.statistics.written, life.keeping.statistics.failure)
     assert len(life.table.view()) == 1501  # in memory nothing is lost
+    await life.keeping.close()
+
+
+async def test_more_metrics_than_are_kept_are_told_of_once(tmp_path: Path) -> None:
+    life = await Life.begin(tmp_path / "m.db", NOON)
+    for number in range(SERIES_MAX + 2):
+        life.table.record(Metric("n", str(number)), NOON, 1.0)
+    await life.keeping.write()
+    await life.keeping.write()
+
+    assert ["at most 2000 are kept: samples of others are dropped"] == life.told
     await life.keeping.close()

@@ -41,7 +41,7 @@ class Measured:
             records={},
             series=self.table,
         )
-        self.keeping = Keeping(self.table, history, self.scaler.now_s)
+        self.keeping = Keeping(self.table, history, self.scaler.now_s, print)
         self.commands = MetricCommands(
             self.clock, self.scaler, self.keeping, lambda: [{"targets": ["h:1"]}]
         )
