@@ -108,14 +108,9 @@ class Series:
     def record(self, second: int, value: float) -> bool:
         """Add a sample; False: its minute may not change any more."""
         minute, place = divmod(second, MINUTE_S)
-        seconds = self._open.get(minute)
+        seconds = self._changing(minute)
         if seconds is None:
-            seconds = self._opened(minute)
-            if seconds is None:
-                return False
-        self._changed.add(minute)
-        if self._counted:
-            self._counted.clear()
+            return False
         value = float(value)
         before = seconds.get(place)
         if before is None:
@@ -133,19 +128,26 @@ class Series:
     def add(self, second: int, distribution: Distribution) -> bool:
         """Add a set of samples, as `record` does one."""
         minute, place = divmod(second, MINUTE_S)
-        seconds = self._open.get(minute)
+        seconds = self._changing(minute)
         if seconds is None:
-            seconds = self._opened(minute)
-            if seconds is None:
-                return False
-        self._changed.add(minute)
-        if self._counted:
-            self._counted.clear()
+            return False
         before = seconds.get(place)
         seconds[place] = (
             distribution if before is None else _together(before, distribution)
         )
         return True
+
+    def _changing(self, minute: int) -> dict[int, Samples] | None:
+        """Return the seconds of a minute that is about to change, if it still may."""
+        seconds = self._open.get(minute)
+        if seconds is None:
+            seconds = self._opened(minute)
+            if seconds is None:
+                return None
+        self._changed.add(minute)
+        if self._counted:
+            self._counted.clear()
+        return seconds
 
     def _opened(self, minute: int) -> dict[int, Samples] | None:
         """Open a minute, closing others; None: it may not change any more."""
