@@ -52,6 +52,7 @@ from controlplane.runtimes import (
     engine_endpoint,
     require_commands,
 )
+from controlplane.shares import require_nobodys
 from controlplane.submissions import (
     directory_of,
     load_balancer_of,
@@ -108,7 +109,6 @@ class Cluster:
         self._applied = applied
         self._default = default
         self._instances: tuple[ContainerInstance, ...] = ()
-        self._balancer_wanted: LoadBalancer | None = None
         self._reached: frozenset[str] = frozenset()
         self._changing = asyncio.Lock()
         self.configured = asyncio.Event()
@@ -158,8 +158,7 @@ class Cluster:
             return
         await self._commit_applied(replace(applied, gateways=gateways))
         await self._parts.certificates.follow(wanted)
-        self._parts.balancer.configure(wanted)
-        self._balancer_wanted = wanted
+        self._parts.front.configure(wanted)
 
     def _engines(self) -> frozenset[str]:
         """Return the addresses of the engines that answer."""
@@ -215,6 +214,7 @@ class Cluster:
             desired = self._merge(applied.content).result
             balancer = desired.load_balancer or LoadBalancer(desired.cluster)
             found = weighted_at(balancer, change.listener, change.rule)
+            require_nobodys(desired.services, found.place, change.weights)
             wanted = reweighted(found, change.weights)
             if wanted != found.weights:
                 balancer = with_weights(balancer, {found.place: wanted})
@@ -223,8 +223,7 @@ class Cluster:
                 wanted_now = load_balancer_of(
                     desired, applied.gateways, applied.directory
                 )
-                self._parts.balancer.configure(wanted_now)
-                self._balancer_wanted = wanted_now
+                self._parts.front.configure(wanted_now)
                 told = f"{found.shown}: weights {shown(wanted)}, "
                 told += f"were {shown(found.weights)}, as commanded"
                 self._parts.feed.tell("cluster", told)
@@ -389,7 +388,7 @@ class Cluster:
         self._parts.runtimes.open(instances, Path(applied.directory))
         wanted = load_balancer_of(desired, applied.gateways, applied.directory)
         await self._parts.certificates.follow(wanted)
-        self._parts.balancer.configure(wanted)
+        self._parts.front.configure(wanted)
         await self._parts.scheduler.configure(
             instances, desired.services, url_of(wanted.listeners)
         )
@@ -397,7 +396,7 @@ class Cluster:
         self._parts.sources.configure(desired.sources)
         self._parts.ecs.cluster = desired.cluster
         self._parts.elb.configure(wanted, instances)
-        self._instances, self._balancer_wanted = instances, wanted
+        self._instances = instances
         self.configured.set()
         await self._close(self._parts.runtimes.settle())
 
@@ -415,7 +414,7 @@ class Cluster:
 
     def _in_view(self) -> InForce:
         return InForce(
-            self._applied, self._instances, self._balancer_wanted, *self.ready()
+            self._applied, self._instances, self._parts.front.runs, *self.ready()
         )
 
     async def metrics(self) -> bytes:
@@ -443,4 +442,4 @@ class Cluster:
     def explain(self, question: Question) -> Document:
         parts = self._parts
         known = known_of(parts.balancer, parts.state_dir, parts.clock.unix_s())
-        return explain.explain(self._balancer_wanted, known, question)
+        return explain.explain(parts.front.runs, known, question)

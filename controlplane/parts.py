@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from alb.app.balancer import Balancer
 from autoscaler.app.autoscaler import Autoscaler
 from autoscaler.app.keeping import Keeping
+from controlplane.adapters import FrontDoor
 from controlplane.ecs_feed import EcsFeed
 from controlplane.elb_feed import ElbFeed
 from controlplane.events import EventLog
@@ -28,6 +29,8 @@ class Parts:
     state_dir: StateDir
     store: Store
     balancer: Balancer
+    front: FrontDoor
+    """Whom to configure the balancer by."""
     scheduler: Scheduler
     scaler: Autoscaler
     runtimes: Runtimes

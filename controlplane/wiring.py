@@ -102,13 +102,14 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
     stack.push_async_callback(store.close)
     balancer = await join(str(state_dir.node_socket), store.epoch)
     balancer.hold()
+    front = FrontDoor(balancer)
     runtimes = Runtimes(state_dir.tasks, store.cluster_uid, clock)
     stack.push_async_callback(runtimes.close)
     scheduler = Scheduler(
         clock=clock,
         cluster_uid=store.cluster_uid,
         journal=store,
-        balancer=FrontDoor(balancer),
+        balancer=front,
         runtimes=runtimes,
         records=store.records,
         draw=random.SystemRandom().random,
@@ -132,6 +133,7 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         state_dir=state_dir,
         store=store,
         balancer=balancer,
+        front=front,
         scheduler=scheduler,
         scaler=scaler,
         runtimes=runtimes,

@@ -1,7 +1,7 @@
 """How a service is deployed: what its file says of it. Floor 0: values only.
 
 Source: ECS API reference, DeploymentConfiguration, DeploymentCircuitBreaker,
-DeploymentAlarms.
+DeploymentAlarms, LinearConfiguration, CanaryConfiguration, AdvancedConfiguration.
 """
 
 from __future__ import annotations
@@ -38,6 +38,50 @@ class DeploymentAlarms:
     rollback: bool = False
 
 
+class Strategy(enum.Enum):
+    """How new tasks take over from old ones."""
+
+    ROLLING = "ROLLING"
+    """One after the other, in the same target groups."""
+    BLUE_GREEN = "BLUE_GREEN"
+    """All are started beside the old ones; requests are shifted at once."""
+    LINEAR = "LINEAR"
+    """The same; requests are shifted in equal steps."""
+    CANARY = "CANARY"
+    """The same; a few requests are shifted first, then all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """linearConfiguration. There is no bake time after the last step."""
+
+    step_percent: float = 10.0
+    step_bake_time_in_minutes: float = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """canaryConfiguration."""
+
+    canary_percent: float = 5.0
+    canary_bake_time_in_minutes: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class AdvancedConfiguration:
+    """What it takes to shift requests from one target group to another.
+
+    Rules are named by their place: ``PORT/PRIORITY`` or ``PORT/default``.
+    """
+
+    alternate_target_group: str
+    """Where the next deployment's tasks are registered, and this one's after that."""
+    production_listener_rule: str
+    test_listener_rule: str = ""
+    alternate_deregistration_delay_s: float = 300.0
+    """The alternate group's."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeploymentConfiguration:
     minimum_healthy_percent: int = 100
@@ -46,3 +90,6 @@ class DeploymentConfiguration:
     alarms: DeploymentAlarms = DeploymentAlarms()
     bake_time_in_minutes: float = 0.0
     """How long alarms are watched once the tasks are as wished."""
+    strategy: Strategy = Strategy.ROLLING
+    linear: Linear = Linear()
+    canary: Canary = Canary()

@@ -150,6 +150,16 @@ class TargetView:
     """No listener sends its group anything: it is not probed."""
 
 
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """How a rule shares out its requests, as the scheduler has asked for."""
+
+    weights: Mapping[str, float]
+    """Percent by target group, of what the rule gives to these groups."""
+    served_everywhere: bool
+    """Every worker does so."""
+
+
 class LoadBalancer(Protocol):
     """The port to the load balancer. All calls are idempotent and return at once."""
 
@@ -159,6 +169,19 @@ class LoadBalancer(Protocol):
 
     def forget(self, target_id: str) -> None:
         """Drop a deregistered target from the configuration (after `drained`)."""
+        ...
+
+    def set_weights(self, rule: str, weights: Mapping[str, float]) -> None:
+        """Share what a rule gives to these groups out among them, in percent.
+
+        Together they keep what they have beside the rule's other groups. Rules are
+        named by place, ``PORT/PRIORITY`` or ``PORT/default``. No weights: as the
+        rule is without us. What was set before other calls is never served later.
+        """
+        ...
+
+    def observe_weights(self) -> Mapping[str, RuleView]:
+        """What was set, by rule; nothing after a restart."""
         ...
 
     def observe(self) -> Mapping[str, TargetView]:

@@ -24,6 +24,7 @@ from autoscaler.decide.promql import PromQuery
 from autoscaler.model import Alarm, StepAdjustment, StepScalingPolicy
 from controlplane.cluster_file.model import ClusterFile
 from scheduler.configuration import (
+    AdvancedConfiguration,
     CircuitBreaker,
     DeploymentAlarms,
     DeploymentConfiguration,
@@ -42,6 +43,7 @@ DERIVED: Final = frozenset(
         (Listener, "addresses"),
         (Listener, "attributes"),
         (ServiceLoadBalancer, "deregistration_delay_s"),
+        (AdvancedConfiguration, "alternate_deregistration_delay_s"),
         (TaskDefinition, "revision"),
     }
 )
@@ -97,6 +99,10 @@ _NAMES: Final[Mapping[tuple[type, str], str]] = {
     (CircuitBreaker, "threshold_type"): "thresholdConfiguration.type",
     (CircuitBreaker, "threshold_value"): "thresholdConfiguration.value",
     (DeploymentAlarms, "names"): "alarmNames",
+    (DeploymentConfiguration, "linear"): "linearConfiguration",
+    (DeploymentConfiguration, "canary"): "canaryConfiguration",
+    (ServiceLoadBalancer, "advanced"): "advancedConfiguration",
+    (AdvancedConfiguration, "alternate_target_group"): "alternateTargetGroupName",
     (Service, "health_check_grace_period_s"): "healthCheckGracePeriodSeconds",
     (StepScalingPolicy, "steps"): "stepAdjustments",
     (StepScalingPolicy, "cooldown_s"): "cooldown",

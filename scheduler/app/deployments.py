@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scheduler.app.look import Look
-from scheduler.decide import breaker, deployments, wishes, wording
+from scheduler.decide import breaker, deployments, takeover, wishes, wording
 from scheduler.decide.fitness import Fitness
 from scheduler.model import (
     RolloutState,
@@ -45,6 +45,8 @@ def judge(look: Look, record: ServiceRecord) -> ServiceRecord:
     deployment = look.draft.after.deployments[record.deployment_id]
     if deployment.rollout_state is not RolloutState.IN_PROGRESS:
         return record
+    if takeover.is_cleaning_up(deployment):
+        return record  # what it came from is not whole any more
     service, in_alarm = record.service, look.observed.in_alarm
     config = service.deployment
     watched = breaker.watched(deployment, config.alarms, in_alarm)
@@ -58,7 +60,7 @@ def judge(look: Look, record: ServiceRecord) -> ServiceRecord:
     to = None
     if rolls_back and not watched.rolls_back:  # else neither of the two can run
         known = look.draft.after.deployments_of(service.name)
-        to = deployments.last_completed(known, watched.id)
+        to = deployments.back_to(watched, known)
     wish = wishes.wish_failed(record, watched, why, to, look.now_unix_s)
     for changed in wish.deployments:
         look.draft.put_deployment(changed)
@@ -98,6 +100,11 @@ def _complete(look: Look, record: ServiceRecord, *, complete: bool) -> None:
     deployment = look.draft.after.deployments[record.deployment_id]
     if deployment.rollout_state is not RolloutState.IN_PROGRESS:
         return
+    if deployment.takeover is not None:
+        if complete and takeover.is_cleaning_up(deployment):
+            done = deployments.completed(deployment, look.now_unix_s)
+            look.draft.put_deployment(done)
+        return
     since = deployment.baking_since_unix_s
     if since is None:
         if not complete:
@@ -115,6 +122,9 @@ def _complete(look: Look, record: ServiceRecord, *, complete: bool) -> None:
 def _retire(look: Look, record: ServiceRecord, left: Sequence[Task]) -> None:
     """Mark older deployments without tasks as INACTIVE; forget the oldest of them."""
     needed = {task.deployment_id for task in left} | {record.deployment_id}
+    primary = look.draft.after.deployments[record.deployment_id]
+    if takeover.is_under_way(primary) and primary.takeover is not None:
+        needed.add(primary.takeover.source_id)
     for deployment in look.draft.after.deployments_of(record.service.name):
         if deployment.id not in needed and not deployment.inactive:
             look.draft.put_deployment(

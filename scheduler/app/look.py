@@ -30,7 +30,7 @@ from scheduler.model import (
     Task,
     TaskStatus,
 )
-from scheduler.ports import TargetView
+from scheduler.ports import RuleView, TargetView
 from scheduler.state.records import Draft
 
 
@@ -44,6 +44,8 @@ class Observed:
     """Known, but not configured any more: their tasks move, as in DRAINING."""
     statuses: Mapping[str, InstanceStatus] = field(default_factory=dict)
     targets: Mapping[str, TargetView] = field(default_factory=dict)
+    weights: Mapping[str, RuleView] = field(default_factory=dict)
+    """By rule: what the load balancer was told of shares by this life."""
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     """By key of the action: how the latest one ended."""
     busy: frozenset[str] = frozenset()

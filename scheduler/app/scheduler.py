@@ -21,6 +21,7 @@ from typing import Final
 from foundation.clock import Clock
 from foundation.journal import Change, CommitFailed, Journal
 from scheduler.app import wishing
+from scheduler.app.front import Front
 from scheduler.app.look import Look, Observed, Step, verdicts
 from scheduler.app.one_off import Ran, run_tasks
 from scheduler.app.step import step
@@ -33,16 +34,7 @@ from scheduler.app.views import (
 from scheduler.app.watch import UNSEEN, Watch
 from scheduler.app.workers import Workers
 from scheduler.decide import wishes
-from scheduler.decide.actions import (
-    Action,
-    Deregister,
-    Forget,
-    Register,
-    Resolve,
-    Restart,
-    Start,
-    Stop,
-)
+from scheduler.decide.actions import Action, Resolve, Restart, Start, Stop
 from scheduler.decide.identity import Draw, new_deployment_id
 from scheduler.decide.overrides import RunTask
 from scheduler.decide.protection import NotProtected, Protected
@@ -106,7 +98,7 @@ class Scheduler:
         self._deciding = asyncio.Lock()
         self._woken = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
-        self._draining: set[str] = set()
+        self._front = Front(balancer)
         self._adopted = False
         self._closing = False
         self._closed = asyncio.Event()
@@ -190,10 +182,10 @@ class Scheduler:
         service, and CommitFailed.
         """
         async with self._deciding:
-            draft = self._records.draft()
+            draft, new_id = self._records.draft(), new_deployment_id(self._draw)
             record, now = self._records.services[service], self._clock.unix_s()
-            new_id = new_deployment_id(self._draw)
-            wishing.put(draft, wishes.wish_deployment(record, new_id, now))
+            known = draft.after.deployments_of(service)
+            wishing.put(draft, wishes.wish_deployment(record, new_id, now, known))
             await self._commit(draft.changes())
         self.wake()
         return new_id
@@ -377,19 +369,8 @@ class Scheduler:
         match action:
             case Start() | Restart() | Stop() | Resolve():
                 self._workers.begin(group, action)
-            case Register():
-                # One deregistered before it was known still has to be.
-                self._draining.discard(action.target_id)
-                self._balancer.register(
-                    action.target_id, action.group, action.host, action.port
-                )
-            case Deregister(target_id=name):
-                if name not in self._draining:
-                    self._balancer.deregister(name)
-                    self._draining.add(name)
-            case Forget(target_id=name):
-                self._balancer.forget(name)
-                self._draining.discard(name)
+            case _:
+                self._front.perform(action)
 
     async def _rest(self, decided: Step) -> None:
         """Wait until something wakes us: at once when something was decided."""
@@ -421,6 +402,7 @@ class Scheduler:
             retired=frozenset(self._retired.keys() - configured.keys()) | self._aside,
             statuses=self._statuses(),
             targets=self._balancer.observe(),
+            weights=self._balancer.observe_weights(),
             outcomes=self._workers.outcomes,
             busy=self._workers.busy,
             settled_at_s=self._workers.settled_at_s,

@@ -91,7 +91,8 @@ def wish(draft: Draft, service: Service, new_id: str, now_unix_s: float) -> None
     draft.put_definition(definition)
     wished = replace(service, task_definition=definition)
     before = draft.after.services.get(service.name)
-    made = wishes.wish_service(wished, before, new_id, now_unix_s)
+    known_before = draft.after.deployments_of(service.name)
+    made = wishes.wish_service(wished, before, new_id, now_unix_s, known_before)
     if made.record != before:
         put(draft, made)
     for task in draft.after.tasks_of(service.name):

@@ -1,7 +1,7 @@
 """What a look can decide to do, and how doing it turned out. Floor 1: values.
 
     Start, Restart, Stop, Resolve  take time: performed by one worker per `key`
-    Register, Deregister, Forget   return at once
+    Register, Deregister, Forget, Weigh   return at once
 
 Every action may be repeated: what it asks for is a state, not a step.
 """
@@ -80,8 +80,17 @@ class Forget:
     target_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Weigh:
+    """Share out what a rule gives to these groups; none: as its file has it."""
+
+    rule: str
+    weights: tuple[tuple[str, float], ...]
+    """(target group, percent)"""
+
+
 Work = Start | Restart | Stop | Resolve
-Action = Work | Register | Deregister | Forget
+Action = Work | Register | Deregister | Forget | Weigh
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,29 @@ def deployment_lines(
                 yield service, wording.rolling_back(service, key)
 
 
+def takeover_lines(
+    before: Mapping[str, Deployment], after: Mapping[str, Deployment]
+) -> Iterator[Line]:
+    """Yield each stage of its life cycle that a deployment has come to."""
+    for key, deployment in after.items():
+        takeover = deployment.takeover
+        was = before[key].takeover if key in before else None
+        if takeover and (was is None or was.stage is not takeover.stage):
+            stage = takeover.stage.value
+            yield deployment.service, wording.at_stage(deployment.service, key, stage)
+
+
+def traffic_lines(
+    before: Mapping[str, ServiceRecord], after: Mapping[str, ServiceRecord]
+) -> Iterator[Line]:
+    """Yield whom production requests reach, where that has changed."""
+    for name, record in after.items():
+        was = before.get(name)
+        if was and was.production and was.production != record.production:
+            for deployment, percent in record.production:
+                yield name, wording.production(name, deployment, percent)
+
+
 def _told_as(task: Task) -> str:
     """Return under which name its events are kept: of no service, its family's."""
     return task.service or task.group

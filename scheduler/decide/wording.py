@@ -199,6 +199,17 @@ def rolling_back(service: str, deployment_id: str) -> str:
     return f"(service {service}) rolling back to deployment {deployment_id}."
 
 
+def at_stage(service: str, deployment_id: str, stage: str) -> str:
+    return f"(service {service}) (deployment {deployment_id}) is in {stage}."
+
+
+def production(service: str, deployment_id: str, percent: float) -> str:
+    return (
+        f"(service {service}) (deployment {deployment_id}) gets {percent:g} percent "
+        "of production traffic."
+    )
+
+
 def most_fail(service: str) -> str:
     return (
         f"(service {service}) most tasks fail their health checks at once: "

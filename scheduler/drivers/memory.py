@@ -40,6 +40,7 @@ from scheduler.ports import (
     ContainerSpec,
     CpuSample,
     Pulled,
+    RuleView,
     StopOutcome,
     TargetView,
 )
@@ -323,6 +324,8 @@ class MemoryLoadBalancer:
     silent: bool = False
     """Nothing is acknowledged or probed any more."""
     targets: dict[str, MemoryTarget] = field(default_factory=dict)
+    weights: dict[str, tuple[dict[str, float], float]] = field(default_factory=dict)
+    """By rule: what was set, and when."""
     log: list[tuple[float, str, str]] = field(default_factory=list)
 
     def register(self, target_id: str, group: str, host: str, port: int) -> None:
@@ -346,6 +349,23 @@ class MemoryLoadBalancer:
 
     def inherited(self) -> Mapping[str, TargetView]:
         return {}
+
+    def set_weights(self, rule: str, weights: Mapping[str, float]) -> None:
+        if weights:
+            self.weights[rule] = (dict(weights), self.clock.now_s())
+        else:
+            self.weights.pop(rule, None)
+        self._note("weigh", rule)
+
+    def observe_weights(self) -> Mapping[str, RuleView]:
+        now_s = self.clock.now_s()
+        return {
+            rule: RuleView(
+                weights,
+                not self.silent and now_s - since_s >= self.acknowledged_after_s,
+            )
+            for rule, (weights, since_s) in self.weights.items()
+        }
 
     def _view(self, target: MemoryTarget) -> TargetView:
         known_s = -1.0 if self.silent else self.clock.now_s() - target.since_s

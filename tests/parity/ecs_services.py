@@ -7,6 +7,7 @@ from typing import Final
 from tests.parity.rows import Section, absent, live, not_yet
 
 _STORIES = "scenarios/test_deployments.py"
+_TAKEOVERS = "scenarios/test_takeovers.py"
 _WORDS = "scheduler/decide/test_wording.py::test_lines"
 
 SERVICES: Final = Section(
@@ -113,8 +114,30 @@ DEPLOYMENTS: Final = Section(
             f"{_STORIES}::test_a_deployment_runs_one_image_on_every_engine",
             differs="an image in no registry is pinned by its id",
         ),
-        not_yet("BLUE_GREEN"),
-        not_yet("LINEAR, CANARY"),
+        live(
+            "BLUE_GREEN with advancedConfiguration and bakeTimeInMinutes",
+            "live/test_takeovers.py::test_blue_green_and_back_and_a_killed_control",
+            differs="groups and rules by name; the circuit breaker watches too",
+        ),
+        live(
+            "lifecycle stages, RECONCILE_SERVICE to CLEAN_UP",
+            f"{_TAKEOVERS}::"
+            "test_all_of_green_is_healthy_before_requests_are_shifted_at_once",
+        ),
+        live(
+            "a service deployment that begins while another is under way",
+            f"{_TAKEOVERS}::test_what_has_its_canary_is_undone_before_the_next_begins",
+        ),
+        live(
+            "CANARY",
+            "live/test_takeovers.py::test_a_canary_gets_its_part_first",
+            differs="bake times may be 0.5 minutes",
+        ),
+        live(
+            "LINEAR",
+            f"{_TAKEOVERS}::test_linear_goes_in_equal_steps",
+            differs="bake times may be 0.5 minutes",
+        ),
         not_yet("lifecycleHooks"),
         not_yet("earlySuccessCriteria"),
     ),
@@ -147,6 +170,10 @@ FAILURES: Final = Section(
         live(
             "deployment alarms and bake time",
             f"{_STORIES}::test_an_alarm_during_the_bake_time_rolls_back_what_was_whole",
+        ),
+        live(
+            "a failed blue/green deployment gives blue its requests back at once",
+            "live/test_takeovers.py::test_green_that_fails_and_green_that_is_given_up",
         ),
     ),
 )

@@ -1,13 +1,15 @@
 """The field table of how services are deployed.
 
 Source of names, defaults and ranges: ECS API reference, DeploymentConfiguration,
-DeploymentCircuitBreaker, ThresholdConfiguration, DeploymentAlarms.
+DeploymentCircuitBreaker, ThresholdConfiguration, DeploymentAlarms,
+LinearConfiguration, CanaryConfiguration, AdvancedConfiguration.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from controlplane.cluster_file.fields.rules import GROUP
 from controlplane.cluster_file.kinds import (
     Choice,
     Each,
@@ -24,6 +26,8 @@ from controlplane.cluster_file.kinds import (
 _DEPLOYMENT = "ECS DeploymentConfiguration"
 _BREAKER = "ECS DeploymentCircuitBreaker"
 _ALARMS = "ECS DeploymentAlarms"
+_LINEAR = "ECS LinearConfiguration"
+_CANARY = "ECS CanaryConfiguration"
 _OFF = False
 
 THRESHOLD: Final = shape(
@@ -52,6 +56,18 @@ ALARMS: Final = shape(
     Field("rollback", Flag(), _ALARMS, _OFF),
 )
 
+LINEAR: Final = shape(
+    "LinearConfiguration",
+    Field("stepPercent", Number(), _LINEAR, 10, note="3-100 in tenths"),
+    Field("stepBakeTimeInMinutes", Number(0), _LINEAR, 6, note="may be 0.5"),
+)
+
+CANARY: Final = shape(
+    "CanaryConfiguration",
+    Field("canaryPercent", Number(), _CANARY, 5, note="0.1-100 in tenths"),
+    Field("canaryBakeTimeInMinutes", Number(0), _CANARY, 10, note="may be 0.5"),
+)
+
 DEPLOYMENT: Final = shape(
     "DeploymentConfiguration",
     Field(
@@ -60,7 +76,7 @@ DEPLOYMENT: Final = shape(
     Field("maximumPercent", Whole(100, 1000), _DEPLOYMENT, 200, note="of a DAEMON 100"),
     Field(
         "strategy",
-        Choice(("ROLLING",), later=("BLUE_GREEN", "LINEAR", "CANARY")),
+        Choice(("ROLLING", "BLUE_GREEN", "LINEAR", "CANARY")),
         _DEPLOYMENT,
         "ROLLING",
     ),
@@ -71,15 +87,27 @@ DEPLOYMENT: Final = shape(
         Number(0),
         _DEPLOYMENT,
         0,
-        note="how long alarms are watched once all tasks are healthy; may be 0.5",
+        note="how long alarms are watched once all tasks are healthy, or have all "
+        "requests; may be 0.5",
     ),
+    Field("linearConfiguration", LINEAR, _DEPLOYMENT, note="of LINEAR"),
+    Field("canaryConfiguration", CANARY, _DEPLOYMENT, note="of CANARY"),
     refused("lifecycleHooks", _DEPLOYMENT),
-    *(
-        ignored(name, _DEPLOYMENT)
-        for name in (
-            "linearConfiguration",
-            "canaryConfiguration",
-            "earlySuccessCriteria",
-        )
+    ignored("earlySuccessCriteria", _DEPLOYMENT),
+)
+
+_ADVANCED = "ECS AdvancedConfiguration"
+_RULE = "LISTENER/RULE as `alb weight` has it"
+ADVANCED: Final = shape(
+    "AdvancedConfiguration",
+    Field("alternateTargetGroupName", GROUP, "ours", required=True),
+    Field(
+        "productionListenerRule",
+        Text(longest=128),
+        _ADVANCED,
+        required=True,
+        note=f"{_RULE}; it forwards to both target groups",
     ),
+    Field("testListenerRule", Text(longest=128), _ADVANCED, note=_RULE),
+    ignored("roleArn", _ADVANCED),
 )

@@ -1,0 +1,160 @@
+"""Deployments that take over, in a look: who is kept, what is shifted. Floor 4.
+
+    records --> Fleet, one for each deployment that is kept whole
+    tasks, weights as served --> decide.takeover.advance --> draft
+    records, weights as told --> Weigh actions
+
+Synchronous: what it decides goes into the look's draft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from scheduler.app.deployments import Fitnesses
+from scheduler.app.look import Look
+from scheduler.decide import takeover, wishes
+from scheduler.decide.actions import Weigh
+from scheduler.decide.fitness import Fitness
+from scheduler.decide.rollout import limits
+from scheduler.decide.takeover import Sight, Traffic
+from scheduler.model import Deployment, RolloutState, ServiceRecord, Task
+from scheduler.takeover import LifecycleStage
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Tasks that one budget is spent on: all of a service, or one deployment's."""
+
+    record: ServiceRecord
+    """The service's, with the deployment that new tasks of the fleet are of."""
+    desired: int
+    tasks: Sequence[Task]
+
+
+def fleets(
+    look: Look, record: ServiceRecord, desired: int, live: Sequence[Task]
+) -> Iterator[Fleet]:
+    """Yield what is planned apart: two deployments, while one takes over.
+
+    Those whose tasks requests are sent to are kept whole; what others have left
+    goes at once.
+    """
+    primary = look.draft.after.deployments[record.deployment_id]
+    if not desired or not takeover.is_under_way(primary):
+        yield Fleet(record, desired, live)
+        return
+    kept = _kept(primary, record)
+    for deployment_id in kept:
+        if deployment_id in look.draft.after.deployments:
+            mine = [task for task in live if task.deployment_id == deployment_id]
+            own = replace(record, deployment_id=deployment_id)
+            yield Fleet(own, desired, mine)
+    rest = [task for task in live if task.deployment_id not in kept]
+    if rest:
+        yield Fleet(record, 0, rest)
+
+
+def _kept(primary: Deployment, record: ServiceRecord) -> list[str]:
+    assert primary.takeover is not None, "asked of one that is under way"
+    found = [primary.takeover.source_id, *(name for name, _ in record.production)]
+    if primary.takeover.stage not in _BEFORE_SCALE_UP:
+        found.append(primary.id)
+    return list(dict.fromkeys(name for name in found if name))
+
+
+_BEFORE_SCALE_UP = (LifecycleStage.RECONCILE_SERVICE, LifecycleStage.PRE_SCALE_UP)
+
+
+def with_traffic(look: Look, record: ServiceRecord) -> ServiceRecord:
+    """Return the record that says whom requests reach; write down a changed one."""
+    known = wishes.with_traffic(record)
+    if known is not record:
+        look.draft.put_service(known)
+    return known
+
+
+def advance(look: Look, record: ServiceRecord, fitness: Fitnesses) -> ServiceRecord:
+    """Take a deployment that takes over one move further; return the record."""
+    deployment = look.draft.after.deployments[record.deployment_id]
+    if deployment.takeover is None or not takeover.is_under_way(deployment):
+        return record
+    failed = deployment.rollout_state is RolloutState.FAILED
+    if failed and not deployment.takeover.returns:
+        return record  # else: should its tasks serve again, they are the better ones
+    config = record.service.deployment
+    traffic = Traffic(record.production, record.test_id)
+    sight = _sight(look, record, deployment.takeover.source_id, fitness)
+    moved = takeover.advance(deployment, config, traffic, sight)
+    look.wake_at(moved.wake_at_unix_s)
+    if moved.takeover != deployment.takeover:
+        now = look.now_unix_s
+        changed = replace(deployment, takeover=moved.takeover, updated_at_unix_s=now)
+        look.draft.put_deployment(changed)
+    if moved.traffic == traffic:
+        return record
+    to, test_id = moved.traffic.production, moved.traffic.test_id
+    record = replace(record, production=to, test_id=test_id)
+    look.draft.put_service(record)
+    return record
+
+
+def _sight(
+    look: Look, record: ServiceRecord, source_id: str, fitness: Fitnesses
+) -> Sight:
+    desired = record.service.desired_count
+    lower, _ = limits(desired, record.service.deployment)
+    needed = min(desired, max(lower, 1))
+    live = [
+        task for task in look.draft.after.tasks_of(record.service.name) if task.is_live
+    ]
+
+    def healthy(deployment_id: str) -> int:
+        return sum(
+            fitness.get(task.id) is Fitness.HEALTHY
+            for task in live
+            if task.deployment_id == deployment_id
+        )
+
+    return Sight(
+        now_unix_s=look.now_unix_s,
+        whole=healthy(record.deployment_id) >= desired,
+        serves=healthy(record.deployment_id) >= needed,
+        source_serves=healthy(source_id) >= needed,
+        alone={task.deployment_id for task in live}
+        <= {record.deployment_id, source_id},
+        served=_is_served(look, record),
+    )
+
+
+def _is_served(look: Look, record: ServiceRecord) -> bool:
+    wanted = _weights(look, record)
+    seen = look.observed.weights
+    return all(
+        place in seen
+        and seen[place].served_everywhere
+        and dict(seen[place].weights) == dict(weights)
+        for place, weights in wanted.items()
+    )
+
+
+def _weights(look: Look, record: ServiceRecord) -> dict[str, takeover.Weights]:
+    if not record.production:
+        return {}
+    traffic = Traffic(record.production, record.test_id)
+    known = look.draft.after.deployments
+    return takeover.weights_of(record.service, traffic, known)
+
+
+def weigh(look: Look) -> Iterator[Weigh]:
+    """Yield what the load balancer is to be told: it follows from the records."""
+    wanted: dict[str, takeover.Weights] = {}
+    for record in look.draft.after.services.values():
+        wanted.update(_weights(look, record))
+    seen = look.observed.weights
+    for place, weights in wanted.items():
+        if place not in seen or dict(seen[place].weights) != dict(weights):
+            yield Weigh(place, tuple(weights.items()))
+    for place in seen.keys() - wanted.keys():
+        yield Weigh(place, ())
