@@ -26,13 +26,12 @@ from controlplane.api.ports import (
 )
 from controlplane.cluster_file import ClusterFile
 from controlplane.cluster_file.ownership import Change, Merged, live_of, merge
+from controlplane.deployment_commands import DeploymentCommands, active_service
 from controlplane.errors import (
     GoingDown,
     InvalidParameter,
     ListenerNotBound,
-    NoRollback,
     NotApplied,
-    ServiceNotFound,
     VersionPassed,
 )
 from controlplane.events import EventLog
@@ -74,7 +73,6 @@ from controlplane.weights import (
 from foundation.journal import Change as JournalChange
 from foundation.journal import CommitFailed, Put
 from scheduler.decide.protection import MINUTE_S
-from scheduler.errors import NothingToRollBackTo
 from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus, Task
 from scheduler.ports import Runtime
 
@@ -115,6 +113,7 @@ class Cluster:
         """Set once a file is in force."""
         self.going_down = asyncio.Event()
         self.tasks = TaskCommands(parts.scheduler, self._in_force)
+        self.deployments = DeploymentCommands(parts.scheduler, self._in_force)
 
     @property
     def events(self) -> EventLog:
@@ -231,19 +230,6 @@ class Cluster:
         place = {"listener": change.listener, "rule": change.rule}
         return {**place, "weights": wanted, "version": version}
 
-    async def deploy(self, service: str) -> Document:
-        self._require(service)
-        begun = await self._parts.scheduler.force_deployment(service)
-        return {"serviceName": service, "deploymentId": begun}
-
-    async def roll_back(self, service: str) -> Document:
-        self._require(service)
-        try:
-            back = await self._parts.scheduler.roll_back(service)
-        except NothingToRollBackTo as nothing:
-            raise NoRollback(str(nothing)) from nothing
-        return {"serviceName": service, "deploymentId": back}
-
     async def protect(self, change: ProtectionChange) -> Document:
         minutes, until = change.expires_in_minutes, None
         if minutes is not None:
@@ -263,10 +249,7 @@ class Cluster:
             await self._parts.scheduler.shut_down()
 
     def _require(self, service: str) -> None:
-        known = self._parts.scheduler.observe_services()
-        found = known.get(service)
-        if found is None or found.status is not ServiceStatus.ACTIVE:
-            raise ServiceNotFound(service, known)
+        active_service(self._parts.scheduler, service)
 
     def _in_force(self) -> ClusterFile | None:
         """Return the file that runs: the applied one once it is configured."""
@@ -360,7 +343,7 @@ class Cluster:
         return local_gateways(one.result() for one in asked)
 
     def _require_free(self, wanted: LoadBalancer) -> None:
-        require_free(wanted, self._parts.balancer.bound(), self._balancer_wanted)
+        require_free(wanted, self._parts.balancer.bound(), self._parts.front.runs)
 
     async def _commit_applied(self, applied: Applied) -> None:
         change: JournalChange = Put(APPLIED, KEY, applied)
@@ -386,6 +369,7 @@ class Cluster:
     async def _configure(self, applied: Applied, desired: ClusterFile) -> None:
         instances = await self._instances_of(applied.content)
         self._parts.runtimes.open(instances, Path(applied.directory))
+        self._parts.hooks.directory = Path(applied.directory)
         wanted = load_balancer_of(desired, applied.gateways, applied.directory)
         await self._parts.certificates.follow(wanted)
         self._parts.front.configure(wanted)

@@ -19,6 +19,7 @@ from controlplane.store import Store
 from controlplane.tls.certificates import Certificates
 from foundation.clock import Clock
 from scheduler.app.scheduler import Scheduler
+from scheduler.drivers.hooks import CalledHooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Parts:
     scheduler: Scheduler
     scaler: Autoscaler
     runtimes: Runtimes
+    hooks: CalledHooks
     ecs: EcsFeed
     elb: ElbFeed
     keeping: Keeping

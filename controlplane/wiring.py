@@ -53,6 +53,7 @@ from controlplane.version import __version__
 from foundation.clock import Clock
 from foundation.journal import Delete
 from scheduler.app.scheduler import Scheduler
+from scheduler.drivers.hooks import CalledHooks
 
 __all__ = ["clean", "serve"]
 
@@ -102,7 +103,7 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
     stack.push_async_callback(store.close)
     balancer = await join(str(state_dir.node_socket), store.epoch)
     balancer.hold()
-    front = FrontDoor(balancer)
+    front, hooks = FrontDoor(balancer), CalledHooks()
     runtimes = Runtimes(state_dir.tasks, store.cluster_uid, clock)
     stack.push_async_callback(runtimes.close)
     scheduler = Scheduler(
@@ -115,6 +116,7 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         draw=random.SystemRandom().random,
         front_door="",
         in_alarm=lambda: in_alarm(scaler.alarms()),
+        hooks=hooks,
         version=__version__,
     )
     series = SeriesTable()
@@ -137,6 +139,7 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         scheduler=scheduler,
         scaler=scaler,
         runtimes=runtimes,
+        hooks=hooks,
         ecs=EcsFeed(clock, scheduler, scaler),
         elb=ElbFeed(clock, balancer, scheduler, scaler),
         keeping=await _keeping(state_dir, series, scaler, feed, stack),

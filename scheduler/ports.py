@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from scheduler.configuration import LifecycleHook
 from scheduler.definition import ContainerDefinition, NetworkMode, Volume
 from scheduler.model import (
     PAUSE,
@@ -148,6 +149,14 @@ class TargetView:
     drained: bool
     unused: bool = False
     """No listener sends its group anything: it is not probed."""
+
+
+class Hooks(Protocol):
+    """Where lifecycle hooks are asked."""
+
+    async def call(self, hook: LifecycleHook, payload: str) -> str:
+        """Return what it answers. Raises HookFailed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

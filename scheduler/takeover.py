@@ -11,26 +11,39 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from scheduler.configuration import Strategy
+from scheduler.configuration import HookStage, LifecycleStage, Strategy
 
 
-class LifecycleStage(enum.Enum):
-    """In the order in which a deployment passes through them."""
+class HookStatus(enum.Enum):
+    """Of a lifecycle hook, as ECS's DeploymentLifecycleHookDetail has it."""
 
-    RECONCILE_SERVICE = "RECONCILE_SERVICE"
-    """What an earlier deployment began and did not end is undone."""
-    PRE_SCALE_UP = "PRE_SCALE_UP"
-    SCALE_UP = "SCALE_UP"
-    """Its tasks are started; nobody is sent to them."""
-    POST_SCALE_UP = "POST_SCALE_UP"
-    TEST_TRAFFIC_SHIFT = "TEST_TRAFFIC_SHIFT"
-    POST_TEST_TRAFFIC_SHIFT = "POST_TEST_TRAFFIC_SHIFT"
-    PRODUCTION_TRAFFIC_SHIFT = "PRODUCTION_TRAFFIC_SHIFT"
-    POST_PRODUCTION_TRAFFIC_SHIFT = "POST_PRODUCTION_TRAFFIC_SHIFT"
-    BAKE_TIME = "BAKE_TIME"
-    """Both run; the source can have its requests back in one step."""
-    CLEAN_UP = "CLEAN_UP"
-    """The source's tasks are stopped."""
+    AWAITING_ACTION = "AWAITING_ACTION"
+    """A PAUSE: somebody has to say how it goes on."""
+    IN_PROGRESS = "IN_PROGRESS"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    TIMED_OUT = "TIMED_OUT"
+
+
+@dataclass(frozen=True, slots=True)
+class HookRun:
+    """A hook that a deployment has come to; written down before it is called."""
+
+    number: int
+    """Which of the service's hooks, from 0."""
+    stage: HookStage
+    percent: float
+    """The deployment's part of production requests when it came to it."""
+    status: HookStatus
+    began_at_unix_s: float
+    attempt: int = 1
+    """One more with each answer of IN_PROGRESS."""
+    call_at_unix_s: float = 0.0
+    """Not to be called before."""
+    details: str = ""
+    """JSON: what its last answer wants to be told at the next call."""
+    why: str = ""
+    """Of one that FAILED."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,8 @@ class Takeover:
     """When the stage began."""
     served_since_unix_s: float | None = None
     """Since when every worker shares out requests as it was decided last."""
+    hooks: tuple[HookRun, ...] = ()
+    """Those that it has come to at this stage."""
     returns: bool = False
     """It served before, and is rolled back to: requests go to it in one step."""
 

@@ -31,13 +31,18 @@ def blocks(language: str, page: str = PAGE) -> list[str]:
 def test_the_blue_green_file_is_the_one_that_runs() -> None:
     """tests/live/test_configs.py runs it, and goes through what the page says."""
     page = (HOW_TO / "blue-green.md").read_text(encoding="utf-8")
-    whole, _ = blocks("yaml", page)
+    whole, *_ = blocks("yaml", page)
     assert (ROOT / "configs/blue-green.yaml").read_text(encoding="utf-8") == whole
 
 
-def test_its_canary_is_what_a_service_may_have() -> None:
+PARTS = [Strategy.CANARY, Strategy.BLUE_GREEN]
+
+
+@pytest.mark.parametrize("number", range(len(PARTS)))
+def test_its_parts_are_what_a_service_may_have(number: int) -> None:
     page = (HOW_TO / "blue-green.md").read_text(encoding="utf-8")
-    whole, part = blocks("yaml", page)
+    whole, *parts = blocks("yaml", page)
+    part = parts[number]
     head, _, _ = whole.partition("    deploymentConfiguration:")
     alarm = """
     autoScaling:
@@ -53,7 +58,8 @@ def test_its_canary_is_what_a_service_may_have() -> None:
 """
     text = head + "".join(f"    {line}\n" for line in part.splitlines()) + alarm
     [service] = load("", text, {}).services
-    assert Strategy.CANARY is service.deployment.strategy
+    assert PARTS[number] is service.deployment.strategy
+    assert len(PARTS) == len(parts)
 
 
 def test_the_user_data_is_cloud_config_of_known_keys() -> None:

@@ -19,6 +19,7 @@ from controlplane.cluster_file.meaning.balancer import (
     warn_unused_groups,
 )
 from controlplane.cluster_file.meaning.deployments import check_deployment_alarms
+from controlplane.cluster_file.meaning.hooks import check_commands
 from controlplane.cluster_file.meaning.meetings import (
     warn_shared_ports,
     warn_unreachable,
@@ -96,6 +97,7 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
         for record, wanted in zip(root.records("services"), services, strict=True)
         if (scrape := scrape_of(record, wanted, findings))
     )
+    check_commands(root.records("services"), allowed, findings)
     address = _control_address(root, findings)
     if balancer and not findings.sorted(Severity.ERROR):
         needed = {

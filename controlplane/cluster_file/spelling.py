@@ -28,6 +28,7 @@ from scheduler.configuration import (
     CircuitBreaker,
     DeploymentAlarms,
     DeploymentConfiguration,
+    LifecycleHook,
 )
 from scheduler.definition import ContainerDefinition
 from scheduler.model import (
@@ -99,6 +100,12 @@ _NAMES: Final[Mapping[tuple[type, str], str]] = {
     (CircuitBreaker, "threshold_type"): "thresholdConfiguration.type",
     (CircuitBreaker, "threshold_value"): "thresholdConfiguration.value",
     (DeploymentAlarms, "names"): "alarmNames",
+    (DeploymentConfiguration, "hooks"): "lifecycleHooks",
+    (LifecycleHook, "target"): "targetType",
+    (LifecycleHook, "stages"): "lifecycleStages",
+    (LifecycleHook, "details"): "hookDetails",
+    (LifecycleHook, "timeout_in_minutes"): "timeoutConfiguration.timeoutInMinutes",
+    (LifecycleHook, "timeout_action"): "timeoutConfiguration.action",
     (DeploymentConfiguration, "linear"): "linearConfiguration",
     (DeploymentConfiguration, "canary"): "canaryConfiguration",
     (ServiceLoadBalancer, "advanced"): "advancedConfiguration",

@@ -12,6 +12,7 @@ from scheduler.app.look import Look
 from scheduler.decide import breaker, deployments, takeover, wishes, wording
 from scheduler.decide.fitness import Fitness
 from scheduler.model import (
+    Deployment,
     RolloutState,
     ServiceRecord,
     Task,
@@ -57,11 +58,23 @@ def judge(look: Look, record: ServiceRecord) -> ServiceRecord:
         rolls_back, why = config.alarms.rollback, wording.alarms_raised(raised)
     else:
         return record
+    return fail(look, record, watched, why, rolls_back=rolls_back)
+
+
+def fail(
+    look: Look,
+    record: ServiceRecord,
+    deployment: Deployment,
+    why: wording.Failure,
+    *,
+    rolls_back: bool,
+) -> ServiceRecord:
+    """Write down that it has failed; return the record, perhaps rolled back."""
     to = None
-    if rolls_back and not watched.rolls_back:  # else neither of the two can run
-        known = look.draft.after.deployments_of(service.name)
-        to = deployments.back_to(watched, known)
-    wish = wishes.wish_failed(record, watched, why, to, look.now_unix_s)
+    if rolls_back and not deployment.rolls_back:  # else neither of the two can run
+        known = look.draft.after.deployments_of(record.service.name)
+        to = deployments.back_to(deployment, known)
+    wish = wishes.wish_failed(record, deployment, why, to, look.now_unix_s)
     for changed in wish.deployments:
         look.draft.put_deployment(changed)
     if wish.record != record:

@@ -58,6 +58,7 @@ def turn_service(look: Look, record: ServiceRecord) -> None:
     )
     if active and record is before:
         record = advance(look, record, fitness)
+    if active and record.deployment_id == before.deployment_id:
         settle(look, record, desired, fitness)
         tell_protected(look, record, live)
         rebalance(look, name, live, fitness)

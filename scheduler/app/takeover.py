@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from scheduler.app.deployments import Fitnesses
+from scheduler.app.deployments import Fitnesses, fail
+from scheduler.app.gates import ask, gate_of
 from scheduler.app.look import Look
-from scheduler.decide import takeover, wishes
+from scheduler.configuration import LifecycleStage
+from scheduler.decide import takeover, wishes, wording
 from scheduler.decide.actions import Weigh
 from scheduler.decide.fitness import Fitness
 from scheduler.decide.rollout import limits
 from scheduler.decide.takeover import Sight, Traffic
 from scheduler.model import Deployment, RolloutState, ServiceRecord, Task
-from scheduler.takeover import LifecycleStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +88,32 @@ def advance(look: Look, record: ServiceRecord, fitness: Fitnesses) -> ServiceRec
     traffic = Traffic(record.production, record.test_id)
     sight = _sight(look, record, deployment.takeover.source_id, fitness)
     moved = takeover.advance(deployment, config, traffic, sight)
+    gate = gate_of(deployment, traffic, moved)
+    if gate is not None:
+        runs, said = ask(look, record, deployment, gate)
+        if said.failed:
+            why = wording.hook_failed(said.failed)
+            return fail(look, record, deployment, why, rolls_back=True)
+        if not said.passed:
+            waits = takeover.noted(deployment.takeover, sight)
+            moved = replace(moved, takeover=replace(waits, hooks=runs), traffic=traffic)
+        elif moved.takeover.hooks:
+            moved = replace(moved, takeover=replace(moved.takeover, hooks=()))
     look.wake_at(moved.wake_at_unix_s)
+    return _put(look, record, deployment, moved)
+
+
+def _put(
+    look: Look, record: ServiceRecord, deployment: Deployment, moved: takeover.Advance
+) -> ServiceRecord:
+    """Write down what has changed; return the record."""
     if moved.takeover != deployment.takeover:
         now = look.now_unix_s
         changed = replace(deployment, takeover=moved.takeover, updated_at_unix_s=now)
         look.draft.put_deployment(changed)
-    if moved.traffic == traffic:
-        return record
     to, test_id = moved.traffic.production, moved.traffic.test_id
+    if (to, test_id) == (record.production, record.test_id):
+        return record
     record = replace(record, production=to, test_id=test_id)
     look.draft.put_service(record)
     return record

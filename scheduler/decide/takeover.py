@@ -24,9 +24,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from scheduler.configuration import DeploymentConfiguration, Strategy
+from scheduler.configuration import DeploymentConfiguration, LifecycleStage, Strategy
 from scheduler.model import Deployment, RolloutState, Service, ServiceLoadBalancer
-from scheduler.takeover import LifecycleStage, Shares, Takeover
+from scheduler.takeover import Shares, Takeover
 
 S = LifecycleStage
 ALL: Final = 100.0
@@ -173,7 +173,7 @@ def advance(
     """Return the deployment's next move; it is under way. Never raises."""
     takeover = deployment.takeover
     assert takeover is not None, "asked of one that takes over"
-    takeover = _noted(takeover, sight)
+    takeover = noted(takeover, sight)
     here = _Here(deployment.id, takeover, config, traffic, sight)
     moved = _AT.get(takeover.stage, _next)(here)
     if moved.traffic != traffic:
@@ -206,7 +206,7 @@ class _Here:
         return Advance(self.takeover, replace(self.traffic, test_id=deployment_id))
 
 
-def _noted(takeover: Takeover, sight: Sight) -> Takeover:
+def noted(takeover: Takeover, sight: Sight) -> Takeover:
     """Return it knowing since when requests are shared out as decided."""
     if not sight.served or takeover.served_since_unix_s is not None:
         return takeover

@@ -54,6 +54,10 @@ def alarms_raised(names: Iterable[str]) -> Failure:
     return Failure("ECS deployment alarms", f"{', '.join(names)} in ALARM")
 
 
+def hook_failed(what: str) -> Failure:
+    return Failure("ECS deployment lifecycle hook", what)
+
+
 def started(service: str, tasks: Iterable[str]) -> str:
     names = tuple(tasks)
     return f"{_of(service)} has started {len(names)} tasks: {_tasks(names)}."

@@ -5,6 +5,7 @@ Absent: what a stage waits for (tests/scenarios/test_takeovers).
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterator
 
@@ -187,3 +188,44 @@ async def test_green_that_fails_and_green_that_is_given_up(
 
     load.lost_nothing()
     note(load)
+
+
+CHECK = """
+import json, sys, urllib.request
+told = json.load(sys.stdin)
+url = "http://127.0.0.1:" + told["hookDetails"]["port"]
+release = json.load(urllib.request.urlopen(url))["service"]
+sys.exit(f"release {release} does not pass" if release == "three" else 0)
+"""
+"""Looks at what answers on the test listener, as a person would."""
+
+
+async def test_a_command_has_the_last_word_on_what_it_has_tested(
+    cluster: LiveCluster, note: Note
+) -> None:
+    pair = Pair(cluster)
+    hook = {
+        "targetType": "COMMAND",
+        "command": [sys.executable, "-c", CHECK],
+        "lifecycleStages": ["POST_TEST_TRAFFIC_SHIFT"],
+        "hookDetails": {"port": str(pair.test_port)},
+    }
+    cluster.file["allowPrivileged"] = True
+    await pair.begin()
+    before = await cluster.steady(2)
+
+    async with cluster.load() as load:
+        pair.configure(lifecycleHooks=[hook])
+        cluster.release("three")
+        await cluster.apply()
+        assert "ROLLBACK_SUCCESSFUL" == (await pair.done())["status"]
+        assert before == await cluster.steady(2)
+        told = await cluster.alb("deployments", "web")
+        cluster.release("two")
+        await cluster.apply()
+        assert "SUCCESSFUL" == (await pair.done())["status"]
+        assert {"two": 10} == await pair.seen(10)
+
+    load.lost_nothing()
+    note(load)
+    assert "lifecycle hook" in told

@@ -108,7 +108,23 @@ DEPLOYMENTS: Final = Section(
             "scheduler/decide/test_deployments.py::test_status",
             differs="FAILED without rollback is STOPPED",
         ),
-        not_yet("ServiceRevision, StopServiceDeployment"),
+        live(
+            "ListServiceDeployments, DescribeServiceDeployments",
+            "controlplane/test_ecs_deployments.py"
+            "::test_one_that_takes_over_is_told_with_its_stage_and_weights",
+            differs="by service; groups and rules by name",
+        ),
+        live(
+            "ServiceRevision",
+            "controlplane/test_ecs_deployments.py"
+            "::test_a_revision_is_what_it_was_begun_with",
+            differs="one for each deployment",
+        ),
+        live(
+            "StopServiceDeployment, ABORT and ROLLBACK",
+            "scenarios/test_hooks.py::test_a_stopped_deployment_stays_where_it_is",
+            differs="at once: STOP_REQUESTED and ROLLBACK_REQUESTED are never seen",
+        ),
         live(
             "versionConsistency: digests pinned per deployment",
             f"{_STORIES}::test_a_deployment_runs_one_image_on_every_engine",
@@ -138,7 +154,21 @@ DEPLOYMENTS: Final = Section(
             f"{_TAKEOVERS}::test_linear_goes_in_equal_steps",
             differs="bake times may be 0.5 minutes",
         ),
-        not_yet("lifecycleHooks"),
+        live(
+            "lifecycleHooks: SUCCEEDED, FAILED, IN_PROGRESS with callBackDelay",
+            "scenarios/test_hooks.py"
+            "::test_each_stage_asks_its_hooks_once_and_tells_them_where_it_is",
+            differs="commands and webhooks instead of Lambda functions",
+        ),
+        live(
+            "timeoutConfiguration of hooks",
+            "scenarios/test_hooks.py"
+            "::test_a_hook_that_never_comes_to_an_end_is_given_up",
+        ),
+        live(
+            "PAUSE hooks, ContinueServiceDeployment",
+            "scenarios/test_hooks.py::test_a_pause_waits_for_somebody",
+        ),
         not_yet("earlySuccessCriteria"),
     ),
 )

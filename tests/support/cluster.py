@@ -40,6 +40,7 @@ from scheduler.definition import (
     RestartPolicy,
 )
 from scheduler.drivers.memory import MemoryHost, MemoryLoadBalancer
+from scheduler.drivers.memory_hooks import MemoryHooks
 from scheduler.model import (
     ZONE_ATTRIBUTE,
     ContainerInstance,
@@ -219,6 +220,7 @@ class Cluster:
             for index, name in enumerate(names, 1)
         }
         self.balancer = MemoryLoadBalancer(self.clock, self.answers)
+        self.hooks = MemoryHooks()
         self.journal = CrashingJournal(self.calls)
         self.journal.watchers.append(self.check)
         self.instances = [
@@ -263,6 +265,7 @@ class Cluster:
             draw=chance.random,
             front_door="http://127.0.0.1:8080",
             in_alarm=lambda: self.alarms(),  # noqa: PLW0108 - it may be another later
+            hooks=self.hooks,
             version="1.2.3",
         )
 

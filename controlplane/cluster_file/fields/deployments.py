@@ -16,12 +16,13 @@ from controlplane.cluster_file.kinds import (
     Field,
     Flag,
     Number,
+    Pairs,
     Text,
     Whole,
     ignored,
-    refused,
     shape,
 )
+from scheduler.configuration import HookStage
 
 _DEPLOYMENT = "ECS DeploymentConfiguration"
 _BREAKER = "ECS DeploymentCircuitBreaker"
@@ -68,6 +69,42 @@ CANARY: Final = shape(
     Field("canaryBakeTimeInMinutes", Number(0), _CANARY, 10, note="may be 0.5"),
 )
 
+_HOOK = "ECS DeploymentLifecycleHook"
+HOOK: Final = shape(
+    "DeploymentLifecycleHook",
+    Field(
+        "targetType",
+        Choice(("COMMAND", "WEBHOOK", "PAUSE")),
+        _HOOK,
+        required=True,
+        note="COMMAND and WEBHOOK are ours",
+    ),
+    Field("command", Each(Text(longest=4096), 1), "ours", note="of COMMAND; no shell"),
+    Field(
+        "url",
+        Text("https?://.+", "begin with http:// or https://", 2048),
+        "ours",
+        note="of WEBHOOK",
+    ),
+    Field(
+        "lifecycleStages",
+        Each(Choice(tuple(one.value for one in HookStage)), 1),
+        _HOOK,
+        required=True,
+    ),
+    Field("hookDetails", Pairs(), _HOOK, note="what it is told at each call"),
+    Field(
+        "timeoutConfiguration",
+        shape(
+            "DeploymentLifecycleHookTimeoutConfiguration",
+            Field("timeoutInMinutes", Number(0), _HOOK, 1440, note="may be 0.5"),
+            Field("action", Choice(("ROLLBACK", "CONTINUE")), _HOOK, "ROLLBACK"),
+        ),
+        _HOOK,
+    ),
+    ignored("roleArn", _HOOK),
+)
+
 DEPLOYMENT: Final = shape(
     "DeploymentConfiguration",
     Field(
@@ -92,7 +129,7 @@ DEPLOYMENT: Final = shape(
     ),
     Field("linearConfiguration", LINEAR, _DEPLOYMENT, note="of LINEAR"),
     Field("canaryConfiguration", CANARY, _DEPLOYMENT, note="of CANARY"),
-    refused("lifecycleHooks", _DEPLOYMENT),
+    Field("lifecycleHooks", Each(HOOK), _DEPLOYMENT),
     ignored("earlySuccessCriteria", _DEPLOYMENT),
 )
 

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Final
 
 from controlplane.cluster_file.decode import quoted
+from controlplane.cluster_file.meaning.hooks import lifecycle_hooks
 from controlplane.cluster_file.record import Findings, Record
 from controlplane.problems import did_you_mean
 from scheduler.configuration import (
@@ -56,6 +57,7 @@ def deployment_configuration(
         _alarms(record.record("alarms"), findings),
         _minutes(record, "bakeTimeInMinutes", findings),
         *_takeover(record, strategy, findings),
+        lifecycle_hooks(record, Strategy(record.text("strategy")), findings),
     )
 
 

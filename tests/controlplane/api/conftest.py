@@ -1,5 +1,7 @@
 """A cluster in memory behind a real control API on a real socket."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
@@ -17,6 +19,7 @@ from controlplane.api.ports import (
 from controlplane.errors import (
     DefinitionNotFound,
     NoRollback,
+    NotUnderWay,
     ServiceNotFound,
     TaskNotFound,
 )
@@ -24,6 +27,7 @@ from controlplane.events import EventLog
 from controlplane.problems import ConfigInvalid, Problem
 from controlplane.weights import WeightChange
 from foundation.journal import CommitFailed
+from scheduler.configuration import TimeoutAction
 from scheduler.decide.overrides import ContainerOverride
 
 TOKEN = "t" * 43
@@ -67,12 +71,53 @@ class MemoryTasks:
         return {"taskDefinition": {"family": name}}
 
 
+class MemoryDeployments:
+    """Of the cluster's service; what was said to a PAUSE is in `said`."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+        self.said: list[tuple[TimeoutAction, str]] = []
+
+    async def begin(self, service: str) -> Document:
+        self._cluster.require(service)
+        self._cluster.deployed.append(service)
+        return {"serviceName": service, "deploymentId": "ecs-svc/2"}
+
+    async def roll_back(self, service: str) -> Document:
+        self._cluster.require(service)
+        if not self._cluster.deployed:
+            raise NoRollback("there is nothing to roll back to")
+        self._cluster.deployed.pop()
+        return {"serviceName": service, "deploymentId": "ecs-svc/1"}
+
+    async def stop(self, service: str) -> Document:
+        if not self._cluster.deployed:
+            raise NotUnderWay("no deployment of web is under way")
+        self._cluster.deployed.clear()
+        return {"serviceName": service, "deploymentId": "ecs-svc/2"}
+
+    async def go_on(
+        self, service: str, action: TimeoutAction, hook_id: str
+    ) -> Document:
+        self.said.append((action, hook_id))
+        return {"serviceName": service, "deploymentId": "ecs-svc/2"}
+
+    def described(self, service: str) -> Document:
+        self._cluster.require(service)
+        return {"serviceDeployments": [{"status": "SUCCESSFUL"}], "failures": []}
+
+    def revisions(self, service: str) -> Document:
+        self._cluster.require(service)
+        return {"serviceRevisions": [{"launchType": "EC2"}], "failures": []}
+
+
 class MemoryCluster:
     """One service, "web"; a file with the word "bad" in it has a problem."""
 
     def __init__(self) -> None:
         self.events = EventLog()
         self.tasks = MemoryTasks()
+        self.deployments = MemoryDeployments(self)
         self.applied: list[Submission] = []
         self.desired: Mapping[str, int] = {"web": 2}
         self.deployed: list[str] = []
@@ -110,24 +155,12 @@ class MemoryCluster:
         return planned
 
     async def scale(self, service: str, desired: int) -> None:
-        self._require(service)
+        self.require(service)
         self.desired = {service: desired}
 
     async def weigh(self, change: WeightChange) -> Document:
         self.weighed.append(change)
         return {"weights": change.weights, "version": 2}
-
-    async def deploy(self, service: str) -> Document:
-        self._require(service)
-        self.deployed.append(service)
-        return {"serviceName": service, "deploymentId": "ecs-svc/2"}
-
-    async def roll_back(self, service: str) -> Document:
-        self._require(service)
-        if not self.deployed:
-            raise NoRollback("there is nothing to roll back to")
-        self.deployed.pop()
-        return {"serviceName": service, "deploymentId": "ecs-svc/1"}
 
     async def protect(self, change: ProtectionChange) -> Document:
         self.protected.append(change)
@@ -158,7 +191,7 @@ class MemoryCluster:
             "tls": list(question.tls),
         }
 
-    def _require(self, service: str) -> None:
+    def require(self, service: str) -> None:
         if service not in self.desired:
             raise ServiceNotFound(service, self.desired)
 

@@ -10,9 +10,13 @@ from scheduler.configuration import (
     CircuitBreaker,
     DeploymentAlarms,
     DeploymentConfiguration,
+    HookStage,
+    HookTarget,
+    LifecycleHook,
     Linear,
     Strategy,
     ThresholdType,
+    TimeoutAction,
 )
 
 FILE = """\
@@ -41,6 +45,8 @@ def with_deployment(text: str) -> ClusterFile:
     return load("alb.yaml", FILE % text, {})
 
 
+HOOK = "strategy: BLUE_GREEN, lifecycleHooks: [{lifecycleStages: [PRE_SCALE_UP], %s}]"
+
 # fmt: off
 READ = [
     ("", DeploymentConfiguration()),
@@ -61,6 +67,14 @@ READ = [
      DeploymentConfiguration(strategy=Strategy.LINEAR, linear=Linear(12.5, 6.0))),
     ("strategy: CANARY, canaryConfiguration: {canaryPercent: 0.1, canaryBakeTimeInMinutes: 0.5}",
      DeploymentConfiguration(strategy=Strategy.CANARY, canary=Canary(0.1, 0.5))),
+    ("strategy: BLUE_GREEN, lifecycleHooks: [{targetType: WEBHOOK, url: http://x/, hookDetails: {a: b}, "
+     "lifecycleStages: [POST_TEST_TRAFFIC_SHIFT, PRE_SCALE_UP]}, {targetType: PAUSE, lifecycleStages: "
+     "[PRE_PRODUCTION_TRAFFIC_SHIFT], timeoutConfiguration: {timeoutInMinutes: 0.5, action: CONTINUE}}]",
+     DeploymentConfiguration(strategy=Strategy.BLUE_GREEN, hooks=(
+         LifecycleHook(HookTarget.WEBHOOK, (HookStage.POST_TEST_TRAFFIC_SHIFT, HookStage.PRE_SCALE_UP),
+                       url="http://x/", details='{"a": "b"}'),
+         LifecycleHook(HookTarget.PAUSE, (HookStage.PRE_PRODUCTION_TRAFFIC_SHIFT,),
+                       timeout_in_minutes=0.5, timeout_action=TimeoutAction.CONTINUE)))),
 ]
 WRONG = [
     ("deploymentCircuitBreaker: {rollback: true}", "rollback: needs enable: true"),
@@ -68,6 +82,16 @@ WRONG = [
     ("alarms: {enable: true}", "alarmNames is missing"),
     ("alarms: {alarmNames: [web-owt], enable: true}", 'alarmNames[0]: no alarm named "web-owt"; did you mean "web-out"?'),
     ("bakeTimeInMinutes: 2000", "bakeTimeInMinutes: must be 0-1440 minutes (got 2000)"),
+    (HOOK % "targetType: PAUSE, url: http://x/", "url: is for targetType WEBHOOK (it is PAUSE)"),
+    (HOOK % "targetType: WEBHOOK", "lifecycleHooks[0]: url is missing"),
+    (HOOK % "targetType: WEBHOOK, url: x", "url: must begin with http:// or https://"),
+    (HOOK % "targetType: COMMAND, command: [make, test]",
+     "command: runs where control runs: needs allowPrivileged: true in the file"),
+    (HOOK % "targetType: AWS_LAMBDA", "targetType: must be COMMAND, WEBHOOK or PAUSE"),
+    (HOOK % "targetType: PAUSE, timeoutConfiguration: {timeoutInMinutes: 0}",
+     "timeoutInMinutes: must be more than 0 and at most 20160 (got 0)"),
+    ("lifecycleHooks: [{targetType: PAUSE, lifecycleStages: [PRE_SCALE_UP]}]",
+     "lifecycleHooks: need strategy BLUE_GREEN, LINEAR or CANARY: ROLLING has no stages"),
     ("linearConfiguration: {stepPercent: 20}", "linearConfiguration: is for strategy LINEAR (it is ROLLING)"),
     ("strategy: LINEAR, canaryConfiguration: {}", "canaryConfiguration: is for strategy CANARY (it is LINEAR)"),
     ("strategy: LINEAR, linearConfiguration: {stepPercent: 2.9}", "stepPercent: must be 3-100 percent in tenths (got 2.9)"),
@@ -237,3 +261,10 @@ def test_a_deployment_that_needs_every_port_twice_is_told_of() -> None:
     text = text.replace("strategy: BLUE_GREEN", percents)
     told = [one.message for one in load("alb.yaml", text + hosts, {}).warnings]
     assert any("its hostPort is taken on every instance" in one for one in told)
+
+
+def test_a_file_may_allow_commands() -> None:
+    text = FILE % (HOOK % "targetType: COMMAND, command: [make, test]")
+    [service] = load("alb.yaml", text + "allowPrivileged: true\n", {}).services
+    [hook] = service.deployment.hooks
+    assert ("make", "test") == hook.command

@@ -563,3 +563,48 @@ def test_control_over_tcp_gets_the_directorys_token(place: Place) -> None:
         assert place.run("status", "--control", url)[0] == 0
 
     assert place.control.asked[-1].headers["authorization"] == "Bearer secret"
+
+
+def test_a_deployment_is_stopped_or_continued(place: Place) -> None:
+    it = {"serviceName": "web", "deploymentId": "ecs-svc/2"}
+    place.control.replies["POST /v1/services/web/stop-deployment"] = Reply(it)
+    place.control.replies["POST /v1/services/web/continue-deployment"] = Reply(it)
+    told = "web: deployment ecs-svc/2 {}\n"
+    assert place.run("deploy", "--stop", "web")[:2] == (0, told.format("stopped"))
+    done = place.run("deploy", "--continue", "web", "--hook", "h")
+    assert done[:2] == (0, told.format("continued"))
+
+
+def test_deployments_are_told_with_their_stage_and_share(place: Place) -> None:
+    one = {
+        "serviceDeploymentArn": "arn:aws:ecs:local:0:service-deployment/c/web/2",
+        "createdAt": 0,
+        "status": "IN_PROGRESS",
+        "lifecycleStage": "PRODUCTION_TRAFFIC_SHIFT",
+        "statusReason": "ECS deployment ecs-svc/2 in progress.",
+        "targetServiceRevision": {
+            "requestedTaskCount": 3,
+            "runningTaskCount": 2,
+            "requestedProductionTrafficWeight": 5.0,
+        },
+        "lifecycleHookDetails": [
+            {"hookId": "h", "targetType": "PAUSE", "status": "AWAITING_ACTION"}
+        ],
+    }
+    described = Reply({"serviceDeployments": [one], "failures": []})
+    place.control.replies["GET /v1/services/web/deployments"] = described
+    revisions = Reply({"serviceRevisions": [{"launchType": "EC2"}]})
+    place.control.replies["GET /v1/services/web/revisions"] = revisions
+    status, out, _ = place.run("deployments", "web")
+    assert 0 == status
+    head, *rest = out.splitlines()
+    assert head.startswith("ecs-svc/2  ")
+    assert head.endswith("  IN_PROGRESS in PRODUCTION_TRAFFIC_SHIFT")
+    assert [
+        "    ECS deployment ecs-svc/2 in progress.",
+        "    2 of 3 run, 5 % of production traffic",
+        "    hook h (PAUSE): AWAITING_ACTION",
+    ] == rest
+    assert "launchType" in place.run("deployments", "web", "--revisions")[1]
+    told = place.run("deployments", "web", "--output", "json")[1]
+    assert one == json.loads(told)["serviceDeployments"][0]

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler.configuration import Strategy
+from scheduler.configuration import LifecycleStage, Strategy
 from scheduler.decide.chronicle import (
     deployment_lines,
     service_lines,
@@ -22,7 +22,7 @@ from scheduler.model import (
     Task,
     TaskStatus,
 )
-from scheduler.takeover import LifecycleStage, Takeover
+from scheduler.takeover import Takeover
 from tests.support.tasks import NOW, definition, task
 
 S = TaskStatus

@@ -16,10 +16,10 @@ from scheduler.configuration import (
     Linear,
     Strategy,
 )
+from scheduler.configuration import LifecycleStage as S
 from scheduler.decide import takeover
 from scheduler.decide.takeover import Sight, Traffic
 from scheduler.model import Deployment, RolloutState, Service, ServiceLoadBalancer
-from scheduler.takeover import LifecycleStage as S
 from scheduler.takeover import Takeover
 from tests.support.tasks import NOW, definition
 

@@ -7,6 +7,7 @@ import pytest
 from scheduler.configuration import (
     AdvancedConfiguration,
     DeploymentConfiguration,
+    LifecycleStage,
     Strategy,
 )
 from scheduler.decide import wording
@@ -29,7 +30,6 @@ from scheduler.model import (
     ServiceRecord,
     ServiceStatus,
 )
-from scheduler.takeover import LifecycleStage
 from tests.support.tasks import NOW, definition, task
 
 WEB = Service("web", definition(), 2)
