@@ -359,6 +359,8 @@ class ServiceRecord:
     """Scaling activities that took effect, newest last, bounded."""
     steady: bool = False
     """The steady state was reached and reported."""
+    steady_told_unix_s: float = 0.0
+    """When it was reported last."""
     rebalancing: bool = False
     """A task more than desired was started to make its zones even."""
     production: Shares = ()

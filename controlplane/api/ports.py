@@ -12,6 +12,7 @@ from controlplane.events import EventLog
 from controlplane.weights import WeightChange
 from scheduler.configuration import TimeoutAction
 from scheduler.decide.overrides import ContainerOverride
+from scheduler.model import PlacementConstraint, PlacementStrategy
 
 Document = Mapping[str, object]
 """JSON, lowerCamelCase: built where the facts are, sent here."""
@@ -48,16 +49,22 @@ class Question:
     """Version and cipher suite, where the listener is HTTPS."""
 
 
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """A call of RunTask: tasks of a family as the file defines it."""
+
+    family: str
+    count: int = 1
+    overrides: Sequence[ContainerOverride] = ()
+    started_by: str = ""
+    strategy: tuple[PlacementStrategy, ...] = ()
+    constraints: tuple[PlacementConstraint, ...] = ()
+
+
 class Tasks(Protocol):
     """Answers are in ECS's shapes. Everything may raise a ControlError."""
 
-    async def run(
-        self,
-        family: str,
-        count: int,
-        overrides: Sequence[ContainerOverride],
-        started_by: str,
-    ) -> Document:
+    async def run(self, wanted: TaskRun) -> Document:
         """Return {tasks, failures}."""
         ...
 

@@ -62,7 +62,7 @@ def _follow(
 ) -> bool:
     """Return whether the deployment was completed."""
     told = ""
-    for state in _states(control, deadline_s):
+    for state in states(control, deadline_s):
         found = _named(state, "services", "serviceName", service)
         one = _named(found, "serviceDeployments", "id", deployment)
         status = one.get("status")
@@ -82,7 +82,7 @@ def _follow(
     return False
 
 
-def _states(control: Control, deadline_s: float) -> Iterator[Document]:
+def states(control: Control, deadline_s: float) -> Iterator[Document]:
     """Yield what control says, until the deadline."""
     seen_s = time.monotonic()
     while time.monotonic() < deadline_s:

@@ -105,7 +105,9 @@ def settle(look: Look, record: ServiceRecord, desired: int, fitness: Fitnesses) 
     whole = len(left) == len(live) == len(current) == desired
     steady = whole and (complete or stays)
     if steady != record.steady:
-        look.draft.put_service(replace(record, steady=steady))
+        told_at = look.now_unix_s if steady else record.steady_told_unix_s
+        record = replace(record, steady=steady, steady_told_unix_s=told_at)
+        look.draft.put_service(record)
 
 
 def _complete(look: Look, record: ServiceRecord, *, complete: bool) -> None:

@@ -10,7 +10,7 @@ from scheduler.app.look import Look
 from scheduler.app.placing import REPEAT_EVENT_S, start_tasks
 from scheduler.app.protecting import protected_of, tell_protected
 from scheduler.app.rebalancing import hold_extra, rebalance
-from scheduler.app.resting import is_at_rest
+from scheduler.app.resting import is_at_rest, tell_steady
 from scheduler.app.takeover import Fleet, advance, fleets, with_traffic
 from scheduler.decide import backoff, lifecycle, wording
 from scheduler.decide.fitness import Fitness
@@ -43,6 +43,7 @@ def turn_service(look: Look, record: ServiceRecord) -> None:
     if record.status is ServiceStatus.DRAINING and not left:
         look.draft.drop_service(record)
         return
+    record = tell_steady(look, record)
     if is_at_rest(look, record, left):
         healthy = {task.id: Fitness.HEALTHY for task in left}
         rebalance(look, name, left, healthy)

@@ -72,10 +72,13 @@ def _service_lines(
 def service_lines(
     before: Mapping[str, ServiceRecord], after: Mapping[str, ServiceRecord]
 ) -> Iterator[Line]:
-    """Yield a line for each service that reached its steady state."""
+    """Yield a line for each service that reached its steady state, or stays in it."""
     for name, record in after.items():
         was = before.get(name)
-        if record.steady and not (was and was.steady):
+        if was is record or not record.steady:
+            continue
+        again = was and was.steady_told_unix_s != record.steady_told_unix_s
+        if again or not (was and was.steady):
             yield name, wording.steady(name)
 
 

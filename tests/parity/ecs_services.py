@@ -43,7 +43,11 @@ SERVICES: Final = Section(
             "::test_events_are_bounded_and_stay_in_order",
         ),
         live("service events in ECS's words", _WORDS),
-        not_yet("the steady state is told again after hours"),
+        live(
+            "the steady state is told again after hours",
+            "scenarios/test_scheduler.py"
+            "::test_the_steady_state_is_told_again_after_hours",
+        ),
         live(
             "schedulingStrategy DAEMON",
             "scenarios/test_daemons.py"
@@ -246,7 +250,14 @@ METRICS: Final = Section(
 WAITERS: Final = Section(
     "Waiters",
     "botocore, waiters of ecs",
-    (not_yet("ServicesStable, ServicesInactive, TasksRunning, TasksStopped"),),
+    (
+        live(
+            "ServicesStable, ServicesInactive, TasksRunning, TasksStopped",
+            "controlplane/commands/test_commands.py"
+            "::test_waiters_mean_what_the_sdks_mean",
+            differs="`alb wait`; seen within half a second",
+        ),
+    ),
 )
 
 SECTIONS: Final = (SERVICES, DEPLOYMENTS, FAILURES, BALANCING, METRICS, WAITERS)

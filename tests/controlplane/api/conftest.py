@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 import pytest
 from aiohttp import web
@@ -15,6 +15,7 @@ from controlplane.api.ports import (
     ProtectionChange,
     Question,
     Submission,
+    TaskRun,
 )
 from controlplane.errors import (
     DefinitionNotFound,
@@ -28,7 +29,6 @@ from controlplane.problems import ConfigInvalid, Problem
 from controlplane.weights import WeightChange
 from foundation.journal import CommitFailed
 from scheduler.configuration import TimeoutAction
-from scheduler.decide.overrides import ContainerOverride
 
 TOKEN = "t" * 43
 
@@ -37,20 +37,14 @@ class MemoryTasks:
     """One task, "abc", of family "web"; keeps what it was asked to run."""
 
     def __init__(self) -> None:
-        self.ran: list[tuple[str, int, tuple[ContainerOverride, ...], str]] = []
+        self.ran: list[TaskRun] = []
         self.stopped: list[tuple[str, str]] = []
 
-    async def run(
-        self,
-        family: str,
-        count: int,
-        overrides: Sequence[ContainerOverride],
-        started_by: str,
-    ) -> Document:
-        if family != "web":
-            raise DefinitionNotFound(family, ["web"])
-        self.ran.append((family, count, tuple(overrides), started_by))
-        return {"tasks": [{"taskArn": "x/abc"}] * count, "failures": []}
+    async def run(self, wanted: TaskRun) -> Document:
+        if wanted.family != "web":
+            raise DefinitionNotFound(wanted.family, ["web"])
+        self.ran.append(wanted)
+        return {"tasks": [{"taskArn": "x/abc"}] * wanted.count, "failures": []}
 
     async def stop(self, task: str, reason: str) -> Document:
         self.stopped.append((task, reason))

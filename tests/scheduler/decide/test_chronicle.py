@@ -89,6 +89,8 @@ def test_a_steady_state_is_told_when_it_is_reached() -> None:
     assert [line] == list(service_lines({}, {"web": calm}))
     assert [] == list(service_lines({"web": calm}, {"web": calm}))
     assert [] == list(service_lines({"web": calm}, {"web": busy}))
+    later = replace(calm, steady_told_unix_s=NOW + 21_600)
+    assert [line] == list(service_lines({"web": calm}, {"web": later}))
 
 
 def test_a_completed_deployment_is_told_once() -> None:
