@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scheduler.app.look import Look
+from scheduler.configuration import Strategy
 from scheduler.decide import breaker, deployments, takeover, wishes, wording
 from scheduler.decide.fitness import Fitness
 from scheduler.model import (
@@ -70,11 +71,11 @@ def fail(
     rolls_back: bool,
 ) -> ServiceRecord:
     """Write down that it has failed; return the record, perhaps rolled back."""
-    to = None
+    back = None
     if rolls_back and not deployment.rolls_back:  # else neither of the two can run
         known = look.draft.after.deployments_of(record.service.name)
-        to = deployments.back_to(deployment, known)
-    wish = wishes.wish_failed(record, deployment, why, to, look.now_unix_s)
+        back = wishes.return_of(record, deployment, known)
+    wish = wishes.wish_failed(record, deployment, why, back, look.now_unix_s)
     for changed in wish.deployments:
         look.draft.put_deployment(changed)
     if wish.record != record:
@@ -126,7 +127,9 @@ def _complete(look: Look, record: ServiceRecord, *, complete: bool) -> None:
             return
         since = look.now_unix_s
         deployment = replace(deployment, baking_since_unix_s=since)
-    until = since + 60.0 * record.service.deployment.bake_time_in_minutes
+    config = record.service.deployment
+    returns = deployment.rolls_back and config.strategy is not Strategy.ROLLING
+    until = since + (0.0 if returns else 60.0 * config.bake_time_in_minutes)
     if look.now_unix_s < until:
         look.wake_at(until)
     elif complete:

@@ -37,32 +37,49 @@ class Fleet:
 def fleets(
     look: Look, record: ServiceRecord, desired: int, live: Sequence[Task]
 ) -> Iterator[Fleet]:
-    """Yield what is planned apart: two deployments, while one takes over.
+    """Yield what is planned apart: each side, where a service has two.
 
-    Those whose tasks requests are sent to are kept whole; what others have left
-    goes at once.
+    Those whose tasks requests are sent to are kept whole, and the PRIMARY one once it
+    may start; what runs in their groups beside them is replaced by them. What the
+    other side has left, which gets no requests, goes at once.
     """
-    primary = look.draft.after.deployments[record.deployment_id]
-    if not desired or not takeover.is_under_way(primary):
+    kept = _kept(look, record) if desired and record.production else []
+    if not kept:
         yield Fleet(record, desired, live)
         return
-    kept = _kept(primary, record)
-    for deployment_id in kept:
-        if deployment_id in look.draft.after.deployments:
-            mine = [task for task in live if task.deployment_id == deployment_id]
-            own = replace(record, deployment_id=deployment_id)
-            yield Fleet(own, desired, mine)
-    rest = [task for task in live if task.deployment_id not in kept]
+    sides: dict[str, list[Task]] = {one.id: [] for one in kept}
+    rest: list[Task] = []
+    for task in live:
+        side = _side(task, kept, record)
+        (sides[side] if side else rest).append(task)
+    for deployment_id, tasks in sides.items():
+        yield Fleet(replace(record, deployment_id=deployment_id), desired, tasks)
     if rest:
         yield Fleet(record, 0, rest)
 
 
-def _kept(primary: Deployment, record: ServiceRecord) -> list[str]:
-    assert primary.takeover is not None, "asked of one that is under way"
-    found = [primary.takeover.source_id, *(name for name, _ in record.production)]
-    if primary.takeover.stage not in _BEFORE_SCALE_UP:
-        found.append(primary.id)
-    return list(dict.fromkeys(name for name in found if name))
+def _kept(look: Look, record: ServiceRecord) -> list[Deployment]:
+    """Return the deployments that are kept whole, the PRIMARY one last."""
+    known = look.draft.after.deployments
+    primary = known[record.deployment_id]
+    taking, names = primary.takeover, [name for name, _ in record.production]
+    if taking is not None and takeover.is_under_way(primary):
+        names.append(taking.source_id)
+    if taking is None or taking.stage not in _BEFORE_SCALE_UP:
+        names = [*(name for name in names if name != primary.id), primary.id]
+    return [known[name] for name in dict.fromkeys(names) if name in known]
+
+
+def _side(task: Task, kept: Sequence[Deployment], record: ServiceRecord) -> str:
+    """Return the deployment in whose fleet the task is; empty: in nobody's."""
+    if any(task.deployment_id == one.id for one in kept):
+        return task.deployment_id
+    groups = [item.target_group for item in task.load_balancers]
+    for one in kept:
+        if takeover.groups_of(one) == groups:
+            return one.id
+    ours = takeover.groups_in(record.service)
+    return "" if groups and ours.issuperset(groups) else kept[-1].id
 
 
 _BEFORE_SCALE_UP = (LifecycleStage.RECONCILE_SERVICE, LifecycleStage.PRE_SCALE_UP)
@@ -125,6 +142,7 @@ def _sight(
     desired = record.service.desired_count
     lower, _ = limits(desired, record.service.deployment)
     needed = min(desired, max(lower, 1))
+    groups = {*takeover.groups_of(look.draft.after.deployments[record.deployment_id])}
     live = [
         task for task in look.draft.after.tasks_of(record.service.name) if task.is_live
     ]
@@ -140,9 +158,13 @@ def _sight(
         now_unix_s=look.now_unix_s,
         whole=healthy(record.deployment_id) >= desired,
         serves=healthy(record.deployment_id) >= needed,
-        source_serves=healthy(source_id) >= needed,
-        alone={task.deployment_id for task in live}
-        <= {record.deployment_id, source_id},
+        alone=all(
+            task.deployment_id in {record.deployment_id, source_id}
+            or not groups.intersection(
+                item.target_group for item in task.load_balancers
+            )
+            for task in live
+        ),
         served=_is_served(look, record),
     )
 

@@ -72,9 +72,15 @@ def failed(
 
 
 def resumed(
-    deployment: Deployment, instead_of: Deployment, now_unix_s: float
+    deployment: Deployment,
+    instead_of: Deployment,
+    now_unix_s: float,
+    base: Deployment | None = None,
 ) -> Deployment:
-    """Return the deployment as it becomes PRIMARY again: its failures are forgotten."""
+    """Return the deployment as it becomes PRIMARY again: its failures are forgotten.
+
+    `base` is the one that serves, if it is not the one that was PRIMARY.
+    """
     return replace(
         deployment,
         rollout_state=RolloutState.IN_PROGRESS,
@@ -90,7 +96,7 @@ def resumed(
         rolls_back=instead_of.id,
         rolled_back_to="",
         inactive=False,
-        takeover=takeover.returning(deployment, instead_of, now_unix_s),
+        takeover=takeover.returning(deployment, base or instead_of, now_unix_s),
     )
 
 

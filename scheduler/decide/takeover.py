@@ -9,9 +9,9 @@ One move per look, and each is written down before anything is done about it: wh
 workers are told follows from the records alone, so it does not matter where a
 control ended and the next one began. Two promises:
 
-* requests are sent to tasks only that are healthy, as many as their part needs:
-  all that are desired, before a new deployment gets any or gets more; the minimum,
-  before requests go back to an earlier one;
+* requests move only to tasks that are healthy: all that are desired, before a new
+  deployment gets any or gets more; the minimum, before most of them go back to an
+  earlier one;
 * tasks that requests are sent to are not stopped.
 
 Sources: ECS developer guide, "Amazon ECS blue/green service deployments workflow";
@@ -55,10 +55,8 @@ class Sight:
     """As many of its tasks as are desired are healthy."""
     serves: bool
     """As many are healthy as have to be, and one at least."""
-    source_serves: bool
-    """So it is with the deployment that it takes over from."""
     alone: bool
-    """Nobody but the two has tasks that run."""
+    """Nobody else has tasks in its target groups."""
     served: bool
     """Every worker shares out requests as the records say."""
 
@@ -88,15 +86,18 @@ def is_cleaning_up(deployment: Deployment) -> bool:
     return takeover is not None and takeover.stage is S.CLEAN_UP
 
 
-def base_of(primary: Deployment, known: Mapping[str, Deployment]) -> Deployment:
-    """Return the deployment from which the next one is to take over.
+def base_of(
+    primary: Deployment, known: Mapping[str, Deployment], production: Shares
+) -> Deployment:
+    """Return the deployment from which another takes over: most requests reach it.
 
-    One that is still taking over is undone first: what it would have replaced serves.
+    So nothing has to move before the other one begins, whoever serves how well. Where
+    no rule is the service's own, the PRIMARY one.
     """
-    takeover = primary.takeover
-    if takeover is None or takeover.returns or not is_under_way(primary):
+    if not production:
         return primary
-    return known.get(takeover.source_id, primary)
+    holder, _ = max(reversed(production), key=lambda part: part[1])
+    return known.get(holder, primary)
 
 
 def begun(
@@ -110,19 +111,25 @@ def begun(
     return Takeover(strategy, source, S.RECONCILE_SERVICE, now_unix_s)
 
 
-def returning(
-    to: Deployment, instead_of: Deployment, now_unix_s: float
-) -> Takeover | None:
-    """Return how an earlier deployment takes over again; None: in the same groups."""
-    if groups_of(to) == groups_of(instead_of):
+def returning(to: Deployment, base: Deployment, now_unix_s: float) -> Takeover | None:
+    """Return how an earlier deployment takes over again; None: its groups serve."""
+    if groups_of(to) == groups_of(base):
         return None
-    return Takeover(
-        Strategy.BLUE_GREEN, instead_of.id, S.SCALE_UP, now_unix_s, returns=True
-    )
+    return Takeover(Strategy.BLUE_GREEN, base.id, S.SCALE_UP, now_unix_s, returns=True)
 
 
 def groups_of(deployment: Deployment) -> list[str]:
     return [item.target_group for item in deployment.load_balancers or ()]
+
+
+def groups_in(service: Service) -> set[str]:
+    """Return the groups between which the service's requests move."""
+    return {
+        group
+        for item in service.load_balancers
+        if item.advanced
+        for group in (item.target_group, item.advanced.alternate_target_group)
+    }
 
 
 def resolved(
@@ -221,10 +228,9 @@ def _next(here: _Here) -> Advance:
 
 def _reconcile(here: _Here) -> Advance:
     """Give the source back what a deployment took that did not come to its end."""
-    base = here.takeover.source_id or here.id
-    first, sight = not here.takeover.source_id, here.sight
+    base, sight = here.takeover.source_id or here.id, here.sight
     if here.traffic.share_of(base) < ALL:
-        return here.share(base) if first or sight.source_serves else here.stay()
+        return here.share(base)
     if here.traffic.test_id != base:
         return here.test(base)
     return _next(here) if sight.served and sight.alone else here.stay()

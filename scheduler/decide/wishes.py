@@ -71,7 +71,9 @@ def wish_deployment(
     """Return the records for a new deployment of the service as it is."""
     by_id = {one.id: one for one in known}
     primary = by_id.get(before.deployment_id)
-    base = takeover.base_of(primary, by_id) if primary else None
+    base = None
+    if primary is not None:
+        base = takeover.base_of(primary, by_id, before.production)
     record = replace(before, deployment_id=deployment_id, steady=False)
     begun = deployments.begun(before.service, deployment_id, now_unix_s, base)
     return Wish(_of_rolling(record, begun), (begun,))
@@ -94,21 +96,41 @@ def with_traffic(record: ServiceRecord) -> ServiceRecord:
     return replace(record, production=((primary, takeover.ALL),), test_id=primary)
 
 
+@dataclass(frozen=True, slots=True)
+class Return:
+    """An earlier deployment takes over again, from the one that serves."""
+
+    to: Deployment
+    base: Deployment
+
+
+def return_of(
+    before: ServiceRecord, primary: Deployment, known: Sequence[Deployment]
+) -> Return | None:
+    """Return what takes over again when the deployment is given up; None: nothing."""
+    to = deployments.back_to(primary, known)
+    if to is None:
+        return None
+    by_id = {one.id: one for one in known}
+    return Return(to, takeover.base_of(primary, by_id, before.production))
+
+
 def wish_failed(
     before: ServiceRecord,
     deployment: Deployment,
     why: Failure,
-    to: Deployment | None,
+    back: Return | None,
     now_unix_s: float,
 ) -> Wish:
-    """Return the records after a deployment failed; with `to`, that takes over again.
+    """Return the records after a deployment failed; with `back`, another takes over.
 
     Without, it stays PRIMARY and starts no more tasks.
     """
+    to = back.to if back else None
     failed = deployments.failed(deployment, why, to, now_unix_s)
-    if to is None:
+    if back is None:
         return Wish(before, (failed,))
-    return _back(before, failed, to, now_unix_s)
+    return _back(before, failed, back, now_unix_s)
 
 
 def wish_rollback(
@@ -119,20 +141,20 @@ def wish_rollback(
     Back to what was COMPLETED last: of a deployment that is not, before it.
     """
     primary = next(one for one in known if one.id == before.deployment_id)
-    to = deployments.back_to(primary, known)
-    if to is None:
+    back = return_of(before, primary, known)
+    if back is None:
         return None
     if primary.rollout_state is RolloutState.IN_PROGRESS:
         why = wording.STOPPED_BY_REQUEST
-        primary = deployments.failed(primary, why, to, now_unix_s)
-    return _back(before, primary, to, now_unix_s)
+        primary = deployments.failed(primary, why, back.to, now_unix_s)
+    return _back(before, primary, back, now_unix_s)
 
 
 def _back(
-    before: ServiceRecord, primary: Deployment, to: Deployment, now_unix_s: float
+    before: ServiceRecord, primary: Deployment, back: Return, now_unix_s: float
 ) -> Wish:
-    resumed = deployments.resumed(to, primary, now_unix_s)
-    record = replace(before, deployment_id=to.id, steady=False)
+    resumed = deployments.resumed(back.to, primary, now_unix_s, back.base)
+    record = replace(before, deployment_id=back.to.id, steady=False)
     return Wish(_of_rolling(record, resumed), (primary, resumed))
 
 

@@ -95,6 +95,7 @@ class MemoryHost:
     """One for each start to come; then none."""
     missing: set[str] = field(default_factory=set)
     """Images that do not exist."""
+    status_s: float = 0.0
     resolve_s: float = 0.1
     """How long it takes to tell what a tag means."""
     digests: dict[str, str] = field(default_factory=dict)
@@ -194,6 +195,7 @@ class MemoryHost:
 
     async def status(self) -> InstanceStatus:
         self._reach("status")
+        await asyncio.sleep(self.status_s)
         return InstanceStatus(
             connected=True,
             cpu=self.cpu_units,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.configuration import Strategy
+from scheduler.configuration import HookStage, Strategy
 from tests.scenarios.test_deployments import change, image_at, newest, running
+from tests.scenarios.test_hooks import hooked, webhook
 from tests.scenarios.test_takeovers import moved, production, settled
 from tests.support.cluster import PRODUCTION, Cluster, Crashed
+from tests.support.examples import some
 from tests.support.virtual import run
 
 
@@ -17,6 +19,10 @@ async def begin_green(cluster: Cluster) -> None:
 
 async def begin_canary(cluster: Cluster) -> None:
     await change(cluster, moved("web:2", Strategy.CANARY))
+
+
+async def begin_asked(cluster: Cluster) -> None:
+    await change(cluster, hooked("web:2", webhook(*HookStage)))
 
 
 async def begin_bad(cluster: Cluster) -> None:
@@ -40,6 +46,7 @@ async def begin_alarm(cluster: Cluster) -> None:
 STORIES = {
     "blue/green": (begin_green, "web:2"),
     "canary": (begin_canary, "web:2"),
+    "blue/green with hooks": (begin_asked, "web:2"),
     "failed, rolled back": (begin_bad, "web:1"),
     "alarm, shifted back": (begin_alarm, "web:1"),
 }
@@ -83,7 +90,7 @@ POINTS = [
 ]
 
 
-@pytest.mark.parametrize(("story", "point"), POINTS)
+@pytest.mark.parametrize(("story", "point"), some(POINTS))
 def test_control_may_die_at_any_call_of_a(story: str, point: float) -> None:
     """n.5: the call was never made; n: it took effect, and nobody heard of it."""
 

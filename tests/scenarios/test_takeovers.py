@@ -288,3 +288,36 @@ async def test_without_a_load_balancer_both_run_and_one_is_left() -> None:
         await change(cluster, headless("web:2"))
         await cluster.until(lambda: cluster.view().running == 6, within_s=10)
         await cluster.until(lambda: settled(cluster, "web:2"), within_s=120)
+
+
+@in_virtual_time
+async def test_shares_are_told_before_every_host_was_asked() -> None:
+    """Else the node would hear the file's weights from a control that waits for one."""
+    cluster = Cluster()
+    async with running(cluster, moved("web:1")):
+        await change(cluster, moved("web:2"))
+        await cluster.until(lambda: settled(cluster, "web:2"), within_s=60)
+    cluster.restart()
+    cluster.hosts["a"].status_s = 3600.0
+    async with cluster.running() as scheduler:
+        await asyncio.sleep(1)
+        assert not scheduler.adopted()
+        assert production(cluster) == {"blue": 0.0, "green": 100.0}
+
+
+@in_virtual_time
+async def test_a_protected_blue_task_is_no_obstacle_until_blue_is_to_stop() -> None:
+    cluster = Cluster()
+    async with running(cluster, moved("web:1")) as scheduler:
+        [kept, *_] = scheduler.tasks()
+        until = cluster.clock.unix_s() + 300
+        await scheduler.update_task_protection([kept.id], until)
+        await change(cluster, moved("web:2", bake_s=60))
+        await cluster.until(lambda: production(cluster)["green"] == 100, within_s=30)
+        await asyncio.sleep(30)
+        assert not any("protected tasks" in text for text in cluster.messages())
+        await asyncio.sleep(60)
+        assert stage(cluster) is LifecycleStage.CLEAN_UP
+        assert any("protected tasks" in text for text in cluster.messages())
+        assert {"web:1", "web:2"} == images(cluster)
+        await cluster.until(lambda: settled(cluster, "web:2"), within_s=300)

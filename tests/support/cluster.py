@@ -330,9 +330,11 @@ class Cluster:
         lower, upper = limits(desired, record.service.deployment)
         primary = self.journal.of("deployment")[record.deployment_id]
         assert isinstance(primary, Deployment)
-        if len(self._before) > len(before) and not is_under_way(primary):
-            assert len(self._before) <= upper, "more than maximumPercent"
-        self._check_healthy(before, lower)
+        if not is_under_way(primary):  # else two sides have these limits
+            if len(self._before) > len(before):
+                assert len(self._before) <= upper, "more than maximumPercent"
+            if not record.production:
+                self._check_healthy(before, lower)
         self._check_production(record, before, lower)
         self._check_ports(before)
 
@@ -366,7 +368,7 @@ class Cluster:
                 for one in healthy
                 if group in {item.target_group for item in one.load_balancers}
             }
-            if percent > former.get(group, 0.0):
+            if percent > former.get(group, 0.0) and former.get(group, 0.0) < 50:
                 assert len(mine) >= max(1, lower), "requests for who does not serve"
             left = len(mine & self._before.keys())
             assert left >= min(len(mine), lower), "who gets requests is stopped"

@@ -610,6 +610,22 @@ def test_deployments_are_told_with_their_stage_and_share(place: Place) -> None:
     assert one == json.loads(told)["serviceDeployments"][0]
 
 
+def test_status_tells_the_stage_of_a_deployment_that_takes_over(place: Place) -> None:
+    listed = STATE["services"]
+    assert isinstance(listed, list)
+    taking_over: dict[str, object] = {
+        **listed[0],
+        "deployments": [{"id": "ecs-svc/2", "rolloutState": "IN_PROGRESS"}, {}],
+        "serviceDeployments": [
+            {"id": "ecs-svc/1", "lifecycleStage": "CLEAN_UP"},
+            {"id": "ecs-svc/2", "lifecycleStage": "BAKE_TIME"},
+        ],
+    }
+    reply = Reply({**STATE, "services": [taking_over]})
+    place.control.replies["GET /v1/state"] = reply
+    assert "BAKE_TIME (2)\n" in place.run("status")[1]
+
+
 def a_state(**service: object) -> Reply:
     web = {
         "serviceName": "web",

@@ -20,7 +20,7 @@ from scheduler.configuration import LifecycleStage as S
 from scheduler.decide import takeover
 from scheduler.decide.takeover import Sight, Traffic
 from scheduler.model import Deployment, RolloutState, Service, ServiceLoadBalancer
-from scheduler.takeover import Takeover
+from scheduler.takeover import Shares, Takeover
 from tests.support.tasks import NOW, definition
 
 PAIR = AdvancedConfiguration("green", "80/10", "81/default", 20.0)
@@ -40,12 +40,11 @@ BLUE, GREEN = "ecs-svc/1", "ecs-svc/2"
 BEFORE = Traffic(((BLUE, 100.0),), BLUE)
 AFTER = Traffic(((GREEN, 100.0),), GREEN)
 TESTED = Traffic(((BLUE, 100.0),), GREEN)
-FINE = Sight(NOW, whole=True, serves=True, source_serves=True, alone=True, served=True)
+FINE = Sight(NOW, whole=True, serves=True, alone=True, served=True)
 NOT_WHOLE = replace(FINE, whole=False)
 NOBODY = replace(FINE, whole=False, serves=False)
 CROWDED = replace(FINE, alone=False)
 NOT_SERVED = replace(FINE, served=False)
-BLUE_SICK = replace(FINE, source_serves=False)
 
 
 def later(seconds: float) -> Sight:
@@ -75,7 +74,6 @@ MOVES = [  # stage, strategy, traffic, sight -> stage, traffic, because
     (S.RECONCILE_SERVICE, B, BEFORE,    FINE,       S.PRE_SCALE_UP,            BEFORE,    "there is nothing to undo"),
     (S.RECONCILE_SERVICE, B, BEFORE,    CROWDED,    S.RECONCILE_SERVICE,       BEFORE,    "a third deployment has tasks in green's group"),
     (S.RECONCILE_SERVICE, B, AFTER,     FINE,       S.RECONCILE_SERVICE,       Traffic(BEFORE.production, GREEN), "what another took goes back"),
-    (S.RECONCILE_SERVICE, B, AFTER,     BLUE_SICK,  S.RECONCILE_SERVICE,       AFTER,     "but not to tasks that do not serve"),
     (S.RECONCILE_SERVICE, B, TESTED,    FINE,       S.RECONCILE_SERVICE,       BEFORE,    "so do the tests"),
     (S.PRE_SCALE_UP,      B, BEFORE,    NOBODY,     S.SCALE_UP,                BEFORE,    "its tasks may be started"),
     (S.SCALE_UP,          B, BEFORE,    FINE,       S.POST_SCALE_UP,           BEFORE,    "all are healthy"),
@@ -190,27 +188,49 @@ def test_whose_group_it_is(
     assert {10.0, 20.0} == {others_delay_s, found.deregistration_delay_s}
 
 
-KNOWN = {BLUE: FIRST}
-
 # fmt: off
-BASES = [
-    (at(S.RECONCILE_SERVICE),                 BLUE,  "what has not begun to serve is undone"),
-    (at(S.BAKE_TIME),                         BLUE,  "so is what bakes"),
-    (at(S.CLEAN_UP),                          GREEN, "blue is not whole any more"),
-    (at(S.SCALE_UP, returns=True),            GREEN, "what comes back is what shall serve"),
-    (at(S.SCALE_UP, source=""),               GREEN, "there is nothing before the first"),
-    (replace(at(S.CLEAN_UP), rollout_state=RolloutState.COMPLETED), GREEN, "it is done"),
-    (replace(at(S.SCALE_UP), rollout_state=RolloutState.FAILED), BLUE, "it failed and stayed"),
-    (replace(FIRST, id=GREEN),                GREEN, "a rolling one"),
+BASES = [  # production -> whom the next one takes over from
+    ((),                              GREEN, "no rule is the service's own: the PRIMARY one"),
+    (BEFORE.production,               BLUE,  "what has not begun to serve is undone"),
+    (part(5.0).production,            BLUE,  "so is a canary"),
+    (part(50.0).production,           BLUE,  "between equals what was there before stays"),
+    (part(60.0).production,           GREEN, "most requests stay where they are"),
+    (AFTER.production,                GREEN, "all of them the more so"),
+    ((("forgotten", 100.0),),         GREEN, "nobody knows better"),
 ]
 # fmt: on
 
 
 @pytest.mark.parametrize("row", BASES, ids=[row[-1] for row in BASES])
-def test_what_the_next_takes_over_from(row: tuple[Deployment, str, str]) -> None:
-    primary, expected, _ = row
-    known = {**KNOWN, GREEN: primary}
-    assert expected == takeover.base_of(primary, known).id
+def test_what_the_next_takes_over_from(row: tuple[Shares, str, str]) -> None:
+    production, expected, _ = row
+    known = {BLUE: FIRST, GREEN: at(S.BAKE_TIME)}
+    assert expected == takeover.base_of(known[GREEN], known, production).id
+
+
+# fmt: off
+UNDER_WAY = [
+    (at(S.RECONCILE_SERVICE), True),
+    (replace(at(S.SCALE_UP), rollout_state=RolloutState.FAILED), True),
+    (at(S.CLEAN_UP), False),
+    (replace(at(S.BAKE_TIME), rollout_state=RolloutState.COMPLETED), False),
+    (FIRST, False),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("deployment", "expected"), UNDER_WAY)
+def test_which_have_two_sides(
+    deployment: Deployment,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert expected == takeover.is_under_way(deployment)
+
+
+def test_groups_of_a_service() -> None:
+    assert {"blue", "green"} == takeover.groups_in(WEB)
+    single = replace(WEB, load_balancers=(ServiceLoadBalancer("blue", "web", 8080),))
+    assert set() == takeover.groups_in(single)
 
 
 def test_a_return_within_the_same_groups_rolls() -> None:
@@ -257,7 +277,6 @@ SIGHTS = st.builds(
     now_unix_s=st.just(0.0),
     whole=st.booleans(),
     serves=st.booleans(),
-    source_serves=st.booleans(),
     alone=st.booleans(),
     served=st.booleans(),
 )
@@ -290,7 +309,6 @@ def test_nobody_gets_requests_who_does_not_serve_and_nothing_goes_back(
         if after > before:
             assert sight.whole or (returns and sight.serves)
         if moved.traffic.share_of(BLUE) > traffic.share_of(BLUE):
-            assert sight.source_serves
             assert stage is S.RECONCILE_SERVICE
         if moved.takeover.stage is S.CLEAN_UP:
             assert moved.traffic.share_of(GREEN) == 100

@@ -13,6 +13,7 @@ from scheduler.configuration import (
 from scheduler.decide import wording
 from scheduler.decide.wishes import (
     ACTIVITIES_MAX,
+    Return,
     wish_deployment,
     wish_desired,
     wish_failed,
@@ -139,7 +140,8 @@ def test_a_failed_deployment_says_why_and_stays_or_is_rolled_back() -> None:
         "ECS deployment circuit breaker: tasks failed to start."
         == failed.rollout_state_reason
     )
-    back = wish_failed(record, THIRD, wording.TASKS_FAILED, SECOND, NOW)
+    to = Return(SECOND, THIRD)
+    back = wish_failed(record, THIRD, wording.TASKS_FAILED, to, NOW)
     failed, _ = back.deployments
     assert (
         "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/2."
@@ -233,6 +235,13 @@ def test_a_rollback_goes_to_the_source_whether_that_was_completed_or_not() -> No
     assert wish is not None
     assert "ecs-svc/1" == wish.record.deployment_id
     assert wish.record.production == first.record.production
+    _, back = wish.deployments
+    assert back.takeover is None, "it has all requests still"
+
+    shifted = replace(second.record, production=(("ecs-svc/2", 100.0),))
+    wish = wish_rollback(shifted, known, NOW)
+    assert wish is not None
+    assert wish.record.production == shifted.production, "until it is looked at"
     _, back = wish.deployments
     assert back.takeover is not None
     assert back.takeover.returns
