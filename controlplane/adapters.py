@@ -10,20 +10,53 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from alb.app.balancer import Balancer
-from alb.model import HealthState, TargetHealth, TargetId, TargetObservation
+from alb.model import (
+    HealthState,
+    LoadBalancer,
+    TargetHealth,
+    TargetId,
+    TargetObservation,
+)
 from autoscaler.model import AlarmState, AlarmView, Capacity
+from controlplane.shares import Percents, with_shares
 from scheduler.app.scheduler import Scheduler
 from scheduler.model import ServiceStatus
-from scheduler.ports import TargetView
+from scheduler.ports import RuleView, TargetView
 
 
 class FrontDoor:
-    """The load balancer as the scheduler needs it."""
+    """The load balancer as the scheduler needs it, and as its deployments make it.
+
+    What the cluster's file says of a rule that deployments share out is kept here,
+    so that either may change without the other.
+    """
 
     def __init__(self, balancer: Balancer) -> None:
         """`balancer` has just joined its node: what it knows, an earlier life knew."""
         self._balancer = balancer
         self._inherited = frozenset(balancer.statistics().health)
+        self._given: LoadBalancer | None = None
+        self._shares: dict[str, Percents] = {}
+        self.runs: LoadBalancer | None = None
+        """As the balancer was configured last; None: not yet."""
+
+    def configure(self, load_balancer: LoadBalancer) -> None:
+        """Take listeners, groups and fixed targets; what was shared out stays so."""
+        self._given = load_balancer
+        self.runs = with_shares(load_balancer, self._shares)
+        self._balancer.configure(self.runs)
+
+    def set_weights(self, rule: str, weights: Mapping[str, float]) -> None:
+        if weights:
+            self._shares[rule] = dict(weights)
+        else:
+            self._shares.pop(rule, None)
+        if self._given is not None:
+            self.configure(self._given)
+
+    def observe_weights(self) -> Mapping[str, RuleView]:
+        served = self._given is not None and self._balancer.configuration_served()
+        return {rule: RuleView(of, served) for rule, of in self._shares.items()}
 
     def register(self, target_id: str, group: str, host: str, port: int) -> None:
         self._balancer.register(TargetId(target_id), group, host, port)

@@ -41,6 +41,8 @@ COMMANDS: Final = {
     "run": "run tasks once, of no service: run FAMILY [-- COMMAND]",
     "protect": "keep tasks from scale-in and deployments for a while",
     "deploy": "start a new deployment of a service",
+    "wait": "until services are stable or gone, tasks run or have stopped",
+    "deployments": "what became of a service's deployments",
     "rollback": "go back to what a service's deployment completed before",
     "upgrade": "go on as the program that is installed now, without a pause",
     "logs": "what a service's tasks write",

@@ -26,13 +26,12 @@ from controlplane.api.ports import (
 )
 from controlplane.cluster_file import ClusterFile
 from controlplane.cluster_file.ownership import Change, Merged, live_of, merge
+from controlplane.deployment_commands import DeploymentCommands, active_service
 from controlplane.errors import (
     GoingDown,
     InvalidParameter,
     ListenerNotBound,
-    NoRollback,
     NotApplied,
-    ServiceNotFound,
     VersionPassed,
 )
 from controlplane.events import EventLog
@@ -52,6 +51,7 @@ from controlplane.runtimes import (
     engine_endpoint,
     require_commands,
 )
+from controlplane.shares import require_nobodys
 from controlplane.submissions import (
     directory_of,
     load_balancer_of,
@@ -73,7 +73,6 @@ from controlplane.weights import (
 from foundation.journal import Change as JournalChange
 from foundation.journal import CommitFailed, Put
 from scheduler.decide.protection import MINUTE_S
-from scheduler.errors import NothingToRollBackTo
 from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus, Task
 from scheduler.ports import Runtime
 
@@ -108,13 +107,13 @@ class Cluster:
         self._applied = applied
         self._default = default
         self._instances: tuple[ContainerInstance, ...] = ()
-        self._balancer_wanted: LoadBalancer | None = None
         self._reached: frozenset[str] = frozenset()
         self._changing = asyncio.Lock()
         self.configured = asyncio.Event()
         """Set once a file is in force."""
         self.going_down = asyncio.Event()
         self.tasks = TaskCommands(parts.scheduler, self._in_force)
+        self.deployments = DeploymentCommands(parts.scheduler, self._in_force)
 
     @property
     def events(self) -> EventLog:
@@ -158,8 +157,7 @@ class Cluster:
             return
         await self._commit_applied(replace(applied, gateways=gateways))
         await self._parts.certificates.follow(wanted)
-        self._parts.balancer.configure(wanted)
-        self._balancer_wanted = wanted
+        self._parts.front.configure(wanted)
 
     def _engines(self) -> frozenset[str]:
         """Return the addresses of the engines that answer."""
@@ -215,6 +213,7 @@ class Cluster:
             desired = self._merge(applied.content).result
             balancer = desired.load_balancer or LoadBalancer(desired.cluster)
             found = weighted_at(balancer, change.listener, change.rule)
+            require_nobodys(desired.services, found.place, change.weights)
             wanted = reweighted(found, change.weights)
             if wanted != found.weights:
                 balancer = with_weights(balancer, {found.place: wanted})
@@ -223,27 +222,13 @@ class Cluster:
                 wanted_now = load_balancer_of(
                     desired, applied.gateways, applied.directory
                 )
-                self._parts.balancer.configure(wanted_now)
-                self._balancer_wanted = wanted_now
+                self._parts.front.configure(wanted_now)
                 told = f"{found.shown}: weights {shown(wanted)}, "
                 told += f"were {shown(found.weights)}, as commanded"
                 self._parts.feed.tell("cluster", told)
             version = self._weights.version
         place = {"listener": change.listener, "rule": change.rule}
         return {**place, "weights": wanted, "version": version}
-
-    async def deploy(self, service: str) -> Document:
-        self._require(service)
-        begun = await self._parts.scheduler.force_deployment(service)
-        return {"serviceName": service, "deploymentId": begun}
-
-    async def roll_back(self, service: str) -> Document:
-        self._require(service)
-        try:
-            back = await self._parts.scheduler.roll_back(service)
-        except NothingToRollBackTo as nothing:
-            raise NoRollback(str(nothing)) from nothing
-        return {"serviceName": service, "deploymentId": back}
 
     async def protect(self, change: ProtectionChange) -> Document:
         minutes, until = change.expires_in_minutes, None
@@ -264,10 +249,7 @@ class Cluster:
             await self._parts.scheduler.shut_down()
 
     def _require(self, service: str) -> None:
-        known = self._parts.scheduler.observe_services()
-        found = known.get(service)
-        if found is None or found.status is not ServiceStatus.ACTIVE:
-            raise ServiceNotFound(service, known)
+        active_service(self._parts.scheduler, service)
 
     def _in_force(self) -> ClusterFile | None:
         """Return the file that runs: the applied one once it is configured."""
@@ -361,7 +343,7 @@ class Cluster:
         return local_gateways(one.result() for one in asked)
 
     def _require_free(self, wanted: LoadBalancer) -> None:
-        require_free(wanted, self._parts.balancer.bound(), self._balancer_wanted)
+        require_free(wanted, self._parts.balancer.bound(), self._parts.front.runs)
 
     async def _commit_applied(self, applied: Applied) -> None:
         change: JournalChange = Put(APPLIED, KEY, applied)
@@ -387,9 +369,10 @@ class Cluster:
     async def _configure(self, applied: Applied, desired: ClusterFile) -> None:
         instances = await self._instances_of(applied.content)
         self._parts.runtimes.open(instances, Path(applied.directory))
+        self._parts.hooks.directory = Path(applied.directory)
         wanted = load_balancer_of(desired, applied.gateways, applied.directory)
         await self._parts.certificates.follow(wanted)
-        self._parts.balancer.configure(wanted)
+        self._parts.front.configure(wanted)
         await self._parts.scheduler.configure(
             instances, desired.services, url_of(wanted.listeners)
         )
@@ -397,7 +380,7 @@ class Cluster:
         self._parts.sources.configure(desired.sources)
         self._parts.ecs.cluster = desired.cluster
         self._parts.elb.configure(wanted, instances)
-        self._instances, self._balancer_wanted = instances, wanted
+        self._instances = instances
         self.configured.set()
         await self._close(self._parts.runtimes.settle())
 
@@ -415,7 +398,7 @@ class Cluster:
 
     def _in_view(self) -> InForce:
         return InForce(
-            self._applied, self._instances, self._balancer_wanted, *self.ready()
+            self._applied, self._instances, self._parts.front.runs, *self.ready()
         )
 
     async def metrics(self) -> bytes:
@@ -443,4 +426,4 @@ class Cluster:
     def explain(self, question: Question) -> Document:
         parts = self._parts
         known = known_of(parts.balancer, parts.state_dir, parts.clock.unix_s())
-        return explain.explain(self._balancer_wanted, known, question)
+        return explain.explain(parts.front.runs, known, question)

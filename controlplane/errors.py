@@ -10,6 +10,7 @@
       VersionPassed        somebody else has changed it since
       NotApplied           no cluster file was applied yet
       NoRollback           no earlier deployment was ever completed
+      NotUnderWay          no deployment to be stopped, or to be continued
       GoingDown            everything is being stopped
       ListenerNotBound     a listener's address is taken or not ours
       SamplesInvalid    metric data with mistakes, all of them told
@@ -130,6 +131,17 @@ class NotApplied(ControlError):
 
 class NoRollback(ControlError):
     """The service cannot go back to anything; the sentence says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class NotUnderWay(ControlError):
+    """Nothing of a deployment can be stopped or continued; the sentence says why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from alb.app.balancer import Balancer
 from autoscaler.app.autoscaler import Autoscaler
 from autoscaler.app.keeping import Keeping
+from controlplane.adapters import FrontDoor
 from controlplane.ecs_feed import EcsFeed
 from controlplane.elb_feed import ElbFeed
 from controlplane.events import EventLog
@@ -18,6 +19,7 @@ from controlplane.store import Store
 from controlplane.tls.certificates import Certificates
 from foundation.clock import Clock
 from scheduler.app.scheduler import Scheduler
+from scheduler.drivers.hooks import CalledHooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +30,12 @@ class Parts:
     state_dir: StateDir
     store: Store
     balancer: Balancer
+    front: FrontDoor
+    """Whom to configure the balancer by."""
     scheduler: Scheduler
     scaler: Autoscaler
     runtimes: Runtimes
+    hooks: CalledHooks
     ecs: EcsFeed
     elb: ElbFeed
     keeping: Keeping

@@ -6,10 +6,10 @@ latest revision) or ``FAMILY:REVISION``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
-from controlplane.api.ports import Document
+from controlplane.api.ports import Document, TaskRun
 from controlplane.cluster_file import ClusterFile
 from controlplane.ecs_shapes import (
     ARN,
@@ -23,7 +23,7 @@ from controlplane.errors import (
     TaskNotFound,
 )
 from scheduler.app.scheduler import Scheduler
-from scheduler.decide.overrides import ContainerOverride, RunTask
+from scheduler.decide.overrides import RunTask
 from scheduler.model import Task, TaskDefinition
 
 Applied = Callable[[], ClusterFile | None]
@@ -37,24 +37,26 @@ class TaskCommands:
         self._scheduler = scheduler
         self._applied = applied
 
-    async def run(
-        self,
-        family: str,
-        count: int,
-        overrides: Sequence[ContainerOverride],
-        started_by: str,
-    ) -> Document:
+    async def run(self, wanted: TaskRun) -> Document:
         """Raises DefinitionNotFound, InvalidParameter, NotApplied, CommitFailed."""
-        cluster, definition = self._wanted(family)
+        cluster, definition = self._wanted(wanted.family)
         names = {each.name for each in definition.containers}
         first = next(each.name for each in definition.containers if each.essential)
-        named = [replace(each, name=each.name or first) for each in overrides]
+        named = [replace(each, name=each.name or first) for each in wanted.overrides]
         for override in named:
             if override.name not in names:
-                message = f'no container named "{override.name}" in {family}'
+                message = f'no container named "{override.name}" in {wanted.family}'
                 raise InvalidParameter("overrides", message)
-        wanted = RunTask(definition, count, tuple(named), started_by=started_by)
-        ran = await self._scheduler.run_task(wanted)
+        ran = await self._scheduler.run_task(
+            RunTask(
+                definition,
+                wanted.count,
+                tuple(named),
+                started_by=wanted.started_by,
+                placement_strategy=wanted.strategy,
+                placement_constraints=wanted.constraints,
+            )
+        )
         return {
             "tasks": [described_task(task, cluster) for task in ran.tasks],
             "failures": [

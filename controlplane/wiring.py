@@ -53,6 +53,7 @@ from controlplane.version import __version__
 from foundation.clock import Clock
 from foundation.journal import Delete
 from scheduler.app.scheduler import Scheduler
+from scheduler.drivers.hooks import CalledHooks
 
 __all__ = ["clean", "serve"]
 
@@ -102,18 +103,20 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
     stack.push_async_callback(store.close)
     balancer = await join(str(state_dir.node_socket), store.epoch)
     balancer.hold()
+    front, hooks = FrontDoor(balancer), CalledHooks()
     runtimes = Runtimes(state_dir.tasks, store.cluster_uid, clock)
     stack.push_async_callback(runtimes.close)
     scheduler = Scheduler(
         clock=clock,
         cluster_uid=store.cluster_uid,
         journal=store,
-        balancer=FrontDoor(balancer),
+        balancer=front,
         runtimes=runtimes,
         records=store.records,
         draw=random.SystemRandom().random,
         front_door="",
         in_alarm=lambda: in_alarm(scaler.alarms()),
+        hooks=hooks,
         version=__version__,
     )
     series = SeriesTable()
@@ -132,9 +135,11 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         state_dir=state_dir,
         store=store,
         balancer=balancer,
+        front=front,
         scheduler=scheduler,
         scaler=scaler,
         runtimes=runtimes,
+        hooks=hooks,
         ecs=EcsFeed(clock, scheduler, scaler),
         elb=ElbFeed(clock, balancer, scheduler, scaler),
         keeping=await _keeping(state_dir, series, scaler, feed, stack),

@@ -3,6 +3,9 @@
     SchedulerError
       IllegalMove        our own bug: it rises, nobody handles it
       NothingToRollBackTo  no other deployment of the service was ever completed
+      NothingUnderWay    the service's deployment has come to its end
+      NothingWaits       no lifecycle hook waits to be told how it goes on
+      HookFailed         a lifecycle hook could not be asked, or gave no answer
       ContainerError     a runtime could not do one operation on one host
         ImageNotFound      another try will not help; the definition names it wrong
         HostNotReached     nothing left us; the call had no effect
@@ -22,6 +25,32 @@ from scheduler.model import TaskId, TaskStatus
 
 class SchedulerError(Exception):
     """Root of what this package raises on purpose."""
+
+
+class HookFailed(SchedulerError):
+    """A lifecycle hook ended badly or was not reached; `str` says how."""
+
+
+class NothingUnderWay(SchedulerError):
+    """The service has no deployment that could be stopped."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(service)
+        self.service = service
+
+    def __str__(self) -> str:
+        return f"no deployment of {self.service} is under way"
+
+
+class NothingWaits(SchedulerError):
+    """No lifecycle hook of the service's deployment is AWAITING_ACTION."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(service)
+        self.service = service
+
+    def __str__(self) -> str:
+        return f"no lifecycle hook of {self.service} waits to be continued"
 
 
 class IllegalMove(SchedulerError):

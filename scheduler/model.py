@@ -17,13 +17,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NewType
 
-from scheduler.configuration import DeploymentConfiguration
+from scheduler.configuration import AdvancedConfiguration, DeploymentConfiguration
 from scheduler.container import HealthStatus, TaskContainer
-from scheduler.definition import (
-    ContainerDefinition,
-    NetworkMode,
-    Volume,
-)
+from scheduler.definition import ContainerDefinition, NetworkMode, Volume
+from scheduler.takeover import Shares, Takeover
 
 TaskId = NewType("TaskId", str)
 """32 hex digits as ECS makes them; never used twice."""
@@ -164,6 +161,7 @@ class ServiceLoadBalancer:
     container_port: int
     deregistration_delay_s: float = 300.0
     """The group's; how long a stopping task waits for its last requests."""
+    advanced: AdvancedConfiguration | None = None
 
 
 class SchedulingStrategy(enum.Enum):
@@ -337,6 +335,8 @@ class Deployment:
     """The deployment that took over again when this one had failed."""
     inactive: bool = False
     """Neither PRIMARY nor with tasks: kept to be told, and to be rolled back to."""
+    takeover: Takeover | None = None
+    """None: a rolling one."""
 
 
 class ServiceStatus(enum.Enum):
@@ -359,8 +359,14 @@ class ServiceRecord:
     """Scaling activities that took effect, newest last, bounded."""
     steady: bool = False
     """The steady state was reached and reported."""
+    steady_told_unix_s: float = 0.0
+    """When it was reported last."""
     rebalancing: bool = False
     """A task more than desired was started to make its zones even."""
+    production: Shares = ()
+    """Whose tasks the production rules' requests reach; empty: no rule is ours."""
+    test_id: str = ""
+    """Of the deployment that the test rules' requests reach."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from scheduler.configuration import LifecycleHook
 from scheduler.definition import ContainerDefinition, NetworkMode, Volume
 from scheduler.model import (
     PAUSE,
@@ -150,6 +151,24 @@ class TargetView:
     """No listener sends its group anything: it is not probed."""
 
 
+class Hooks(Protocol):
+    """Where lifecycle hooks are asked."""
+
+    async def call(self, hook: LifecycleHook, payload: str) -> str:
+        """Return what it answers. Raises HookFailed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RuleView:
+    """How a rule shares out its requests, as the scheduler has asked for."""
+
+    weights: Mapping[str, float]
+    """Percent by target group, of what the rule gives to these groups."""
+    served_everywhere: bool
+    """Every worker does so."""
+
+
 class LoadBalancer(Protocol):
     """The port to the load balancer. All calls are idempotent and return at once."""
 
@@ -159,6 +178,19 @@ class LoadBalancer(Protocol):
 
     def forget(self, target_id: str) -> None:
         """Drop a deregistered target from the configuration (after `drained`)."""
+        ...
+
+    def set_weights(self, rule: str, weights: Mapping[str, float]) -> None:
+        """Share what a rule gives to these groups out among them, in percent.
+
+        Together they keep what they have beside the rule's other groups. Rules are
+        named by place, ``PORT/PRIORITY`` or ``PORT/default``. No weights: as the
+        rule is without us. What was set before other calls is never served later.
+        """
+        ...
+
+    def observe_weights(self) -> Mapping[str, RuleView]:
+        """What was set, by rule; nothing after a restart."""
         ...
 
     def observe(self) -> Mapping[str, TargetView]:

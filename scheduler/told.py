@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from scheduler.model import Deployment, Service, ServiceEvent, ServiceStatus
+from scheduler.takeover import Shares
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,10 @@ class ServiceView:
     """Also those that are INACTIVE, the newest first."""
     events: tuple[ServiceEvent, ...]
     """Newest last."""
+    production: Shares = ()
+    """(deployment id, percent of production requests), where deployments decide."""
+    test_id: str = ""
+    """Of the deployment that gets the test rules' requests."""
 
 
 class TaskUse(NamedTuple):

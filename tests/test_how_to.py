@@ -11,9 +11,11 @@ import pytest
 import yaml
 
 from controlplane.cluster_file.load import load
+from scheduler.configuration import Strategy
 from tests.support.needs import ROOT
 
-PAGE = (ROOT / "docs/how-to/container-instance.md").read_text(encoding="utf-8")
+HOW_TO = ROOT / "docs/how-to"
+PAGE = (HOW_TO / "container-instance.md").read_text(encoding="utf-8")
 CLOUD_CONFIG_KEYS = frozenset(
     {"package_update", "packages", "groups", "users", "write_files", "runcmd"}
 )
@@ -21,9 +23,43 @@ CLOUD_CONFIG_KEYS = frozenset(
 USER_KEYS = frozenset({"name", "groups", "shell", "lock_passwd", "ssh_authorized_keys"})
 
 
-def blocks(language: str) -> list[str]:
-    found: list[str] = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+def blocks(language: str, page: str = PAGE) -> list[str]:
+    found: list[str] = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
     return found
+
+
+def test_the_blue_green_file_is_the_one_that_runs() -> None:
+    """tests/live/test_configs.py runs it, and goes through what the page says."""
+    page = (HOW_TO / "blue-green.md").read_text(encoding="utf-8")
+    whole, *_ = blocks("yaml", page)
+    assert (ROOT / "configs/blue-green.yaml").read_text(encoding="utf-8") == whole
+
+
+PARTS = [Strategy.CANARY, Strategy.BLUE_GREEN]
+
+
+@pytest.mark.parametrize("number", range(len(PARTS)))
+def test_its_parts_are_what_a_service_may_have(number: int) -> None:
+    page = (HOW_TO / "blue-green.md").read_text(encoding="utf-8")
+    whole, *parts = blocks("yaml", page)
+    part = parts[number]
+    head, _, _ = whole.partition("    deploymentConfiguration:")
+    alarm = """
+    autoScaling:
+      minCapacity: 1
+      maxCapacity: 2
+      policies:
+        - policyName: errors
+          policyType: StepScaling
+          alarm: {metricName: CPUUtilization, period: 10, evaluationPeriods: 1,
+                  comparisonOperator: GreaterThanThreshold, threshold: 75}
+          adjustmentType: ChangeInCapacity
+          stepAdjustments: [{metricIntervalLowerBound: 0, scalingAdjustment: 1}]
+"""
+    text = head + "".join(f"    {line}\n" for line in part.splitlines()) + alarm
+    [service] = load("", text, {}).services
+    assert PARTS[number] is service.deployment.strategy
+    assert len(PARTS) == len(parts)
 
 
 def test_the_user_data_is_cloud_config_of_known_keys() -> None:

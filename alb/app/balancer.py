@@ -115,6 +115,8 @@ class Balancer:
         self._to_certify: list[ListenerCertificates] = []
         self._version = Version(epoch, 0)
         self._published_changes = 0
+        self._configured: Version | None = None
+        """The first version with what was configured last; None: none has it yet."""
         self._appeared: dict[TargetId, Version] = {}
         self._removed: dict[TargetId, Version] = {}
         self._exits = 0
@@ -126,7 +128,10 @@ class Balancer:
     # --- what is wanted -----------------------------------------------------------
 
     def configure(self, load_balancer: LoadBalancer) -> None:
+        before = self._wanted.changes
         self._wanted.configure(load_balancer)
+        if self._wanted.changes != before:
+            self._configured = None
         self._dirty.set()
 
     def certify(self, served: ListenerCertificates) -> None:
@@ -251,6 +256,11 @@ class Balancer:
             return False, "not every worker serves the newest configuration yet"
         return True, ""
 
+    def configuration_served(self) -> bool:
+        """Whether every worker serves what was configured last."""
+        configured = self._configured
+        return configured is not None and self._fleet.all_serve(configured)
+
     def bound(self) -> tuple[Bound, ...]:
         """Return the listeners' addresses that were opened, or why not."""
         return tuple(self._bound.values())
@@ -298,6 +308,7 @@ class Balancer:
         sections = [section for _, section in self._sections.values()]
         self._version = Version(self._epoch, self._version.number + 1)
         self._published_changes = self._wanted.changes
+        self._configured = self._configured or self._version
         self._note_targets()
         for section in sections:
             if section.digest not in self._known:

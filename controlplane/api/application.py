@@ -14,7 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
-from controlplane.api import body, stream, tasks
+from controlplane.api import body, deployments, stream, tasks
 from controlplane.api.guard import UNIX_SOCKET, Asked, Door, refuse
 from controlplane.api.ports import (
     EPHEMERAL_PORT,
@@ -96,12 +96,11 @@ def application(cluster: Cluster, token: str) -> web.Application:
     app.router.add_post("/v1/plan", plan)
     app.router.add_post("/v1/apply", apply)
     app.router.add_post("/v1/services/{service}/scale", scale)
-    app.router.add_post("/v1/services/{service}/deploy", deploy)
-    app.router.add_post("/v1/services/{service}/rollback", roll_back)
     app.router.add_post("/v1/tasks/protection", protect)
     app.router.add_post("/v1/listeners/{listener}/weights", weigh)
     app.router.add_post("/v1/down", down)
     tasks.add_routes(app, cluster.tasks)
+    deployments.add_routes(app, cluster.deployments)
     return app
 
 
@@ -300,18 +299,6 @@ async def weigh(request: web.Request) -> web.Response:
     told = await body.read_object(request)
     change = body.weight_change_in(request.match_info["listener"], told)
     return web.json_response(await request.app[CLUSTER].weigh(change))
-
-
-async def deploy(request: web.Request) -> web.Response:
-    await body.read_object(request)
-    service = request.match_info["service"]
-    return web.json_response(await request.app[CLUSTER].deploy(service))
-
-
-async def roll_back(request: web.Request) -> web.Response:
-    await body.read_object(request)
-    service = request.match_info["service"]
-    return web.json_response(await request.app[CLUSTER].roll_back(service))
 
 
 async def protect(request: web.Request) -> web.Response:

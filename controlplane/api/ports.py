@@ -10,7 +10,9 @@ from autoscaler.model import ExtendedStatistic, Metric, Statistic
 from controlplane.api.samples import Datum
 from controlplane.events import EventLog
 from controlplane.weights import WeightChange
+from scheduler.configuration import TimeoutAction
 from scheduler.decide.overrides import ContainerOverride
+from scheduler.model import PlacementConstraint, PlacementStrategy
 
 Document = Mapping[str, object]
 """JSON, lowerCamelCase: built where the facts are, sent here."""
@@ -47,16 +49,22 @@ class Question:
     """Version and cipher suite, where the listener is HTTPS."""
 
 
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """A call of RunTask: tasks of a family as the file defines it."""
+
+    family: str
+    count: int = 1
+    overrides: Sequence[ContainerOverride] = ()
+    started_by: str = ""
+    strategy: tuple[PlacementStrategy, ...] = ()
+    constraints: tuple[PlacementConstraint, ...] = ()
+
+
 class Tasks(Protocol):
     """Answers are in ECS's shapes. Everything may raise a ControlError."""
 
-    async def run(
-        self,
-        family: str,
-        count: int,
-        overrides: Sequence[ContainerOverride],
-        started_by: str,
-    ) -> Document:
+    async def run(self, wanted: TaskRun) -> Document:
         """Return {tasks, failures}."""
         ...
 
@@ -69,6 +77,34 @@ class Tasks(Protocol):
     def definitions(self, prefix: str) -> Document: ...
 
     def definition(self, name: str) -> Document: ...
+
+
+class Deployments(Protocol):
+    """Commands return {serviceName, deploymentId}; all may raise a ControlError."""
+
+    async def begin(self, service: str) -> Document: ...
+
+    async def roll_back(self, service: str) -> Document:
+        """Go back to what was completed before."""
+        ...
+
+    async def stop(self, service: str) -> Document:
+        """Give up the one under way, without going back."""
+        ...
+
+    async def go_on(
+        self, service: str, action: TimeoutAction, hook_id: str
+    ) -> Document:
+        """Say how one goes on that a PAUSE holds; no `hook_id`: that any does."""
+        ...
+
+    def described(self, service: str) -> Document:
+        """Return {serviceDeployments, failures}, as DescribeServiceDeployments."""
+        ...
+
+    def revisions(self, service: str) -> Document:
+        """Return {serviceRevisions, failures}, as DescribeServiceRevisions."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +173,9 @@ class Cluster(Protocol):
     @property
     def tasks(self) -> Tasks: ...
 
+    @property
+    def deployments(self) -> Deployments: ...
+
     def ready(self) -> tuple[bool, str]:
         """Return whether the node serves what was decided, else why not."""
         ...
@@ -159,14 +198,6 @@ class Cluster(Protocol):
 
     async def weigh(self, change: WeightChange) -> Document:
         """Return {listener, rule, weights, version}."""
-        ...
-
-    async def deploy(self, service: str) -> Document:
-        """Begin a new deployment; return {serviceName, deploymentId}."""
-        ...
-
-    async def roll_back(self, service: str) -> Document:
-        """Go back to what was completed before; return {serviceName, deploymentId}."""
         ...
 
     async def protect(self, change: ProtectionChange) -> Document:

@@ -13,7 +13,8 @@ from typing import TypeGuard
 from aiohttp import web
 
 from controlplane.api import body
-from controlplane.api.ports import Tasks
+from controlplane.api.placement import constraints_in, strategies_in
+from controlplane.api.ports import TaskRun, Tasks
 from controlplane.errors import InvalidParameter
 from scheduler.decide.overrides import RUN_MAX, ContainerOverride
 
@@ -46,10 +47,15 @@ async def run(request: web.Request) -> web.Response:
     if not 1 <= count <= RUN_MAX:
         raise InvalidParameter("count", f"must be 1-{RUN_MAX} (got {count})")
     started_by = _text(told, "startedBy", "")
-    answer = await request.app[TASKS].run(
-        family, count, overrides_in(told.get("overrides", {})), started_by
+    wanted = TaskRun(
+        family,
+        count,
+        overrides_in(told.get("overrides", {})),
+        started_by,
+        strategies_in(told.get("placementStrategy", [])),
+        constraints_in(told.get("placementConstraints", [])),
     )
-    return web.json_response(answer)
+    return web.json_response(await request.app[TASKS].run(wanted))
 
 
 async def stop(request: web.Request) -> web.Response:

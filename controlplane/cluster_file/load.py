@@ -19,13 +19,16 @@ from controlplane.cluster_file.meaning.balancer import (
     warn_unused_groups,
 )
 from controlplane.cluster_file.meaning.deployments import check_deployment_alarms
+from controlplane.cluster_file.meaning.hooks import check_commands
 from controlplane.cluster_file.meaning.meetings import (
     warn_shared_ports,
     warn_unreachable,
 )
 from controlplane.cluster_file.meaning.scaling import check_alarms, scalable_target
-from controlplane.cluster_file.meaning.services import Surroundings, service
+from controlplane.cluster_file.meaning.services import service
 from controlplane.cluster_file.meaning.sources import prometheus_queries, scrape_of
+from controlplane.cluster_file.meaning.surroundings import Surroundings
+from controlplane.cluster_file.meaning.takeovers import check_pairs
 from controlplane.cluster_file.meaning.tasks import (
     Hosting,
     instances,
@@ -79,7 +82,7 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
     definitions = task_definitions(root, hosting, findings)
     groups = balancer.groups if balancer else ()
     delays_s = {group.name: group.deregistration_delay_s for group in groups}
-    around = Surroundings(definitions, delays_s, hosts)
+    around = Surroundings(definitions, delays_s, hosts, balancer)
     balancers = [balancer.name] if balancer else []
     names: Mapping[str, Sequence[str]] = {
         "ClusterName": [root.text("cluster")],
@@ -94,6 +97,7 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
         for record, wanted in zip(root.records("services"), services, strict=True)
         if (scrape := scrape_of(record, wanted, findings))
     )
+    check_commands(root.records("services"), allowed, findings)
     address = _control_address(root, findings)
     if balancer and not findings.sorted(Severity.ERROR):
         needed = {
@@ -136,6 +140,7 @@ def _services(
         services.append(wanted)
         if target := scalable_target(record, wanted, names, findings):
             targets.append(target)
+    check_pairs(records, services, findings)
     check_alarms(records, targets, names, findings)
     alarms = [policy.alarm.name for one in targets for policy in one.policies]
     check_deployment_alarms(records, alarms, findings)

@@ -24,9 +24,11 @@ from autoscaler.decide.promql import PromQuery
 from autoscaler.model import Alarm, StepAdjustment, StepScalingPolicy
 from controlplane.cluster_file.model import ClusterFile
 from scheduler.configuration import (
+    AdvancedConfiguration,
     CircuitBreaker,
     DeploymentAlarms,
     DeploymentConfiguration,
+    LifecycleHook,
 )
 from scheduler.definition import ContainerDefinition
 from scheduler.model import (
@@ -42,6 +44,7 @@ DERIVED: Final = frozenset(
         (Listener, "addresses"),
         (Listener, "attributes"),
         (ServiceLoadBalancer, "deregistration_delay_s"),
+        (AdvancedConfiguration, "alternate_deregistration_delay_s"),
         (TaskDefinition, "revision"),
     }
 )
@@ -97,6 +100,16 @@ _NAMES: Final[Mapping[tuple[type, str], str]] = {
     (CircuitBreaker, "threshold_type"): "thresholdConfiguration.type",
     (CircuitBreaker, "threshold_value"): "thresholdConfiguration.value",
     (DeploymentAlarms, "names"): "alarmNames",
+    (DeploymentConfiguration, "hooks"): "lifecycleHooks",
+    (LifecycleHook, "target"): "targetType",
+    (LifecycleHook, "stages"): "lifecycleStages",
+    (LifecycleHook, "details"): "hookDetails",
+    (LifecycleHook, "timeout_in_minutes"): "timeoutConfiguration.timeoutInMinutes",
+    (LifecycleHook, "timeout_action"): "timeoutConfiguration.action",
+    (DeploymentConfiguration, "linear"): "linearConfiguration",
+    (DeploymentConfiguration, "canary"): "canaryConfiguration",
+    (ServiceLoadBalancer, "advanced"): "advancedConfiguration",
+    (AdvancedConfiguration, "alternate_target_group"): "alternateTargetGroupName",
     (Service, "health_check_grace_period_s"): "healthCheckGracePeriodSeconds",
     (StepScalingPolicy, "steps"): "stepAdjustments",
     (StepScalingPolicy, "cooldown_s"): "cooldown",

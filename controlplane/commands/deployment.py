@@ -62,7 +62,7 @@ def _follow(
 ) -> bool:
     """Return whether the deployment was completed."""
     told = ""
-    for state in _states(control, deadline_s):
+    for state in states(control, deadline_s):
         found = _named(state, "services", "serviceName", service)
         one = _named(found, "serviceDeployments", "id", deployment)
         status = one.get("status")
@@ -82,7 +82,7 @@ def _follow(
     return False
 
 
-def _states(control: Control, deadline_s: float) -> Iterator[Document]:
+def states(control: Control, deadline_s: float) -> Iterator[Document]:
     """Yield what control says, until the deadline."""
     seen_s = time.monotonic()
     while time.monotonic() < deadline_s:
@@ -100,8 +100,13 @@ def _states(control: Control, deadline_s: float) -> Iterator[Document]:
 def _progress(service: Document, deployment: Document) -> str:
     current = _named(service, "deployments", "id", str(deployment.get("id")))
     counts = f"{current.get('runningCount', 0)} of {service.get('desiredCount')} run"
-    failed = deployment.get("failedTasks")
-    return f"{counts}, {failed} failed" if failed else counts
+    parts = [counts]
+    if failed := deployment.get("failedTasks"):
+        parts.append(f"{failed} failed")
+    if stage := deployment.get("lifecycleStage"):
+        percent = deployment.get("requestedProductionTrafficWeight")
+        parts.append(f"{stage}, {percent:g} % of production traffic")
+    return ", ".join(parts)
 
 
 def _explain(state: Document, service: str, deployment: str, one: Document) -> None:

@@ -34,6 +34,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-e", "--env", action="append", default=[], type=_variable, metavar="NAME=VALUE"
     )
+    parser.add_argument(
+        "--placement-strategy",
+        nargs="+",
+        default=[],
+        type=_shorthand,
+        metavar="type=T,field=F",
+        help="one after the other: spread, binpack, random",
+    )
+    parser.add_argument(
+        "--placement-constraints",
+        nargs="+",
+        default=[],
+        type=_shorthand,
+        metavar="type=T,expression=E",
+        help="distinctInstance; memberOf with a cluster query",
+    )
     parser.add_argument("--started-by", default="", metavar="TEXT")
     parser.add_argument("--wait", action="store_true", help="until they have ended")
 
@@ -63,6 +79,8 @@ def _asked(args: argparse.Namespace) -> Document:
         "taskDefinition": args.family,
         "count": args.count,
         "startedBy": args.started_by,
+        "placementStrategy": args.placement_strategy,
+        "placementConstraints": args.placement_constraints,
         "overrides": {"containerOverrides": [override] if differs else []},
     }
 
@@ -72,6 +90,19 @@ def _variable(text: str) -> tuple[str, str]:
     if not name or not separator:
         raise argparse.ArgumentTypeError(f'"{text}" is not NAME=VALUE')
     return name, value
+
+
+def _shorthand(text: str) -> dict[str, str]:
+    """Read ``type=T,NAME=VALUE`` as the AWS CLI does; a value may have commas."""
+    kind, _, rest = text.partition(",")
+    found = dict([kind.partition("=")[::2]])
+    if rest:
+        name, separator, value = rest.partition("=")
+        found[name] = value if separator else ""
+    if "type" not in found or "" in found.values():
+        message = f'"{text}" is not type=T or type=T,NAME=VALUE'
+        raise argparse.ArgumentTypeError(message)
+    return found
 
 
 def _ended(control: Control, answer: Document) -> Iterator[Document]:

@@ -82,11 +82,24 @@ def _services(state: Document) -> Iterator[str]:
 
 
 def _deployment(service: Document) -> object:
-    """Return the newest deployment's state, with how many there are if several."""
+    """Return the newest deployment's state, with how many there are if several.
+
+    Of one that takes over: the stage that it has come to.
+    """
     deployments = _list(service, "deployments")
     if not deployments:
         return service.get("status")
     rollout = deployments[0].get("rolloutState") or deployments[0].get("status")
+    stage = next(
+        (
+            one.get("lifecycleStage")
+            for one in _list(service, "serviceDeployments")
+            if one.get("id") == deployments[0].get("id")
+        ),
+        None,
+    )
+    if stage and rollout == "IN_PROGRESS":
+        rollout = stage
     return rollout if len(deployments) == 1 else f"{rollout} ({len(deployments)})"
 
 

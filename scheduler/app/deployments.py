@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scheduler.app.look import Look
-from scheduler.decide import breaker, deployments, wishes, wording
+from scheduler.configuration import Strategy
+from scheduler.decide import breaker, deployments, takeover, wishes, wording
 from scheduler.decide.fitness import Fitness
 from scheduler.model import (
+    Deployment,
     RolloutState,
     ServiceRecord,
     Task,
@@ -45,6 +47,8 @@ def judge(look: Look, record: ServiceRecord) -> ServiceRecord:
     deployment = look.draft.after.deployments[record.deployment_id]
     if deployment.rollout_state is not RolloutState.IN_PROGRESS:
         return record
+    if takeover.is_cleaning_up(deployment):
+        return record  # what it came from is not whole any more
     service, in_alarm = record.service, look.observed.in_alarm
     config = service.deployment
     watched = breaker.watched(deployment, config.alarms, in_alarm)
@@ -55,11 +59,23 @@ def judge(look: Look, record: ServiceRecord) -> ServiceRecord:
         rolls_back, why = config.alarms.rollback, wording.alarms_raised(raised)
     else:
         return record
-    to = None
-    if rolls_back and not watched.rolls_back:  # else neither of the two can run
-        known = look.draft.after.deployments_of(service.name)
-        to = deployments.last_completed(known, watched.id)
-    wish = wishes.wish_failed(record, watched, why, to, look.now_unix_s)
+    return fail(look, record, watched, why, rolls_back=rolls_back)
+
+
+def fail(
+    look: Look,
+    record: ServiceRecord,
+    deployment: Deployment,
+    why: wording.Failure,
+    *,
+    rolls_back: bool,
+) -> ServiceRecord:
+    """Write down that it has failed; return the record, perhaps rolled back."""
+    back = None
+    if rolls_back and not deployment.rolls_back:  # else neither of the two can run
+        known = look.draft.after.deployments_of(record.service.name)
+        back = wishes.return_of(record, deployment, known)
+    wish = wishes.wish_failed(record, deployment, why, back, look.now_unix_s)
     for changed in wish.deployments:
         look.draft.put_deployment(changed)
     if wish.record != record:
@@ -90,7 +106,9 @@ def settle(look: Look, record: ServiceRecord, desired: int, fitness: Fitnesses) 
     whole = len(left) == len(live) == len(current) == desired
     steady = whole and (complete or stays)
     if steady != record.steady:
-        look.draft.put_service(replace(record, steady=steady))
+        told_at = look.now_unix_s if steady else record.steady_told_unix_s
+        record = replace(record, steady=steady, steady_told_unix_s=told_at)
+        look.draft.put_service(record)
 
 
 def _complete(look: Look, record: ServiceRecord, *, complete: bool) -> None:
@@ -98,13 +116,20 @@ def _complete(look: Look, record: ServiceRecord, *, complete: bool) -> None:
     deployment = look.draft.after.deployments[record.deployment_id]
     if deployment.rollout_state is not RolloutState.IN_PROGRESS:
         return
+    if deployment.takeover is not None:
+        if complete and takeover.is_cleaning_up(deployment):
+            done = deployments.completed(deployment, look.now_unix_s)
+            look.draft.put_deployment(done)
+        return
     since = deployment.baking_since_unix_s
     if since is None:
         if not complete:
             return
         since = look.now_unix_s
         deployment = replace(deployment, baking_since_unix_s=since)
-    until = since + 60.0 * record.service.deployment.bake_time_in_minutes
+    config = record.service.deployment
+    returns = deployment.rolls_back and config.strategy is not Strategy.ROLLING
+    until = since + (0.0 if returns else 60.0 * config.bake_time_in_minutes)
     if look.now_unix_s < until:
         look.wake_at(until)
     elif complete:
@@ -115,6 +140,9 @@ def _complete(look: Look, record: ServiceRecord, *, complete: bool) -> None:
 def _retire(look: Look, record: ServiceRecord, left: Sequence[Task]) -> None:
     """Mark older deployments without tasks as INACTIVE; forget the oldest of them."""
     needed = {task.deployment_id for task in left} | {record.deployment_id}
+    primary = look.draft.after.deployments[record.deployment_id]
+    if takeover.is_under_way(primary) and primary.takeover is not None:
+        needed.add(primary.takeover.source_id)
     for deployment in look.draft.after.deployments_of(record.service.name):
         if deployment.id not in needed and not deployment.inactive:
             look.draft.put_deployment(

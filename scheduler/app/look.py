@@ -19,6 +19,7 @@ from scheduler.decide.fitness import (
     container_checks,
     fitness,
 )
+from scheduler.decide.hooks import Answer
 from scheduler.decide.identity import Draw
 from scheduler.decide.progress import Seen
 from scheduler.decide.specs import Surroundings
@@ -30,7 +31,7 @@ from scheduler.model import (
     Task,
     TaskStatus,
 )
-from scheduler.ports import TargetView
+from scheduler.ports import RuleView, TargetView
 from scheduler.state.records import Draft
 
 
@@ -44,6 +45,11 @@ class Observed:
     """Known, but not configured any more: their tasks move, as in DRAINING."""
     statuses: Mapping[str, InstanceStatus] = field(default_factory=dict)
     targets: Mapping[str, TargetView] = field(default_factory=dict)
+    weights: Mapping[str, RuleView] = field(default_factory=dict)
+    """By rule: what the load balancer was told of shares by this life."""
+    hook_answers: Mapping[str, Answer] = field(default_factory=dict)
+    """By key of the call."""
+    hooks_busy: frozenset[str] = frozenset()
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     """By key of the action: how the latest one ended."""
     busy: frozenset[str] = frozenset()

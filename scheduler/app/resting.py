@@ -8,6 +8,8 @@ a whole turn would decide nothing but, perhaps, that its zones are uneven.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 from scheduler.app.look import Look
 from scheduler.decide.fitness import Fitness
@@ -19,6 +21,19 @@ from scheduler.model import (
     Task,
     TaskStatus,
 )
+
+TELL_AGAIN_S: Final = 6 * 3600.0
+"""How often ECS says that a service is in its steady state."""
+
+
+def tell_steady(look: Look, record: ServiceRecord) -> ServiceRecord:
+    """Have the steady state told again, after hours; return the record."""
+    again_at = record.steady_told_unix_s + TELL_AGAIN_S
+    if not record.steady or look.now_unix_s < again_at:
+        return record
+    told = replace(record, steady_told_unix_s=look.now_unix_s)
+    look.draft.put_service(told)
+    return told
 
 
 def is_at_rest(look: Look, record: ServiceRecord, left: Sequence[Task]) -> bool:

@@ -16,11 +16,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
 from foundation.clock import Clock
 from foundation.journal import Change, CommitFailed, Journal
 from scheduler.app import wishing
+from scheduler.app.front import Front
+from scheduler.app.hook_calls import HookCalls, NoHooks
 from scheduler.app.look import Look, Observed, Step, verdicts
 from scheduler.app.one_off import Ran, run_tasks
 from scheduler.app.step import step
@@ -32,17 +34,9 @@ from scheduler.app.views import (
 )
 from scheduler.app.watch import UNSEEN, Watch
 from scheduler.app.workers import Workers
+from scheduler.configuration import TimeoutAction
 from scheduler.decide import wishes
-from scheduler.decide.actions import (
-    Action,
-    Deregister,
-    Forget,
-    Register,
-    Resolve,
-    Restart,
-    Start,
-    Stop,
-)
+from scheduler.decide.actions import Action, CallHook, Resolve, Restart, Start, Stop
 from scheduler.decide.identity import Draw, new_deployment_id
 from scheduler.decide.overrides import RunTask
 from scheduler.decide.protection import NotProtected, Protected
@@ -57,12 +51,14 @@ from scheduler.model import (
     TaskDefinition,
     TaskStatus,
 )
-from scheduler.ports import LoadBalancer, Runtime
-from scheduler.state.records import Records
+from scheduler.ports import Hooks, LoadBalancer, Runtime
+from scheduler.state.records import Draft, Records
 from scheduler.told import ServiceView, TaskUse
 
 PERIOD_S: Final = 1.0
 """The safety net: a look happens this often even when nothing woke it."""
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +78,7 @@ class Scheduler:
         draw: Draw,
         front_door: str,
         in_alarm: Callable[[], Collection[str]] = frozenset,
+        hooks: Hooks | None = None,
         version: str = "",
     ) -> None:
         """`records` is what the journal holds; `runtimes` go by instance name.
@@ -106,7 +103,8 @@ class Scheduler:
         self._deciding = asyncio.Lock()
         self._woken = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
-        self._draining: set[str] = set()
+        self._front = Front(balancer)
+        self._hooks = HookCalls(hooks or NoHooks(), self.wake)
         self._adopted = False
         self._closing = False
         self._closed = asyncio.Event()
@@ -170,66 +168,81 @@ class Scheduler:
         False when there is no such service or `if_version` is not its version;
         an `activity_id` that took effect before is True and changes nothing.
         """
-        async with self._deciding:
-            before = self._records.services.get(service)
+
+        def decide(draft: Draft, now: float) -> bool:
+            before = draft.after.services.get(service)
             if before is None:
                 return False
             after = wishes.wish_desired(before, desired, if_version, activity_id)
             if after is None:
                 return False
-            draft, now = self._records.draft(), self._clock.unix_s()
             wishing.put_desired(draft, before, after, reason, now)
-            await self._commit(draft.changes())
-        self.wake()
-        return True
+            return True
+
+        return await self._change(decide)
 
     async def force_deployment(self, service: str) -> str:
-        """Replace the service's tasks by new ones of the wished revision.
+        """Replace the service's tasks by new ones; return the deployment's id.
 
-        Return the new deployment's id. Raises KeyError when there is no such
-        service, and CommitFailed.
+        Raises KeyError when there is no such service, and CommitFailed.
         """
-        async with self._deciding:
-            draft = self._records.draft()
-            record, now = self._records.services[service], self._clock.unix_s()
-            new_id = new_deployment_id(self._draw)
-            wishing.put(draft, wishes.wish_deployment(record, new_id, now))
-            await self._commit(draft.changes())
-        self.wake()
-        return new_id
+        new_id = new_deployment_id(self._draw)
+        return await self._change(
+            lambda draft, now: wishing.force(draft, service, new_id, now)
+        )
 
     async def roll_back(self, service: str) -> str:
         """Make the deployment that was completed before PRIMARY again; return its id.
 
-        Raises KeyError when there is no such service, NothingToRollBackTo, and
-        CommitFailed.
+        Raises KeyError, NothingToRollBackTo, and CommitFailed.
         """
-        async with self._deciding:
-            draft = self._records.draft()
-            record, now = self._records.services[service], self._clock.unix_s()
-            back = wishing.roll_back(draft, record, now)
-            await self._commit(draft.changes())
-        self.wake()
-        return back
+        return await self._change(
+            lambda draft, now: wishing.roll_back(draft, service, now)
+        )
+
+    async def stop_deployment(self, service: str) -> str:
+        """Give up the deployment under way, without a roll-back; return its id.
+
+        Raises KeyError, NothingUnderWay, and CommitFailed.
+        """
+        return await self._change(lambda draft, now: wishing.abort(draft, service, now))
+
+    async def continue_deployment(
+        self, service: str, action: TimeoutAction, hook_id: str
+    ) -> str:
+        """Say how a deployment goes on that a PAUSE holds; return its id.
+
+        An empty `hook_id` is every PAUSE. Raises KeyError, NothingWaits, CommitFailed.
+        """
+        return await self._change(
+            lambda draft, _: wishing.go_on(draft, service, action, hook_id)
+        )
 
     async def run_task(self, wanted: RunTask) -> Ran:
         """Start tasks of no service, as many as find a place. Raises CommitFailed."""
-        async with self._deciding:
-            now, draft = self._clock.unix_s(), self._records.draft()
+
+        def decide(draft: Draft, now: float) -> Ran:
             look = Look(now, self._observe(), self._around, self._draw, draft)
-            ran = run_tasks(look, wanted)
-            await self._commit(draft.changes())
-        self.wake()
-        return ran
+            return run_tasks(look, wanted)
+
+        return await self._change(decide)
 
     async def stop_task(self, task_id: str, reason: str) -> Task:
         """Stop a task, whoever wants it. Raises KeyError, and CommitFailed."""
+        return await self._change(
+            lambda draft, now: wishing.stop(
+                draft, draft.after.tasks[task_id], reason, now
+            )
+        )
+
+    async def _change(self, decide: Callable[[Draft, float], T]) -> T:
+        """Decide about a draft, write it down, and have it looked at."""
         async with self._deciding:
-            draft, now = self._records.draft(), self._clock.unix_s()
-            task = wishing.stop(draft, self._records.tasks[task_id], reason, now)
+            draft = self._records.draft()
+            decided = decide(draft, self._clock.unix_s())
             await self._commit(draft.changes())
         self.wake()
-        return task
+        return decided
 
     def definitions(self) -> Sequence[TaskDefinition]:
         """Return all revisions."""
@@ -242,12 +255,9 @@ class Scheduler:
 
         Names are task ids, or the beginnings of ids.
         """
-        async with self._deciding:
-            draft, now = self._records.draft(), self._clock.unix_s()
-            found = wishing.protect_all(draft, names, until_unix_s, now)
-            await self._commit(draft.changes())
-        self.wake()
-        return found
+        return await self._change(
+            lambda draft, now: wishing.protect_all(draft, names, until_unix_s, now)
+        )
 
     # --- told ---------------------------------------------------------------------
 
@@ -291,15 +301,8 @@ class Scheduler:
         return task_uses(self._records.tasks.values(), self._watches, uid)
 
     def last_outputs(self) -> Mapping[ContainerName, bytes]:
-        """Return the end of what removed containers wrote, of tasks still told.
-
-        Not over a restart: it is of use to who looks at a failure now.
-        """
-        return {
-            name: output
-            for of_task in self._workers.outputs.values()
-            for name, output in of_task.items()
-        }
+        """Return the end of what removed containers wrote: not over a restart."""
+        return self._workers.last_outputs()
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, at once and briefly, whenever the records have changed."""
@@ -369,6 +372,7 @@ class Scheduler:
             log.warning("nothing is done while nothing can be written: %s", failed)
             return Step()
         self._workers.keep(keys_of(observed, self._records))
+        self._hooks.keep(self._records.deployments)
         if self._closing and not decided.commits and is_empty(observed, self._records):
             self._closed.set()
         return decided
@@ -377,19 +381,10 @@ class Scheduler:
         match action:
             case Start() | Restart() | Stop() | Resolve():
                 self._workers.begin(group, action)
-            case Register():
-                # One deregistered before it was known still has to be.
-                self._draining.discard(action.target_id)
-                self._balancer.register(
-                    action.target_id, action.group, action.host, action.port
-                )
-            case Deregister(target_id=name):
-                if name not in self._draining:
-                    self._balancer.deregister(name)
-                    self._draining.add(name)
-            case Forget(target_id=name):
-                self._balancer.forget(name)
-                self._draining.discard(name)
+            case CallHook():
+                self._hooks.begin(group, action)
+            case _:
+                self._front.perform(action)
 
     async def _rest(self, decided: Step) -> None:
         """Wait until something wakes us: at once when something was decided."""
@@ -421,6 +416,9 @@ class Scheduler:
             retired=frozenset(self._retired.keys() - configured.keys()) | self._aside,
             statuses=self._statuses(),
             targets=self._balancer.observe(),
+            weights=self._balancer.observe_weights(),
+            hook_answers=self._hooks.answers,
+            hooks_busy=self._hooks.busy,
             outcomes=self._workers.outcomes,
             busy=self._workers.busy,
             settled_at_s=self._workers.settled_at_s,

@@ -10,7 +10,8 @@ from scheduler.app.look import Look
 from scheduler.app.placing import REPEAT_EVENT_S, start_tasks
 from scheduler.app.protecting import protected_of, tell_protected
 from scheduler.app.rebalancing import hold_extra, rebalance
-from scheduler.app.resting import is_at_rest
+from scheduler.app.resting import is_at_rest, tell_steady
+from scheduler.app.takeover import Fleet, advance, fleets, with_traffic
 from scheduler.decide import backoff, lifecycle, wording
 from scheduler.decide.fitness import Fitness
 from scheduler.decide.identity import target_ids
@@ -29,6 +30,7 @@ from scheduler.model import (
 def turn_service(look: Look, record: ServiceRecord) -> None:
     """Bring one service a step nearer to what is desired of it."""
     name = record.service.name
+    record = with_traffic(look, record)
     active = record.status is ServiceStatus.ACTIVE and not look.observed.closing
     if active and record.service.is_daemon:
         record = with_count(look, record)
@@ -41,6 +43,7 @@ def turn_service(look: Look, record: ServiceRecord) -> None:
     if record.status is ServiceStatus.DRAINING and not left:
         look.draft.drop_service(record)
         return
+    record = tell_steady(look, record)
     if is_at_rest(look, record, left):
         healthy = {task.id: Fitness.HEALTHY for task in left}
         rebalance(look, name, left, healthy)
@@ -49,24 +52,32 @@ def turn_service(look: Look, record: ServiceRecord) -> None:
     fitness = note_health(look, record, live)
     before, record = record, judge(look, record) if active else record
     live = [look.draft.after.tasks[task.id] for task in live]
-    live_by_id = {task.id: task for task in live}
-    plan = _plan(look, record, desired, live, fitness)
-    plan = hold_extra(look, record, live, fitness, plan)
+    for fleet in fleets(look, record, desired, live):
+        _turn_fleet(look, fleet, fitness)
+    _tell_unhealthy(
+        look, [task for task in live if fitness[task.id] is Fitness.UNHEALTHY]
+    )
+    if active and record is before:
+        record = advance(look, record, fitness)
+    if active and record.deployment_id == before.deployment_id:
+        settle(look, record, desired, fitness)
+        tell_protected(look, record, live)
+        rebalance(look, name, live, fitness)
+
+
+def _turn_fleet(look: Look, fleet: Fleet, fitness: Fitnesses) -> None:
+    """Stop and start what the plan for these tasks says."""
+    record, by_id = fleet.record, {task.id: task for task in fleet.tasks}
+    plan = _plan(look, record, fleet.desired, fleet.tasks, fitness)
+    plan = hold_extra(look, record, fleet.tasks, fitness, plan)
     for task_id, cause in plan.stop:
-        task = live_by_id[task_id]
+        task = by_id[task_id]
         sick = fitness[task_id] is Fitness.UNHEALTHY
         # Whatever else is the matter with it: that is what people look for.
         told = sick and task.healthy_at_unix_s is None
         _stop(look, task, Why.UNHEALTHY if told else cause)
     start_tasks(look, record, plan.start)
     _tell_plan(look, record, plan)
-    _tell_unhealthy(
-        look, [task for task in live if fitness[task.id] is Fitness.UNHEALTHY]
-    )
-    if active and record is before:
-        settle(look, record, desired, fitness)
-        tell_protected(look, record, live)
-        rebalance(look, name, live, fitness)
 
 
 def _tell_plan(look: Look, record: ServiceRecord, plan: Plan) -> None:

@@ -16,6 +16,7 @@ from typing import Final
 from scheduler.app.look import Look, Observed, Step
 from scheduler.app.one_off import stop_alone
 from scheduler.app.services import turn_service
+from scheduler.app.takeover import weigh
 from scheduler.decide import backoff, breaker, chronicle, leases, wording
 from scheduler.decide.actions import Action, Start, Stop
 from scheduler.decide.identity import Draw, container_name
@@ -58,6 +59,7 @@ def step(
     _drop_old_tasks(look)
     look.draft.drop_events(now_unix_s - KEEP_STOPPED_S)
     _tell_changes(look, records)
+    look.actions[:0] = weigh(look)  # before anybody is taken out of a group
     return Step(
         commits=look.draft.changes(),
         actions=tuple(action for action in look.actions if _still_wanted(look, action)),
@@ -177,6 +179,8 @@ def _tell_changes(look: Look, before: Records) -> None:
     for service, message in (
         *chronicle.task_lines(before.tasks, after.tasks),
         *chronicle.deployment_lines(before.deployments, after.deployments),
+        *chronicle.takeover_lines(before.deployments, after.deployments),
+        *chronicle.traffic_lines(before.services, after.services),
         *chronicle.service_lines(before.services, after.services),
     ):
         look.tell(service, message)

@@ -8,6 +8,7 @@ from scheduler.app.look import Observed
 from scheduler.app.watch import Watch
 from scheduler.decide.fitness import Fitness, Verdicts, fitness
 from scheduler.decide.identity import container_names
+from scheduler.decide.takeover import is_under_way
 from scheduler.decide.usage import task_memory_mib, task_units
 from scheduler.model import Deployment, RolloutState, ServiceRecord, Task, TaskStatus
 from scheduler.state.records import Records
@@ -40,12 +41,19 @@ def view_service(
         deployments=tuple(one for one in history if not one.deployment.inactive),
         history=history,
         events=tuple(records.events_of(service.name)),
+        production=record.production,
+        test_id=record.test_id,
     )
 
 
 def _deployments(
     record: ServiceRecord, records: Records, live: Sequence[Task]
 ) -> tuple[DeploymentView, ...]:
+    whole = {record.deployment_id}
+    taking_over = records.deployments[record.deployment_id]
+    if taking_over.takeover is not None and is_under_way(taking_over):
+        whole.add(taking_over.takeover.source_id)
+
     def is_primary(deployment: Deployment) -> bool:
         return deployment.id == record.deployment_id
 
@@ -56,7 +64,7 @@ def _deployments(
         return DeploymentView(
             deployment=deployment,
             status="PRIMARY" if primary else status,
-            desired=record.service.desired_count if primary else 0,
+            desired=record.service.desired_count if deployment.id in whole else 0,
             running=_running(mine),
             pending=len(mine) - _running(mine),
         )

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from scheduler.configuration import TimeoutAction
 from scheduler.decide import chronicle, lifecycle, wishes, wording
+from scheduler.decide.hooks import continued
 from scheduler.decide.identity import Draw, new_deployment_id
 from scheduler.decide.protection import NotProtected, Protected, protect
 from scheduler.decide.revisions import outlived, registered
-from scheduler.errors import NothingToRollBackTo
+from scheduler.errors import NothingToRollBackTo, NothingUnderWay, NothingWaits
 from scheduler.model import (
     ContainerInstance,
     InstanceRecord,
+    RolloutState,
     Service,
     ServiceRecord,
     StopCode,
@@ -91,7 +94,8 @@ def wish(draft: Draft, service: Service, new_id: str, now_unix_s: float) -> None
     draft.put_definition(definition)
     wished = replace(service, task_definition=definition)
     before = draft.after.services.get(service.name)
-    made = wishes.wish_service(wished, before, new_id, now_unix_s)
+    known_before = draft.after.deployments_of(service.name)
+    made = wishes.wish_service(wished, before, new_id, now_unix_s, known_before)
     if made.record != before:
         put(draft, made)
     for task in draft.after.tasks_of(service.name):
@@ -100,12 +104,19 @@ def wish(draft: Draft, service: Service, new_id: str, now_unix_s: float) -> None
             draft.put_task(later)
 
 
-def roll_back(draft: Draft, record: ServiceRecord, now_unix_s: float) -> str:
+def force(draft: Draft, service: str, new_id: str, now_unix_s: float) -> str:
+    """Write down a new deployment of the service as it is; return its id."""
+    record, known = draft.after.services[service], draft.after.deployments_of(service)
+    put(draft, wishes.wish_deployment(record, new_id, now_unix_s, known))
+    return new_id
+
+
+def roll_back(draft: Draft, service: str, now_unix_s: float) -> str:
     """Write down a roll-back, and tell it; return the deployment gone back to.
 
     Raises NothingToRollBackTo.
     """
-    before = dict(draft.after.deployments)
+    record, before = draft.after.services[service], dict(draft.after.deployments)
     known = draft.after.deployments_of(record.service.name)
     made = wishes.wish_rollback(record, known, now_unix_s)
     if made is None:
@@ -115,6 +126,39 @@ def roll_back(draft: Draft, record: ServiceRecord, now_unix_s: float) -> str:
     for name, message in chronicle.deployment_lines(before, after):
         draft.tell(name, message, now_unix_s)
     return made.record.deployment_id
+
+
+def abort(draft: Draft, service: str, now_unix_s: float) -> str:
+    """Write down that the deployment is given up; return its id.
+
+    Raises NothingUnderWay.
+    """
+    record, before = draft.after.services[service], dict(draft.after.deployments)
+    primary = before[record.deployment_id]
+    if primary.rollout_state is not RolloutState.IN_PROGRESS:
+        raise NothingUnderWay(record.service.name)
+    why = wording.STOPPED_BY_REQUEST
+    put(draft, wishes.wish_failed(record, primary, why, None, now_unix_s))
+    for name, message in chronicle.deployment_lines(before, draft.after.deployments):
+        draft.tell(name, message, now_unix_s)
+    return primary.id
+
+
+def go_on(draft: Draft, service: str, action: TimeoutAction, hook_id: str) -> str:
+    """Write down what somebody said to a PAUSE; return the deployment's id.
+
+    Raises NothingWaits.
+    """
+    record = draft.after.services[service]
+    primary = draft.after.deployments[record.deployment_id]
+    runs = None
+    if primary.takeover and primary.rollout_state is RolloutState.IN_PROGRESS:
+        runs = continued(primary.takeover.hooks, action, hook_id, primary.id)
+    if runs is None or primary.takeover is None:
+        raise NothingWaits(record.service.name)
+    after = replace(primary, takeover=replace(primary.takeover, hooks=runs))
+    draft.put_deployment(after)
+    return primary.id
 
 
 def put(draft: Draft, wish: wishes.Wish) -> None:

@@ -1,7 +1,8 @@
 """What a look can decide to do, and how doing it turned out. Floor 1: values.
 
     Start, Restart, Stop, Resolve  take time: performed by one worker per `key`
-    Register, Deregister, Forget   return at once
+    CallHook                       takes time, and needs no instance
+    Register, Deregister, Forget, Weigh   return at once
 
 Every action may be repeated: what it asks for is a state, not a step.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scheduler.configuration import LifecycleHook
 from scheduler.definition import ContainerDefinition
 from scheduler.errors import ContainerError
 from scheduler.model import ContainerName, TaskId
@@ -80,8 +82,27 @@ class Forget:
     target_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Weigh:
+    """Share out what a rule gives to these groups; none: as its file has it."""
+
+    rule: str
+    weights: tuple[tuple[str, float], ...]
+    """(target group, percent)"""
+
+
+@dataclass(frozen=True, slots=True)
+class CallHook:
+    """Ask a lifecycle hook; one call for each key."""
+
+    key: str
+    hook: LifecycleHook
+    payload: str
+    """JSON."""
+
+
 Work = Start | Restart | Stop | Resolve
-Action = Work | Register | Deregister | Forget
+Action = Work | Register | Deregister | Forget | Weigh | CallHook
 
 
 @dataclass(frozen=True, slots=True)

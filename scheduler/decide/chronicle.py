@@ -72,10 +72,13 @@ def _service_lines(
 def service_lines(
     before: Mapping[str, ServiceRecord], after: Mapping[str, ServiceRecord]
 ) -> Iterator[Line]:
-    """Yield a line for each service that reached its steady state."""
+    """Yield a line for each service that reached its steady state, or stays in it."""
     for name, record in after.items():
         was = before.get(name)
-        if record.steady and not (was and was.steady):
+        if was is record or not record.steady:
+            continue
+        again = was and was.steady_told_unix_s != record.steady_told_unix_s
+        if again or not (was and was.steady):
             yield name, wording.steady(name)
 
 
@@ -101,6 +104,29 @@ def deployment_lines(
                 )
             case RolloutState.IN_PROGRESS:
                 yield service, wording.rolling_back(service, key)
+
+
+def takeover_lines(
+    before: Mapping[str, Deployment], after: Mapping[str, Deployment]
+) -> Iterator[Line]:
+    """Yield each stage of its life cycle that a deployment has come to."""
+    for key, deployment in after.items():
+        takeover = deployment.takeover
+        was = before[key].takeover if key in before else None
+        if takeover and (was is None or was.stage is not takeover.stage):
+            stage = takeover.stage.value
+            yield deployment.service, wording.at_stage(deployment.service, key, stage)
+
+
+def traffic_lines(
+    before: Mapping[str, ServiceRecord], after: Mapping[str, ServiceRecord]
+) -> Iterator[Line]:
+    """Yield whom production requests reach, where that has changed."""
+    for name, record in after.items():
+        was = before.get(name)
+        if was and was.production and was.production != record.production:
+            for deployment, percent in record.production:
+                yield name, wording.production(name, deployment, percent)
 
 
 def _told_as(task: Task) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from scheduler.decide import wording
+from scheduler.decide import takeover, wording
 from scheduler.decide.wording import Failure
 from scheduler.model import Deployment, RolloutState, Service
 
@@ -24,16 +24,22 @@ KEPT: Final = 10
 """Of a service's INACTIVE deployments: the newest."""
 
 
-def begun(service: Service, deployment_id: str, now_unix_s: float) -> Deployment:
-    """Return a new deployment of the service as it is wished."""
+def begun(
+    service: Service,
+    deployment_id: str,
+    now_unix_s: float,
+    base: Deployment | None = None,
+) -> Deployment:
+    """Return a new deployment of the service as it is wished; `base` serves now."""
     return Deployment(
         id=deployment_id,
         service=service.name,
         task_definition=service.task_definition,
         created_at_unix_s=now_unix_s,
         rollout_state_reason=wording.in_progress(deployment_id),
-        load_balancers=service.load_balancers,
+        load_balancers=takeover.resolved(service, base),
         updated_at_unix_s=now_unix_s,
+        takeover=takeover.begun(service, base, now_unix_s),
     )
 
 
@@ -66,9 +72,15 @@ def failed(
 
 
 def resumed(
-    deployment: Deployment, instead_of: Deployment, now_unix_s: float
+    deployment: Deployment,
+    instead_of: Deployment,
+    now_unix_s: float,
+    base: Deployment | None = None,
 ) -> Deployment:
-    """Return the deployment as it becomes PRIMARY again: its failures are forgotten."""
+    """Return the deployment as it becomes PRIMARY again: its failures are forgotten.
+
+    `base` is the one that serves, if it is not the one that was PRIMARY.
+    """
     return replace(
         deployment,
         rollout_state=RolloutState.IN_PROGRESS,
@@ -84,6 +96,7 @@ def resumed(
         rolls_back=instead_of.id,
         rolled_back_to="",
         inactive=False,
+        takeover=takeover.returning(deployment, base or instead_of, now_unix_s),
     )
 
 
@@ -98,6 +111,19 @@ def last_completed(deployments: Iterable[Deployment], but: str) -> Deployment | 
         key=lambda one: one.finished_at_unix_s or 0.0,
         default=None,
     )
+
+
+def back_to(deployment: Deployment, known: Iterable[Deployment]) -> Deployment | None:
+    """Return what takes over again when the deployment is given up; None: nothing.
+
+    Of one that takes over: its source, which is whole still.
+    """
+    others = {one.id: one for one in known}
+    if deployment.takeover and takeover.is_under_way(deployment):
+        source = others.get(deployment.takeover.source_id)
+        if source is not None and not deployment.takeover.returns:
+            return source
+    return last_completed(others.values(), deployment.id)
 
 
 def forgotten(

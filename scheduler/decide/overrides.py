@@ -11,7 +11,7 @@ from typing import Final
 
 from scheduler.decide import wording
 from scheduler.definition import ContainerDefinition
-from scheduler.model import PlacementStrategy, TaskDefinition
+from scheduler.model import PlacementConstraint, PlacementStrategy, TaskDefinition
 
 RUN_MAX: Final = 10
 """Tasks of one call."""
@@ -40,6 +40,8 @@ class RunTask:
     memory_mib: int | None = None
     started_by: str = ""
     placement_strategy: tuple[PlacementStrategy, ...] = ()
+    placement_constraints: tuple[PlacementConstraint, ...] = ()
+    """Beside those of the definition."""
 
 
 def overridden(wanted: RunTask) -> TaskDefinition:
@@ -81,6 +83,8 @@ _CODES: Final = (
     (wording.NO_MEMORY,    "RESOURCE:MEMORY"),
     (wording.PORT_IN_USE,  "RESOURCE:PORTS"),
     (wording.AGENT,        "AGENT"),
+    (wording.NO_MEMBER,    "MemberOf placement constraint unsatisfied."),
+    (wording.NOT_DISTINCT, "DistinctInstance placement constraint unsatisfied."),
 )
 # fmt: on
 

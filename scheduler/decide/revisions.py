@@ -63,8 +63,13 @@ def needs_deployment(before: Service, after: Service) -> bool:
     ) != _targets(after)
 
 
-def _targets(service: Service) -> list[tuple[str, str, int]]:
+def _targets(service: Service) -> list[tuple[str, str, str, int]]:
     return [
-        (item.target_group, item.container_name, item.container_port)
+        (
+            item.target_group,
+            item.advanced.alternate_target_group if item.advanced else "",
+            item.container_name,
+            item.container_port,
+        )
         for item in service.load_balancers
     ]

@@ -54,6 +54,10 @@ def alarms_raised(names: Iterable[str]) -> Failure:
     return Failure("ECS deployment alarms", f"{', '.join(names)} in ALARM")
 
 
+def hook_failed(what: str) -> Failure:
+    return Failure("ECS deployment lifecycle hook", what)
+
+
 def started(service: str, tasks: Iterable[str]) -> str:
     names = tuple(tasks)
     return f"{_of(service)} has started {len(names)} tasks: {_tasks(names)}."
@@ -197,6 +201,17 @@ def deployment_failed(service: str, deployment_id: str, what: str) -> str:
 
 def rolling_back(service: str, deployment_id: str) -> str:
     return f"(service {service}) rolling back to deployment {deployment_id}."
+
+
+def at_stage(service: str, deployment_id: str, stage: str) -> str:
+    return f"(service {service}) (deployment {deployment_id}) is in {stage}."
+
+
+def production(service: str, deployment_id: str, percent: float) -> str:
+    return (
+        f"(service {service}) (deployment {deployment_id}) gets {percent:g} percent "
+        "of production traffic."
+    )
 
 
 def most_fail(service: str) -> str:

@@ -40,6 +40,7 @@ from scheduler.ports import (
     ContainerSpec,
     CpuSample,
     Pulled,
+    RuleView,
     StopOutcome,
     TargetView,
 )
@@ -94,6 +95,7 @@ class MemoryHost:
     """One for each start to come; then none."""
     missing: set[str] = field(default_factory=set)
     """Images that do not exist."""
+    status_s: float = 0.0
     resolve_s: float = 0.1
     """How long it takes to tell what a tag means."""
     digests: dict[str, str] = field(default_factory=dict)
@@ -193,6 +195,7 @@ class MemoryHost:
 
     async def status(self) -> InstanceStatus:
         self._reach("status")
+        await asyncio.sleep(self.status_s)
         return InstanceStatus(
             connected=True,
             cpu=self.cpu_units,
@@ -323,6 +326,8 @@ class MemoryLoadBalancer:
     silent: bool = False
     """Nothing is acknowledged or probed any more."""
     targets: dict[str, MemoryTarget] = field(default_factory=dict)
+    weights: dict[str, tuple[dict[str, float], float]] = field(default_factory=dict)
+    """By rule: what was set, and when."""
     log: list[tuple[float, str, str]] = field(default_factory=list)
 
     def register(self, target_id: str, group: str, host: str, port: int) -> None:
@@ -346,6 +351,23 @@ class MemoryLoadBalancer:
 
     def inherited(self) -> Mapping[str, TargetView]:
         return {}
+
+    def set_weights(self, rule: str, weights: Mapping[str, float]) -> None:
+        if weights:
+            self.weights[rule] = (dict(weights), self.clock.now_s())
+        else:
+            self.weights.pop(rule, None)
+        self._note("weigh", rule)
+
+    def observe_weights(self) -> Mapping[str, RuleView]:
+        now_s = self.clock.now_s()
+        return {
+            rule: RuleView(
+                weights,
+                not self.silent and now_s - since_s >= self.acknowledged_after_s,
+            )
+            for rule, (weights, since_s) in self.weights.items()
+        }
 
     def _view(self, target: MemoryTarget) -> TargetView:
         known_s = -1.0 if self.silent else self.clock.now_s() - target.since_s

@@ -9,13 +9,16 @@ import pytest
 from alb.app.balancer import Balancer
 from alb.model import (
     NO_VERSION,
+    Forward,
     HealthReason,
     HealthState,
+    Listener,
     LoadBalancer,
     TargetGroup,
     TargetHealth,
     TargetId,
     TargetObservation,
+    WeightedGroup,
 )
 from alb.ports import (
     Acknowledged,
@@ -124,6 +127,54 @@ def test_registrations_reach_the_load_balancer_and_are_seen() -> None:
     door.forget("t/web/80/web")
     door.forget("t/web/80/web")
     assert {} == door.observe()
+
+
+def split(blue: int, green: int) -> LoadBalancer:
+    groups = (WeightedGroup("blue", blue), WeightedGroup("green", green))
+    return LoadBalancer("front", listeners=(Listener(80, Forward(groups)),))
+
+
+def weights_in(balancer: LoadBalancer | None) -> list[int]:
+    assert balancer is not None
+    [listener] = balancer.listeners
+    assert isinstance(listener.default_action, Forward)
+    return [one.weight for one in listener.default_action.groups]
+
+
+async def test_shares_are_kept_whatever_the_file_becomes_and_told_when_served() -> None:
+    node = TellingNode()
+    balancer = Balancer(node, replace(NOTHING_THERE, workers=(WORKER,)), 2)
+    door = FrontDoor(balancer)
+    shares = {"blue": 0.0, "green": 100.0}
+    door.set_weights("80/default", shares)
+    assert door.runs is None
+    assert not door.observe_weights()["80/default"].served_everywhere
+    door.configure(split(3, 1))
+    assert [0, 4] == weights_in(door.runs)
+
+    async def hear(message: Message) -> None:
+        node.says.put_nowait(message)
+        await node.says.join()
+
+    async with asyncio.TaskGroup() as group:
+        listening = group.create_task(balancer.run())
+        balancer.publish_now()
+        assert not door.observe_weights()["80/default"].served_everywhere
+        await hear(FromWorker(0, 1, Acknowledged(balancer.statistics().version)))
+        assert door.observe_weights()["80/default"].served_everywhere
+        assert shares == door.observe_weights()["80/default"].weights
+        balancer.register(TargetId(NAME), "blue", "10.0.0.1", 20_000)
+        balancer.publish_now()
+        assert door.observe_weights()["80/default"].served_everywhere, "that is older"
+
+        door.configure(split(9, 1))
+        assert [0, 10] == weights_in(door.runs)
+        assert not door.observe_weights()["80/default"].served_everywhere
+        listening.cancel()
+
+    door.set_weights("80/default", {})
+    assert [9, 1] == weights_in(door.runs)
+    assert {} == door.observe_weights()
 
 
 NAME = "t/web/8080/blue"

@@ -95,6 +95,42 @@ async def test_its_tasks_answer(config: str, tmp_path: Path) -> None:
         assert '"service": "demo"' in await answer(port, "/", 200)
 
 
+async def alb(state_dir: Path, config: str, *words: str, **variables: str) -> str:
+    """Run `alb` beside a configuration that runs; fail unless it succeeds."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "controlplane.cli", *words),
+        *("-f", str(CONFIGS / config), "--state-dir", str(state_dir)),
+        stdout=PIPE, stderr=STDOUT, cwd=state_dir,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    assert 0 == process.returncode, output.decode()
+    return output.decode()
+
+
+async def until_answered(port: int, text: str) -> None:
+    async with asyncio.timeout(READY_S):
+        while text not in await answer(port, "/", 200):  # noqa: ASYNC110 - it asks
+            await asyncio.sleep(PAUSE_S)
+
+
+async def test_a_release_is_tested_gets_all_requests_and_goes_back(
+    tmp_path: Path,
+) -> None:
+    """docs/how-to/blue-green.md"""
+    config, test_port = "blue-green.yaml", free_port()
+    more = {"TEST_LISTENER": str(test_port), "BAKE_MINUTES": "5"}
+    async with running(config, tmp_path, **more) as (_, port):
+        await until_answered(port, '"one"')
+        everything = {**more, "LISTENER": str(port), "RELEASE": "two"}
+        await alb(tmp_path, config, "apply", **everything)
+        await until_answered(test_port, '"two"')
+        await until_answered(port, '"two"')
+        await alb(tmp_path, config, "rollback", "web", "--wait")
+        await until_answered(port, '"one"')
+        await until_answered(test_port, '"one"')
+
+
 async def test_its_rules_lead_to_its_fixed_targets(tmp_path: Path) -> None:
     async with (
         target("one") as one,

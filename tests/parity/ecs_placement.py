@@ -38,7 +38,10 @@ FIT: Final = Section(
             f"{_FILE}::test_what_can_never_move_is_told",
             differs="by `alb validate`; ECS tells it when it is stuck",
         ),
-        not_yet("reason codes of RunTask: RESOURCE:CPU and the like"),
+        live(
+            "reason codes of RunTask: RESOURCE:CPU and the like",
+            "scheduler/decide/test_overrides.py::test_a_failure_has_ecss_code",
+        ),
     ),
 )
 
@@ -121,7 +124,11 @@ STRATEGIES: Final = Section(
             "zone balance where there is none",
             f"{_PLACEMENT}::test_zones_differ_by_one_at_most_where_there_is_room",
         ),
-        not_yet("strategies and constraints of RunTask"),
+        live(
+            "strategies and constraints of RunTask",
+            "scenarios/test_one_off.py::test_tasks_go_where_their_call_says",
+            differs="without a strategy zones are balanced",
+        ),
     ),
 )
 

@@ -7,6 +7,7 @@ from typing import Final
 from tests.parity.rows import Section, absent, live, not_yet
 
 _STORIES = "scenarios/test_deployments.py"
+_TAKEOVERS = "scenarios/test_takeovers.py"
 _WORDS = "scheduler/decide/test_wording.py::test_lines"
 
 SERVICES: Final = Section(
@@ -42,7 +43,11 @@ SERVICES: Final = Section(
             "::test_events_are_bounded_and_stay_in_order",
         ),
         live("service events in ECS's words", _WORDS),
-        not_yet("the steady state is told again after hours"),
+        live(
+            "the steady state is told again after hours",
+            "scenarios/test_scheduler.py"
+            "::test_the_steady_state_is_told_again_after_hours",
+        ),
         live(
             "schedulingStrategy DAEMON",
             "scenarios/test_daemons.py"
@@ -107,15 +112,67 @@ DEPLOYMENTS: Final = Section(
             "scheduler/decide/test_deployments.py::test_status",
             differs="FAILED without rollback is STOPPED",
         ),
-        not_yet("ServiceRevision, StopServiceDeployment"),
+        live(
+            "ListServiceDeployments, DescribeServiceDeployments",
+            "controlplane/test_ecs_deployments.py"
+            "::test_one_that_takes_over_is_told_with_its_stage_and_weights",
+            differs="by service; groups and rules by name",
+        ),
+        live(
+            "ServiceRevision",
+            "controlplane/test_ecs_deployments.py"
+            "::test_a_revision_is_what_it_was_begun_with",
+            differs="one for each deployment",
+        ),
+        live(
+            "StopServiceDeployment, ABORT and ROLLBACK",
+            "scenarios/test_hooks.py::test_a_stopped_deployment_stays_where_it_is",
+            differs="at once: STOP_REQUESTED and ROLLBACK_REQUESTED are never seen",
+        ),
         live(
             "versionConsistency: digests pinned per deployment",
             f"{_STORIES}::test_a_deployment_runs_one_image_on_every_engine",
             differs="an image in no registry is pinned by its id",
         ),
-        not_yet("BLUE_GREEN"),
-        not_yet("LINEAR, CANARY"),
-        not_yet("lifecycleHooks"),
+        live(
+            "BLUE_GREEN with advancedConfiguration and bakeTimeInMinutes",
+            "live/test_takeovers.py::test_blue_green_and_back_and_a_killed_control",
+            differs="groups and rules by name; the circuit breaker watches too",
+        ),
+        live(
+            "lifecycle stages, RECONCILE_SERVICE to CLEAN_UP",
+            f"{_TAKEOVERS}::"
+            "test_all_of_green_is_healthy_before_requests_are_shifted_at_once",
+        ),
+        live(
+            "a service deployment that begins while another is under way",
+            f"{_TAKEOVERS}::test_what_has_its_canary_is_undone_before_the_next_begins",
+        ),
+        live(
+            "CANARY",
+            "live/test_takeovers.py::test_a_canary_gets_its_part_first",
+            differs="bake times may be 0.5 minutes",
+        ),
+        live(
+            "LINEAR",
+            f"{_TAKEOVERS}::test_linear_goes_in_equal_steps",
+            differs="bake times may be 0.5 minutes",
+        ),
+        live(
+            "lifecycleHooks: SUCCEEDED, FAILED, IN_PROGRESS with callBackDelay",
+            "scenarios/test_hooks.py"
+            "::test_each_stage_asks_its_hooks_once_and_tells_them_where_it_is",
+            differs="commands and webhooks instead of Lambda functions",
+        ),
+        live(
+            "timeoutConfiguration of hooks",
+            "scenarios/test_hooks.py"
+            "::test_a_hook_that_never_comes_to_an_end_is_given_up",
+        ),
+        live(
+            "PAUSE hooks, ContinueServiceDeployment",
+            "scenarios/test_hooks.py::test_a_pause_waits_for_somebody",
+        ),
         not_yet("earlySuccessCriteria"),
     ),
 )
@@ -147,6 +204,10 @@ FAILURES: Final = Section(
         live(
             "deployment alarms and bake time",
             f"{_STORIES}::test_an_alarm_during_the_bake_time_rolls_back_what_was_whole",
+        ),
+        live(
+            "a failed blue/green deployment gives blue its requests back at once",
+            "live/test_takeovers.py::test_green_that_fails_and_green_that_is_given_up",
         ),
     ),
 )
@@ -189,7 +250,14 @@ METRICS: Final = Section(
 WAITERS: Final = Section(
     "Waiters",
     "botocore, waiters of ecs",
-    (not_yet("ServicesStable, ServicesInactive, TasksRunning, TasksStopped"),),
+    (
+        live(
+            "ServicesStable, ServicesInactive, TasksRunning, TasksStopped",
+            "controlplane/commands/test_commands.py"
+            "::test_waiters_mean_what_the_sdks_mean",
+            differs="`alb wait`; seen within half a second",
+        ),
+    ),
 )
 
 SECTIONS: Final = (SERVICES, DEPLOYMENTS, FAILURES, BALANCING, METRICS, WAITERS)

@@ -6,7 +6,15 @@ import asyncio
 from dataclasses import replace
 
 from scheduler.decide.overrides import ContainerOverride, RunTask
-from scheduler.model import StopCode, TaskDefinition, TaskStatus
+from scheduler.model import (
+    ConstraintType,
+    PlacementConstraint,
+    PlacementStrategy,
+    StopCode,
+    StrategyType,
+    TaskDefinition,
+    TaskStatus,
+)
 from tests.support.cluster import Cluster, web
 from tests.support.virtual import run
 
@@ -106,5 +114,33 @@ def test_a_task_outlives_control_and_is_started_once() -> None:
             [task] = scheduler.tasks()
             assert TaskStatus.RUNNING is task.status
         assert [1] == list(cluster.hosts["a"].created.values())
+
+    run(scenario())
+
+
+def test_tasks_go_where_their_call_says() -> None:
+    async def scenario() -> None:
+        cluster = Cluster(hosts=3)
+        cluster.services = []
+        async with cluster.running() as scheduler:
+            await asyncio.sleep(3)
+            apart = PlacementConstraint(ConstraintType.DISTINCT_INSTANCE)
+            ran = await scheduler.run_task(
+                RunTask(job(), count=4, placement_constraints=(apart,))
+            )
+            assert {"a", "b", "c"} == {task.instance for task in ran.tasks}
+            [failure] = ran.failures
+            assert "DistinctInstance placement constraint unsatisfied." == (
+                failure.reason
+            )
+            where = "attribute:ecs.availability-zone == b"
+            member = PlacementConstraint(ConstraintType.MEMBER_OF, where)
+            ran = await scheduler.run_task(
+                RunTask(job(), count=2, placement_constraints=(member,))
+            )
+            assert ["b", "b"] == [task.instance for task in ran.tasks]
+            full = PlacementStrategy(StrategyType.BINPACK, "cpu")
+            ran = await scheduler.run_task(RunTask(job(), placement_strategy=(full,)))
+            assert ["b"] == [task.instance for task in ran.tasks], "the fullest"
 
     run(scenario())

@@ -16,14 +16,25 @@ import pytest
 
 from scheduler.app.scheduler import Scheduler
 from scheduler.configuration import (
+    Canary,
     CircuitBreaker,
     DeploymentAlarms,
     DeploymentConfiguration,
+    Linear,
+    Strategy,
 )
 from scheduler.drivers.memory import Fault
 from scheduler.errors import NothingToRollBackTo
 from scheduler.model import Service
-from tests.support.cluster import Cluster, Crashed, Shape, shaped, web
+from tests.support.cluster import (
+    PRODUCTION,
+    Cluster,
+    Crashed,
+    Shape,
+    shaped,
+    shop,
+    web,
+)
 from tests.support.examples import some
 from tests.support.virtual import run
 
@@ -172,6 +183,40 @@ class GuardedStory(Story):
     async def try_again(self, scheduler: Scheduler) -> None:
         await scheduler.force_deployment("web")
         await self.cluster.until(lambda: not self.cluster.view().reached, 10)
+
+
+class TakeoverStory(GuardedStory):
+    """The same, and each deployment takes over in another way."""
+
+    def __init__(self, seed: int, shape: Shape) -> None:
+        super().__init__(seed, shape)
+        self.cluster.services = [self.service(2)]
+
+    def service(self, desired: int) -> Service:
+        config = replace(
+            super().service(desired).deployment,
+            strategy=self.chance.choice(list(Strategy)),
+            linear=Linear(30.0, BAKE_S / 60),
+            canary=Canary(10.0, BAKE_S / 60),
+        )
+        return shop(f"web:{self.image}", desired, config)
+
+    async def try_again(self, scheduler: Scheduler) -> None:
+        await super().try_again(scheduler)
+        await self.cluster.until(lambda: not self.cluster.view().deploying, 400)
+
+    async def heal(self) -> None:
+        await super().heal()
+        weights, _ = self.cluster.balancer.weights[PRODUCTION]
+        targets = self.cluster.balancer.targets.values()
+        assert {group for group, percent in weights.items() if percent} >= {
+            target.group for target in targets
+        }
+
+
+@pytest.mark.parametrize("seed", some(range(STORIES)))
+def test_whoever_takes_over_from_whom_it_ends_well(seed: int) -> None:
+    run(TakeoverStory(2000 + seed, Shape.PLAIN).tell())
 
 
 @pytest.mark.parametrize("seed", some(range(STORIES)))

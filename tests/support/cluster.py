@@ -15,15 +15,22 @@ import enum
 import math
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+import pytest
+
 from foundation.journal import Change, MemoryJournal
 from scheduler.app.scheduler import Scheduler
-from scheduler.configuration import DeploymentConfiguration
+from scheduler.configuration import (
+    AdvancedConfiguration,
+    DeploymentConfiguration,
+    Strategy,
+)
 from scheduler.decide.identity import target_ids
 from scheduler.decide.rollout import limits
+from scheduler.decide.takeover import groups_of, is_under_way
 from scheduler.definition import (
     Condition,
     ContainerDefinition,
@@ -33,10 +40,12 @@ from scheduler.definition import (
     RestartPolicy,
 )
 from scheduler.drivers.memory import MemoryHost, MemoryLoadBalancer
+from scheduler.drivers.memory_hooks import MemoryHooks
 from scheduler.model import (
     ZONE_ATTRIBUTE,
     ContainerInstance,
     ContainerName,
+    Deployment,
     RuntimeKind,
     Service,
     ServiceLoadBalancer,
@@ -74,6 +83,23 @@ def web(
         load_balancers=(ServiceLoadBalancer("web", "web", 8080, DELAY_S),),
         deployment=DeploymentConfiguration(*percents),
     )
+
+
+PRODUCTION, TEST = "8080/10", "8081/default"
+
+
+def shop(
+    image: str = "web:1",
+    desired: int = 3,
+    config: DeploymentConfiguration = DeploymentConfiguration(  # noqa: B008 - frozen
+        strategy=Strategy.BLUE_GREEN
+    ),
+) -> Service:
+    """The same service, with two target groups to take over between."""
+    pair = AdvancedConfiguration("green", PRODUCTION, TEST, DELAY_S)
+    balancer = ServiceLoadBalancer("blue", "web", 8080, DELAY_S, pair)
+    service = web(image, desired)
+    return replace(service, load_balancers=(balancer,), deployment=config)
 
 
 class Shape(enum.Enum):
@@ -194,6 +220,7 @@ class Cluster:
             for index, name in enumerate(names, 1)
         }
         self.balancer = MemoryLoadBalancer(self.clock, self.answers)
+        self.hooks = MemoryHooks()
         self.journal = CrashingJournal(self.calls)
         self.journal.watchers.append(self.check)
         self.instances = [
@@ -211,14 +238,18 @@ class Cluster:
         self.scheduler = self.new_scheduler()
         self.in_alarm: set[str] = set()
         """Alarms that are in ALARM."""
+        self.alarms: Callable[[], Collection[str]] = lambda: self.in_alarm
         self.closing = False
         """Everything is to stop: no task has to stay healthy."""
         self._before: dict[str, Task] = {}
+        self._shares: dict[str, float] = {}
         self._released: dict[tuple[str, int], float] = {}
 
     def restart(self) -> None:
         """Begin control's next life: it knows the journal and nothing else."""
         self.balancer.targets.clear()
+        self.balancer.weights.clear()
+        self._shares = {}  # the last commit was perhaps not looked at
         self.journal.crash_at = self.calls.crash_at = math.inf
         self.scheduler = self.new_scheduler()
 
@@ -233,7 +264,8 @@ class Cluster:
             records={kind: dict(of) for kind, of in self.journal.records.items()},
             draw=chance.random,
             front_door="http://127.0.0.1:8080",
-            in_alarm=lambda: self.in_alarm,
+            in_alarm=lambda: self.alarms(),  # noqa: PLW0108 - it may be another later
+            hooks=self.hooks,
             version="1.2.3",
         )
 
@@ -296,9 +328,14 @@ class Cluster:
         stays = record.status is ServiceStatus.ACTIVE and not self.closing
         desired = record.service.desired_count if stays else 0
         lower, upper = limits(desired, record.service.deployment)
-        if len(self._before) > len(before):
-            assert len(self._before) <= upper, "more than maximumPercent"
-        self._check_healthy(before, lower)
+        primary = self.journal.of("deployment")[record.deployment_id]
+        assert isinstance(primary, Deployment)
+        if not is_under_way(primary):  # else two sides have these limits
+            if len(self._before) > len(before):
+                assert len(self._before) <= upper, "more than maximumPercent"
+            if not record.production:
+                self._check_healthy(before, lower)
+        self._check_production(record, before, lower)
         self._check_ports(before)
 
     def _live(self) -> dict[str, Task]:
@@ -314,6 +351,37 @@ class Cluster:
         }
         left = len(healthy - stopped)
         assert left >= min(len(healthy), lower) or not stopped, "minimumHealthyPercent"
+
+    def _check_production(
+        self, record: ServiceRecord, before: dict[str, Task], lower: int
+    ) -> None:
+        """Who gets more requests is healthy; who gets any is not stopped."""
+        former, self._shares = self._shares, self._shares_of(record)
+        desired = record.service.desired_count
+        if not former or not desired or self.closing:
+            return
+        assert sum(self._shares.values()) == pytest.approx(100)
+        healthy = [task for task in before.values() if self._is_healthy(task)]
+        for group, percent in self._shares.items():
+            mine = {
+                one.id
+                for one in healthy
+                if group in {item.target_group for item in one.load_balancers}
+            }
+            if percent > former.get(group, 0.0) and former.get(group, 0.0) < 50:
+                assert len(mine) >= max(1, lower), "requests for who does not serve"
+            left = len(mine & self._before.keys())
+            assert left >= min(len(mine), lower), "who gets requests is stopped"
+
+    def _shares_of(self, record: ServiceRecord) -> dict[str, float]:
+        """Return the percent that the production rule is to give each group."""
+        found: dict[str, float] = {}
+        for deployment_id, percent in record.production:
+            deployment = self.journal.of("deployment")[deployment_id]
+            assert isinstance(deployment, Deployment)
+            for group in groups_of(deployment):
+                found[group] = found.get(group, 0.0) + percent
+        return found
 
     def _is_healthy(self, task: Task) -> bool:
         views = self.balancer.observe()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from controlplane.cluster_file.fields.containers import NAME
-from controlplane.cluster_file.fields.deployments import DEPLOYMENT
+from controlplane.cluster_file.fields.deployments import ADVANCED, DEPLOYMENT
 from controlplane.cluster_file.fields.placement import (
     SERVICE_CONSTRAINTS,
     STRATEGIES,
@@ -190,6 +190,12 @@ SERVICE: Final = shape(
                 Field("targetGroup", GROUP, "ours", required=True),
                 Field("containerName", NAME, _SERVICE, note="the only one"),
                 Field("containerPort", Whole(1, 65_535), _SERVICE, note="the only one"),
+                Field(
+                    "advancedConfiguration",
+                    ADVANCED,
+                    _SERVICE,
+                    note="what BLUE_GREEN, LINEAR and CANARY need",
+                ),
             ),
             most=5,
             key="targetGroup",

@@ -96,12 +96,17 @@ def _forward(
     return Forward(tuple(weighted.values()), sticky, record.flag("spillOver"))
 
 
-def check_group(record: Record, groups: Collection[str], findings: Findings) -> None:
-    """Tell when the record's `targetGroup` names no group of this file."""
-    name = record.text("targetGroup")
-    if record.has("targetGroup") and name not in groups:
+def check_group(
+    record: Record,
+    groups: Collection[str],
+    findings: Findings,
+    field: str = "targetGroup",
+) -> None:
+    """Tell when the record's field names no target group of this file."""
+    name = record.text(field)
+    if record.has(field) and name not in groups:
         message = f'no target group named "{quoted(name)}"{did_you_mean(name, groups)}'
-        findings.error(record.at("targetGroup"), record.path_of("targetGroup"), message)
+        findings.error(record.at(field), record.path_of(field), message)
 
 
 # --- redirects ----------------------------------------------------------------------

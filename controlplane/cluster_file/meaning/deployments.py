@@ -10,17 +10,26 @@ from collections.abc import Collection
 from typing import Final
 
 from controlplane.cluster_file.decode import quoted
+from controlplane.cluster_file.meaning.hooks import lifecycle_hooks
 from controlplane.cluster_file.record import Findings, Record
 from controlplane.problems import did_you_mean
 from scheduler.configuration import (
+    Canary,
     CircuitBreaker,
     DeploymentAlarms,
     DeploymentConfiguration,
+    Linear,
+    Strategy,
     ThresholdType,
 )
 from scheduler.model import SchedulingStrategy
 
 PERCENT: Final = 100
+ROUNDING: Final = 1e-6
+STEPS: Final = {
+    "linearConfiguration": Strategy.LINEAR,
+    "canaryConfiguration": Strategy.CANARY,
+}
 MINUTES_MAX: Final = 1440.0
 """A day: ECS's longest bake time."""
 
@@ -47,7 +56,45 @@ def deployment_configuration(
         _circuit_breaker(record.record("deploymentCircuitBreaker"), findings),
         _alarms(record.record("alarms"), findings),
         _minutes(record, "bakeTimeInMinutes", findings),
+        *_takeover(record, strategy, findings),
+        lifecycle_hooks(record, Strategy(record.text("strategy")), findings),
     )
+
+
+def _takeover(
+    record: Record, scheduling: SchedulingStrategy, findings: Findings
+) -> tuple[Strategy, Linear, Canary]:
+    """Return how new tasks take over, with the steps of the two that have some."""
+    strategy = Strategy(record.text("strategy"))
+    if scheduling is SchedulingStrategy.DAEMON and strategy is not Strategy.ROLLING:
+        message = "must be ROLLING of a DAEMON: an instance has one task at most"
+        findings.error(record.at("strategy"), record.path_of("strategy"), message)
+    for name, whose in STEPS.items():
+        if not record.absent(name) and strategy is not whose:
+            message = f"is for strategy {whose.value} (it is {strategy.value})"
+            findings.error(record.at(name), record.path_of(name), message)
+    linear = record.record("linearConfiguration")
+    canary = record.record("canaryConfiguration")
+    return (
+        strategy,
+        Linear(
+            _percent(linear, "stepPercent", 3.0, findings),
+            _minutes(linear, "stepBakeTimeInMinutes", findings),
+        ),
+        Canary(
+            _percent(canary, "canaryPercent", 0.1, findings),
+            _minutes(canary, "canaryBakeTimeInMinutes", findings),
+        ),
+    )
+
+
+def _percent(record: Record, name: str, least: float, findings: Findings) -> float:
+    percent = record.number_or_none(name) or 0.0
+    tenths = percent * 10
+    if not least <= percent <= PERCENT or abs(tenths - round(tenths)) > ROUNDING:
+        message = f"must be {least:g}-{PERCENT} percent in tenths (got {percent:g})"
+        findings.error(record.at(name), record.path_of(name), message)
+    return percent
 
 
 def _circuit_breaker(record: Record, findings: Findings) -> CircuitBreaker:

@@ -15,6 +15,7 @@ from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.fields.placement import CONSTRAINTS_MAX
 from controlplane.cluster_file.record import Findings, Place, Record
 from controlplane.cluster_file.source import Scalar
+from scheduler.configuration import Strategy
 from scheduler.decide.board import Room, needs_of, room_of
 from scheduler.decide.matching import matcher
 from scheduler.decide.query import (
@@ -135,10 +136,11 @@ def warn_stuck(
     """
     desired = wanted.desired_count
     lower, upper = limits(desired, wanted.deployment)
-    if not desired or lower < desired:
+    rolls = wanted.deployment.strategy is Strategy.ROLLING
+    if not desired or (rolls and lower < desired):
         return
     name = "deploymentConfiguration"
-    if upper <= desired:
+    if rolls and upper <= desired:
         message = (
             f"a deployment of {desired} tasks can neither start nor stop one: "
             f"at least {lower} and at most {upper} may run"
@@ -154,8 +156,9 @@ def warn_stuck(
         elif _is_distinct(wanted):
             message = (
                 "a deployment cannot start a task: every instance has one, and "
-                "distinctInstance allows no other; write a lower minimumHealthyPercent"
+                "distinctInstance allows no other"
             )
+            message += "; write a lower minimumHealthyPercent" if rolls else ""
             where = "placementConstraints"
             findings.warn(record.at(where), record.path_of(where), message)
 

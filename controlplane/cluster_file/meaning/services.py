@@ -5,8 +5,7 @@ Source: ECS API reference, CreateService; ECS developer guide, deployments.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from controlplane.cluster_file.decode import quoted
@@ -20,10 +19,11 @@ from controlplane.cluster_file.meaning.placement import (
     strategies,
     warn_stuck,
 )
+from controlplane.cluster_file.meaning.surroundings import Surroundings
+from controlplane.cluster_file.meaning.takeovers import advanced, check_takeover
 from controlplane.cluster_file.record import Findings, Record
 from controlplane.problems import did_you_mean
 from scheduler.model import (
-    ContainerInstance,
     SchedulingStrategy,
     Service,
     ServiceLoadBalancer,
@@ -32,17 +32,6 @@ from scheduler.model import (
 
 NO_TASK: Final = TaskDefinition("", ())
 """Stands where a family is not known; it never leaves this package."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the file says elsewhere and a service refers to."""
-
-    task_definitions: Mapping[str, TaskDefinition]
-    deregistration_delays_s: Mapping[str, float]
-    """Of every target group, by name."""
-    instances: Sequence[ContainerInstance]
-    """Those that the file names; none: control chooses."""
 
 
 def service(record: Record, around: Surroundings, findings: Findings) -> Service:
@@ -62,6 +51,7 @@ def service(record: Record, around: Surroundings, findings: Findings) -> Service
         constraints(record, findings),
         scheduling_strategy=strategy,
     )
+    check_takeover(record, result, findings)
     balanced = rebalances(record, result, findings)
     check_placement(record, result, around.instances, findings)
     if not record.broken and not deployment.broken:
@@ -125,7 +115,8 @@ def _load_balancers(
         check_group(item, delays_s, findings)
         group = item.text("targetGroup")
         container, port = container_port(item, definition, findings)
-        balancer = ServiceLoadBalancer(group, container, port, delays_s.get(group, 0.0))
+        delay_s, pair = delays_s.get(group, 0.0), advanced(item, around, findings)
+        balancer = ServiceLoadBalancer(group, container, port, delay_s, pair)
         if balancer in found:
             findings.error(item.node, item.path, "is listed already")
         found[balancer] = None

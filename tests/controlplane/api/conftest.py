@@ -1,7 +1,9 @@
 """A cluster in memory behind a real control API on a real socket."""
 
+from __future__ import annotations
+
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 
 import pytest
 from aiohttp import web
@@ -13,10 +15,12 @@ from controlplane.api.ports import (
     ProtectionChange,
     Question,
     Submission,
+    TaskRun,
 )
 from controlplane.errors import (
     DefinitionNotFound,
     NoRollback,
+    NotUnderWay,
     ServiceNotFound,
     TaskNotFound,
 )
@@ -24,7 +28,7 @@ from controlplane.events import EventLog
 from controlplane.problems import ConfigInvalid, Problem
 from controlplane.weights import WeightChange
 from foundation.journal import CommitFailed
-from scheduler.decide.overrides import ContainerOverride
+from scheduler.configuration import TimeoutAction
 
 TOKEN = "t" * 43
 
@@ -33,20 +37,14 @@ class MemoryTasks:
     """One task, "abc", of family "web"; keeps what it was asked to run."""
 
     def __init__(self) -> None:
-        self.ran: list[tuple[str, int, tuple[ContainerOverride, ...], str]] = []
+        self.ran: list[TaskRun] = []
         self.stopped: list[tuple[str, str]] = []
 
-    async def run(
-        self,
-        family: str,
-        count: int,
-        overrides: Sequence[ContainerOverride],
-        started_by: str,
-    ) -> Document:
-        if family != "web":
-            raise DefinitionNotFound(family, ["web"])
-        self.ran.append((family, count, tuple(overrides), started_by))
-        return {"tasks": [{"taskArn": "x/abc"}] * count, "failures": []}
+    async def run(self, wanted: TaskRun) -> Document:
+        if wanted.family != "web":
+            raise DefinitionNotFound(wanted.family, ["web"])
+        self.ran.append(wanted)
+        return {"tasks": [{"taskArn": "x/abc"}] * wanted.count, "failures": []}
 
     async def stop(self, task: str, reason: str) -> Document:
         self.stopped.append((task, reason))
@@ -67,12 +65,53 @@ class MemoryTasks:
         return {"taskDefinition": {"family": name}}
 
 
+class MemoryDeployments:
+    """Of the cluster's service; what was said to a PAUSE is in `said`."""
+
+    def __init__(self, cluster: MemoryCluster) -> None:
+        self._cluster = cluster
+        self.said: list[tuple[TimeoutAction, str]] = []
+
+    async def begin(self, service: str) -> Document:
+        self._cluster.require(service)
+        self._cluster.deployed.append(service)
+        return {"serviceName": service, "deploymentId": "ecs-svc/2"}
+
+    async def roll_back(self, service: str) -> Document:
+        self._cluster.require(service)
+        if not self._cluster.deployed:
+            raise NoRollback("there is nothing to roll back to")
+        self._cluster.deployed.pop()
+        return {"serviceName": service, "deploymentId": "ecs-svc/1"}
+
+    async def stop(self, service: str) -> Document:
+        if not self._cluster.deployed:
+            raise NotUnderWay("no deployment of web is under way")
+        self._cluster.deployed.clear()
+        return {"serviceName": service, "deploymentId": "ecs-svc/2"}
+
+    async def go_on(
+        self, service: str, action: TimeoutAction, hook_id: str
+    ) -> Document:
+        self.said.append((action, hook_id))
+        return {"serviceName": service, "deploymentId": "ecs-svc/2"}
+
+    def described(self, service: str) -> Document:
+        self._cluster.require(service)
+        return {"serviceDeployments": [{"status": "SUCCESSFUL"}], "failures": []}
+
+    def revisions(self, service: str) -> Document:
+        self._cluster.require(service)
+        return {"serviceRevisions": [{"launchType": "EC2"}], "failures": []}
+
+
 class MemoryCluster:
     """One service, "web"; a file with the word "bad" in it has a problem."""
 
     def __init__(self) -> None:
         self.events = EventLog()
         self.tasks = MemoryTasks()
+        self.deployments = MemoryDeployments(self)
         self.applied: list[Submission] = []
         self.desired: Mapping[str, int] = {"web": 2}
         self.deployed: list[str] = []
@@ -110,24 +149,12 @@ class MemoryCluster:
         return planned
 
     async def scale(self, service: str, desired: int) -> None:
-        self._require(service)
+        self.require(service)
         self.desired = {service: desired}
 
     async def weigh(self, change: WeightChange) -> Document:
         self.weighed.append(change)
         return {"weights": change.weights, "version": 2}
-
-    async def deploy(self, service: str) -> Document:
-        self._require(service)
-        self.deployed.append(service)
-        return {"serviceName": service, "deploymentId": "ecs-svc/2"}
-
-    async def roll_back(self, service: str) -> Document:
-        self._require(service)
-        if not self.deployed:
-            raise NoRollback("there is nothing to roll back to")
-        self.deployed.pop()
-        return {"serviceName": service, "deploymentId": "ecs-svc/1"}
 
     async def protect(self, change: ProtectionChange) -> Document:
         self.protected.append(change)
@@ -158,7 +185,7 @@ class MemoryCluster:
             "tls": list(question.tls),
         }
 
-    def _require(self, service: str) -> None:
+    def require(self, service: str) -> None:
         if service not in self.desired:
             raise ServiceNotFound(service, self.desired)
 

@@ -17,6 +17,7 @@ from controlplane.api.doors import open_unix
 from controlplane.api.ports import ProtectionChange
 from controlplane.events import FOLLOWERS_MAX, Happening
 from controlplane.weights import WeightChange
+from scheduler.configuration import TimeoutAction
 
 DEADLINE_S = 10.0
 MIB = 1024 * 1024
@@ -486,3 +487,49 @@ async def test_logs_are_cut_to_their_tail(client: Client) -> None:
     answer = await client.get("/v1/services/web/logs?tail=1")
 
     assert "web/2 two\n" == await answer.text()
+
+
+async def test_a_deployment_is_stopped_or_stopped_and_rolled_back(
+    client: Client, cluster: Cluster, owner: Owner
+) -> None:
+    path = "/v1/services/web/stop-deployment"
+    cluster.deployed = ["web"]
+    stopped = await client.post(path, json={"stopType": "ABORT"}, headers=owner)
+    assert "ecs-svc/2" == (await stopped.json())["deploymentId"]
+    nothing = await client.post(path, json={"stopType": "ABORT"}, headers=owner)
+    assert 409 == nothing.status
+    cluster.deployed = ["web"]
+    back = await client.post(path, json={}, headers=owner)
+    assert "ecs-svc/1" == (await back.json())["deploymentId"]
+    wrong = await client.post(path, json={"stopType": "HALT"}, headers=owner)
+    assert (400, "stopType: must be ABORT or ROLLBACK") == (
+        wrong.status,
+        (await wrong.json())["error"]["message"],
+    )
+
+
+async def test_a_pause_is_told_how_it_goes_on(
+    client: Client, cluster: Cluster, owner: Owner
+) -> None:
+    path = "/v1/services/web/continue-deployment"
+    for told in ({}, {"action": "ROLLBACK", "hookId": "d/1"}):
+        done = await client.post(path, json=told, headers=owner)
+        assert 200 == done.status
+    assert [
+        (TimeoutAction.CONTINUE, ""),
+        (TimeoutAction.ROLLBACK, "d/1"),
+    ] == cluster.deployments.said
+    for wrong in ({"action": "WAIT"}, {"hookId": 1}):
+        refused = await client.post(path, json=wrong, headers=owner)
+        assert 400 == refused.status
+
+
+async def test_deployments_and_revisions_are_described(client: Client) -> None:
+    for what, key in (
+        ("deployments", "serviceDeployments"),
+        ("revisions", "serviceRevisions"),
+    ):
+        found = await client.get(f"/v1/services/web/{what}")
+        assert 1 == len((await found.json())[key])
+        missing = await client.get(f"/v1/services/wbe/{what}")
+        assert 404 == missing.status

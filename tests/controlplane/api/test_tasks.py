@@ -9,7 +9,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from controlplane.api.ports import TaskRun
 from scheduler.decide.overrides import ContainerOverride
+from scheduler.model import (
+    ConstraintType,
+    PlacementConstraint,
+    PlacementStrategy,
+    StrategyType,
+)
 
 Client = TestClient[web.Request, web.Application]
 Owner = Mapping[str, str]
@@ -59,7 +66,7 @@ async def test_a_task_is_run_with_what_differs(
 
     assert 2 == len((await answer.json())["tasks"])
     wanted = ContainerOverride("web", ("migrate",), (("A", "b"),), 128, 64, 32)
-    assert [("web", 2, (wanted,), "me")] == cluster.tasks.ran
+    assert [TaskRun("web", 2, (wanted,), "me")] == cluster.tasks.ran
 
 
 async def test_a_task_is_stopped_with_a_reason(
@@ -103,3 +110,65 @@ async def test_running_needs_the_token(client: Client, cluster: Cluster) -> None
     answer = await client.post("/v1/tasks", json={"taskDefinition": "web"})
 
     assert (401, []) == (answer.status, cluster.tasks.ran)
+
+
+PLACED = {
+    "placementStrategy": [
+        {"type": "spread", "field": "host"},
+        {"type": "binpack", "field": "MEMORY"},
+        {"type": "spread", "field": "attribute:disk"},
+        {"type": "random"},
+    ],
+    "placementConstraints": [
+        {"type": "distinctInstance"},
+        {"type": "memberOf", "expression": "attribute:disk == ssd"},
+    ],
+}
+
+
+async def test_tasks_are_placed_as_asked(
+    client: Client, cluster: Cluster, owner: Owner
+) -> None:
+    told = {"taskDefinition": "web", **PLACED}
+    answer = await client.post("/v1/tasks", json=told, headers=owner)
+    assert 200 == answer.status
+    [ran] = cluster.tasks.ran
+    assert (
+        PlacementStrategy(StrategyType.SPREAD, "instanceId"),
+        PlacementStrategy(StrategyType.BINPACK, "memory"),
+        PlacementStrategy(StrategyType.SPREAD, "attribute:disk"),
+        PlacementStrategy(StrategyType.RANDOM),
+    ) == ran.strategy
+    assert (
+        PlacementConstraint(ConstraintType.DISTINCT_INSTANCE),
+        PlacementConstraint(ConstraintType.MEMBER_OF, "attribute:disk == ssd"),
+    ) == ran.constraints
+
+
+# fmt: off
+NO_PLACES = [
+    ({"placementStrategy": {}}, "placementStrategy: must be a list of objects"),
+    ({"placementStrategy": [{"type": "even"}]}, "placementStrategy: type must be spread, binpack, random"),
+    ({"placementStrategy": [{"type": "binpack"}]}, "placementStrategy: field of binpack must be cpu or memory"),
+    ({"placementStrategy": [{"type": "spread", "field": "zone"}]}, "placementStrategy: field of spread must be instanceId, host or attribute:NAME"),
+    ({"placementStrategy": [{"type": "random"}] * 6}, "placementStrategy: must be at most 5 (got 6)"),
+    ({"placementConstraints": [{"type": "near"}]}, "placementConstraints: type must be distinctInstance or memberOf"),
+    ({"placementConstraints": [{"type": "distinctInstance", "expression": "x"}]}, "placementConstraints: distinctInstance has no expression"),
+    ({"placementConstraints": [{"type": "memberOf", "expression": "a =="}]}, "placementConstraints: "),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(("told", "message"), NO_PLACES)
+async def test_what_is_no_place_is_told(
+    client: Client,
+    cluster: Cluster,
+    owner: Owner,
+    told: Mapping[str, object],
+    message: str,
+) -> None:
+    asked = {"taskDefinition": "web", **told}
+    answer = await client.post("/v1/tasks", json=asked, headers=owner)
+    assert 400 == answer.status
+    assert (await answer.json())["error"]["message"].startswith(message)
+    assert [] == cluster.tasks.ran

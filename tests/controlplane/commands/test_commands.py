@@ -563,3 +563,132 @@ def test_control_over_tcp_gets_the_directorys_token(place: Place) -> None:
         assert place.run("status", "--control", url)[0] == 0
 
     assert place.control.asked[-1].headers["authorization"] == "Bearer secret"
+
+
+def test_a_deployment_is_stopped_or_continued(place: Place) -> None:
+    it = {"serviceName": "web", "deploymentId": "ecs-svc/2"}
+    place.control.replies["POST /v1/services/web/stop-deployment"] = Reply(it)
+    place.control.replies["POST /v1/services/web/continue-deployment"] = Reply(it)
+    told = "web: deployment ecs-svc/2 {}\n"
+    assert place.run("deploy", "--stop", "web")[:2] == (0, told.format("stopped"))
+    done = place.run("deploy", "--continue", "web", "--hook", "h")
+    assert done[:2] == (0, told.format("continued"))
+
+
+def test_deployments_are_told_with_their_stage_and_share(place: Place) -> None:
+    one = {
+        "serviceDeploymentArn": "arn:aws:ecs:local:0:service-deployment/c/web/2",
+        "createdAt": 0,
+        "status": "IN_PROGRESS",
+        "lifecycleStage": "PRODUCTION_TRAFFIC_SHIFT",
+        "statusReason": "ECS deployment ecs-svc/2 in progress.",
+        "targetServiceRevision": {
+            "requestedTaskCount": 3,
+            "runningTaskCount": 2,
+            "requestedProductionTrafficWeight": 5.0,
+        },
+        "lifecycleHookDetails": [
+            {"hookId": "h", "targetType": "PAUSE", "status": "AWAITING_ACTION"}
+        ],
+    }
+    described = Reply({"serviceDeployments": [one], "failures": []})
+    place.control.replies["GET /v1/services/web/deployments"] = described
+    revisions = Reply({"serviceRevisions": [{"launchType": "EC2"}]})
+    place.control.replies["GET /v1/services/web/revisions"] = revisions
+    status, out, _ = place.run("deployments", "web")
+    assert 0 == status
+    head, *rest = out.splitlines()
+    assert head.startswith("ecs-svc/2  ")
+    assert head.endswith("  IN_PROGRESS in PRODUCTION_TRAFFIC_SHIFT")
+    assert [
+        "    ECS deployment ecs-svc/2 in progress.",
+        "    2 of 3 run, 5 % of production traffic",
+        "    hook h (PAUSE): AWAITING_ACTION",
+    ] == rest
+    assert "launchType" in place.run("deployments", "web", "--revisions")[1]
+    told = place.run("deployments", "web", "--output", "json")[1]
+    assert one == json.loads(told)["serviceDeployments"][0]
+
+
+def test_status_tells_the_stage_of_a_deployment_that_takes_over(place: Place) -> None:
+    listed = STATE["services"]
+    assert isinstance(listed, list)
+    taking_over: dict[str, object] = {
+        **listed[0],
+        "deployments": [{"id": "ecs-svc/2", "rolloutState": "IN_PROGRESS"}, {}],
+        "serviceDeployments": [
+            {"id": "ecs-svc/1", "lifecycleStage": "CLEAN_UP"},
+            {"id": "ecs-svc/2", "lifecycleStage": "BAKE_TIME"},
+        ],
+    }
+    reply = Reply({**STATE, "services": [taking_over]})
+    place.control.replies["GET /v1/state"] = reply
+    assert "BAKE_TIME (2)\n" in place.run("status")[1]
+
+
+def a_state(**service: object) -> Reply:
+    web = {
+        "serviceName": "web",
+        "status": "ACTIVE",
+        "deployments": [{"id": "ecs-svc/2"}],
+        "runningCount": 2,
+        "desiredCount": 2,
+        **service,
+    }
+    tasks = [
+        {"taskId": "aa1", "lastStatus": "RUNNING"},
+        {"taskId": "aa2", "lastStatus": "STOPPED"},
+    ]
+    return Reply({"services": [web], "tasks": tasks})
+
+
+TWO = [{"id": "ecs-svc/2"}, {"id": "ecs-svc/1"}]
+
+# fmt: off
+WAITERS = [  # waiter, name, state, exit status, what is complained of
+    ("services-stable",   "web", a_state(),                  0, ""),
+    ("services-stable",   "web", a_state(deployments=TWO),   1, "alb: not services-stable in time: web\n"),
+    ("services-stable",   "web", a_state(runningCount=1),    1, "alb: not services-stable in time: web\n"),
+    ("services-stable",   "web", a_state(status="DRAINING"), 1, "alb: web: it is DRAINING\n"),
+    ("services-stable",   "wbe", a_state(),                  1, "alb: wbe: MISSING: no service has that name\n"),
+    ("services-inactive", "web", a_state(),                  1, "alb: not services-inactive in time: web\n"),
+    ("services-inactive", "old", a_state(),                  0, ""),
+    ("tasks-running",     "aa1", a_state(),                  0, ""),
+    ("tasks-running",     "aa2", a_state(),                  1, "alb: aa2: it is STOPPED\n"),
+    ("tasks-running",     "aa",  a_state(),                  1, "alb: aa: MISSING: 2 tasks have an id that begins so\n"),
+    ("tasks-running",     "b",   a_state(),                  1, "alb: b: MISSING: no tasks have an id that begins so\n"),
+    ("tasks-stopped",     "aa2", a_state(),                  0, ""),
+    ("tasks-stopped",     "aa1", a_state(),                  1, "alb: not tasks-stopped in time: aa1\n"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize("row", WAITERS)
+def test_waiters_mean_what_the_sdks_mean(
+    place: Place, row: tuple[str, str, Reply, int, str]
+) -> None:
+    waiter, name, state, expected, told = row
+    place.control.replies["GET /v1/state"] = state
+    status, out, err = place.run("wait", waiter, name, "--timeout", "0.2")
+    assert (expected, told) == (status, err)
+    assert out == (f"{waiter}: {name}\n" if expected == 0 else "")
+
+
+def test_run_says_where_tasks_may_go(place: Place) -> None:
+    place.control.replies["POST /v1/tasks"] = Reply({"tasks": [], "failures": []})
+    expression = "attribute:disk in [ssd, nvme]"
+    status, _, _ = place.run(
+        *("run", "web", "--placement-strategy", "type=spread,field=instanceId"),
+        *("type=random", "--placement-constraints"),
+        f"type=memberOf,expression={expression}",
+    )
+    assert 0 == status
+    asked = place.control.asked[-1].body
+    assert isinstance(asked, dict)
+    spread = {"type": "spread", "field": "instanceId"}
+    assert [spread, {"type": "random"}] == asked["placementStrategy"]
+    member = {"type": "memberOf", "expression": expression}
+    assert [member] == asked["placementConstraints"]
+    status, _, err = place.run("run", "web", "--placement-strategy", "spread")
+    assert 2 == status
+    assert '"spread" is not type=T or type=T,NAME=VALUE' in err

@@ -44,7 +44,8 @@ def records(*tasks: Task, desired: int = 0) -> Records:
     found = Records()
     draft = found.draft()
     wanted = Service("web", definition(), desired)
-    draft.put_service(ServiceRecord(wanted, "ecs-svc/1", NOW, steady=True))
+    record = ServiceRecord(wanted, "ecs-svc/1", NOW, steady=True)
+    draft.put_service(replace(record, steady_told_unix_s=NOW))
     rolled_out = Deployment(
         "ecs-svc/1",
         "web",

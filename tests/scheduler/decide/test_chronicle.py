@@ -5,7 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from scheduler.decide.chronicle import deployment_lines, service_lines, task_lines
+from scheduler.configuration import LifecycleStage, Strategy
+from scheduler.decide.chronicle import (
+    deployment_lines,
+    service_lines,
+    takeover_lines,
+    task_lines,
+    traffic_lines,
+)
 from scheduler.model import (
     Deployment,
     RolloutState,
@@ -15,6 +22,7 @@ from scheduler.model import (
     Task,
     TaskStatus,
 )
+from scheduler.takeover import Takeover
 from tests.support.tasks import NOW, definition, task
 
 S = TaskStatus
@@ -81,6 +89,8 @@ def test_a_steady_state_is_told_when_it_is_reached() -> None:
     assert [line] == list(service_lines({}, {"web": calm}))
     assert [] == list(service_lines({"web": calm}, {"web": calm}))
     assert [] == list(service_lines({"web": calm}, {"web": busy}))
+    later = replace(calm, steady_told_unix_s=NOW + 21_600)
+    assert [line] == list(service_lines({"web": calm}, {"web": later}))
 
 
 def test_a_completed_deployment_is_told_once() -> None:
@@ -91,3 +101,25 @@ def test_a_completed_deployment_is_told_once() -> None:
     assert [("web", text)] == list(deployment_lines(was, now))
     assert [] == list(deployment_lines(now, now))
     assert [] == list(deployment_lines({}, was))
+
+
+def test_each_stage_is_told_and_whom_requests_reach() -> None:
+    def at(stage: LifecycleStage) -> dict[str, Deployment]:
+        taking = Takeover(Strategy.CANARY, "ecs-svc/1", stage, NOW)
+        return {"d": Deployment("d", "web", definition(), NOW, takeover=taking)}
+
+    bakes = at(LifecycleStage.BAKE_TIME)
+    line = ("web", "(service web) (deployment d) is in BAKE_TIME.")
+    assert [line] == list(takeover_lines(at(LifecycleStage.SCALE_UP), bakes))
+    assert [line] == list(takeover_lines({}, bakes))
+    assert [] == list(takeover_lines(bakes, bakes))
+
+    first = ServiceRecord(Service("web", definition(), 1), "d", NOW)
+    all_of_it = replace(first, production=(("c", 100.0),))
+    canary = replace(first, production=(("d", 5.0), ("c", 95.0)))
+    text = "(service web) (deployment {}) gets {} percent of production traffic."
+    assert [("web", text.format("d", 5)), ("web", text.format("c", 95))] == list(
+        traffic_lines({"web": all_of_it}, {"web": canary})
+    )
+    assert [] == list(traffic_lines({"web": first}, {"web": all_of_it}))
+    assert [] == list(traffic_lines({}, {"web": canary}))

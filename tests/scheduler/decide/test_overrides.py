@@ -39,6 +39,14 @@ def test_what_is_not_said_stays() -> None:
         (wording.closest("a", wording.NO_MEMORY), "RESOURCE:MEMORY"),
         (wording.closest("a", wording.PORT_IN_USE), "RESOURCE:PORTS"),
         (wording.closest("a", wording.AGENT), "AGENT"),
+        (
+            wording.closest("a", wording.NO_MEMBER),
+            "MemberOf placement constraint unsatisfied.",
+        ),
+        (
+            wording.closest("a", wording.NOT_DISTINCT),
+            "DistinctInstance placement constraint unsatisfied.",
+        ),
         ("is missing an attribute required by your task.", "ATTRIBUTE"),
     ],
 )

@@ -4,9 +4,16 @@ from dataclasses import replace
 
 import pytest
 
+from scheduler.configuration import (
+    AdvancedConfiguration,
+    DeploymentConfiguration,
+    LifecycleStage,
+    Strategy,
+)
 from scheduler.decide import wording
 from scheduler.decide.wishes import (
     ACTIVITIES_MAX,
+    Return,
     wish_deployment,
     wish_desired,
     wish_failed,
@@ -14,6 +21,7 @@ from scheduler.decide.wishes import (
     wish_rollback,
     wish_service,
     with_delays,
+    with_traffic,
 )
 from scheduler.model import (
     Deployment,
@@ -132,7 +140,8 @@ def test_a_failed_deployment_says_why_and_stays_or_is_rolled_back() -> None:
         "ECS deployment circuit breaker: tasks failed to start."
         == failed.rollout_state_reason
     )
-    back = wish_failed(record, THIRD, wording.TASKS_FAILED, SECOND, NOW)
+    to = Return(SECOND, THIRD)
+    back = wish_failed(record, THIRD, wording.TASKS_FAILED, to, NOW)
     failed, _ = back.deployments
     assert (
         "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/2."
@@ -180,3 +189,79 @@ def test_tasks_wait_as_long_as_their_groups_now_do() -> None:
     after = with_delays(task(), replace(WEB, load_balancers=(blue, green)))
     assert (blue,) == after.load_balancers
     assert task() == with_delays(task(), replace(WEB, load_balancers=(green,)))
+
+
+PAIR = AdvancedConfiguration("green", "80/10", "", 90.0)
+SHOP = replace(
+    WEB,
+    load_balancers=(ServiceLoadBalancer("blue", "web", 8080, 60.0, PAIR),),
+    deployment=DeploymentConfiguration(strategy=Strategy.BLUE_GREEN),
+)
+
+
+def test_of_two_groups_each_has_its_own_delay() -> None:
+    green = (ServiceLoadBalancer("green", "web", 8080, 1.0),)
+    [after] = with_delays(replace(task(), load_balancers=green), SHOP).load_balancers
+    assert ("green", 90.0) == (after.target_group, after.deregistration_delay_s)
+
+
+def test_the_first_deployment_has_all_requests_and_the_next_none_yet() -> None:
+    first = wish_service(SHOP, None, "ecs-svc/1", NOW)
+    assert ((("ecs-svc/1", 100.0),), "ecs-svc/1") == (
+        first.record.production,
+        first.record.test_id,
+    )
+    assert first.deployments[0].load_balancers == SHOP.load_balancers
+    second = wish_deployment(first.record, "ecs-svc/2", NOW, first.deployments)
+    assert second.record.production == first.record.production
+    [begun] = second.deployments
+    assert begun.takeover is not None
+    assert ("ecs-svc/1", LifecycleStage.RECONCILE_SERVICE) == (
+        begun.takeover.source_id,
+        begun.takeover.stage,
+    )
+    third = wish_deployment(
+        second.record, "ecs-svc/3", NOW, [*first.deployments, *second.deployments]
+    )
+    assert third.deployments[0].takeover is not None
+    assert "ecs-svc/1" == third.deployments[0].takeover.source_id, "2 is undone"
+
+
+def test_a_rollback_goes_to_the_source_whether_that_was_completed_or_not() -> None:
+    first = wish_service(SHOP, None, "ecs-svc/1", NOW)
+    second = wish_deployment(first.record, "ecs-svc/2", NOW, first.deployments)
+    known = [*first.deployments, *second.deployments]
+    wish = wish_rollback(second.record, known, NOW)
+    assert wish is not None
+    assert "ecs-svc/1" == wish.record.deployment_id
+    assert wish.record.production == first.record.production
+    _, back = wish.deployments
+    assert back.takeover is None, "it has all requests still"
+
+    shifted = replace(second.record, production=(("ecs-svc/2", 100.0),))
+    wish = wish_rollback(shifted, known, NOW)
+    assert wish is not None
+    assert wish.record.production == shifted.production, "until it is looked at"
+    _, back = wish.deployments
+    assert back.takeover is not None
+    assert back.takeover.returns
+    assert ("ecs-svc/2", LifecycleStage.SCALE_UP) == (
+        back.takeover.source_id,
+        back.takeover.stage,
+    )
+
+
+def test_a_rolling_deployment_gets_the_requests_of_its_group_at_once() -> None:
+    first = wish_service(SHOP, None, "ecs-svc/1", NOW)
+    record = replace(
+        first.record, service=replace(SHOP, deployment=DeploymentConfiguration())
+    )
+    wish = wish_deployment(record, "ecs-svc/2", NOW, first.deployments)
+    assert (("ecs-svc/2", 100.0),) == wish.record.production
+    [begun] = wish.deployments
+    assert begun.takeover is None
+    assert begun.load_balancers == SHOP.load_balancers
+
+
+def test_without_rules_of_its_own_nothing_is_said_of_requests() -> None:
+    assert KEPT is with_traffic(KEPT)
