@@ -53,6 +53,7 @@ from controlplane.version import __version__
 from foundation.clock import Clock
 from foundation.journal import Delete
 from scheduler.app.scheduler import Scheduler
+from scheduler.drivers.outputs import DiskOutputs
 
 __all__ = ["clean", "serve"]
 
@@ -115,6 +116,7 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         front_door="",
         in_alarm=lambda: in_alarm(scaler.alarms()),
         version=__version__,
+        outputs=DiskOutputs(state_dir.outputs),
     )
     series = SeriesTable()
     scaler = Autoscaler(

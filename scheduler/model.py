@@ -24,6 +24,7 @@ from scheduler.definition import (
     NetworkMode,
     Volume,
 )
+from scheduler.instance import ContainerInstanceStatus, InstanceRecord, PortRecord
 
 TaskId = NewType("TaskId", str)
 """32 hex digits as ECS makes them; never used twice."""
@@ -134,6 +135,7 @@ class ContainerInstance:
     """First and last port, inclusive."""
     tls: EndpointTls | None = None
     """Of a tcp:// endpoint; None: it is not encrypted."""
+    status: ContainerInstanceStatus = ContainerInstanceStatus.ACTIVE
 
     @property
     def zone(self) -> str:
@@ -190,6 +192,8 @@ class Service:
     placement_constraints: tuple[PlacementConstraint, ...] = ()
     availability_zone_rebalancing: bool = False
     scheduling_strategy: SchedulingStrategy = SchedulingStrategy.REPLICA
+    enable_execute_command: bool = False
+    """Whether commands may be run in the tasks that it starts from now on."""
 
     @property
     def is_daemon(self) -> bool:
@@ -219,6 +223,8 @@ class StopCode(enum.Enum):
     ESSENTIAL_CONTAINER_EXITED = "EssentialContainerExited"
     USER_INITIATED = "UserInitiated"
     SERVICE_SCHEDULER_INITIATED = "ServiceSchedulerInitiated"
+    INFRASTRUCTURE_HEALTH = "InfrastructureHealth"
+    """Its host was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +275,7 @@ class Task:
     """When the first essential container had ended, else all."""
     protected_until_unix_s: float | None = None
     """Scale-in protection: neither scale-in nor a deployment stops it before."""
+    enable_execute_command: bool = False
 
     @property
     def group(self) -> str:
@@ -280,6 +287,11 @@ class Task:
     def is_protected(self, now_unix_s: float) -> bool:
         until = self.protected_until_unix_s
         return until is not None and now_unix_s < until
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Its host was lost: it leaves the counts, and is stopped when that is back."""
+        return self.stop_code is StopCode.INFRASTRUCTURE_HEALTH
 
     @property
     def is_live(self) -> bool:
@@ -364,30 +376,12 @@ class ServiceRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class PortRecord:
-    """A dynamic port that was used: leased again least recently released first."""
-
-    instance: str
-    host_port: int
-    released_at_unix_s: float
-    free_at_unix_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class ServiceEvent:
     """A line of a service's events, in ECS's words."""
 
     unix_s: float
     service: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceRecord:
-    """A container instance since it is part of the cluster."""
-
-    name: str
-    registered_at_unix_s: float
 
 
 Record = (
@@ -442,3 +436,5 @@ class InstanceStatus:
     """Why it is not connected, for a person."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     """What the host says of itself: ``ecs.os-type``, ``ecs.cpu-architecture``."""
+    silent_since_unix_s: float | None = None
+    """Since when it has not answered; None: it has."""

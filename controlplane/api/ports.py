@@ -11,6 +11,8 @@ from controlplane.api.samples import Datum
 from controlplane.events import EventLog
 from controlplane.weights import WeightChange
 from scheduler.decide.overrides import ContainerOverride
+from scheduler.instance import ContainerInstanceStatus
+from scheduler.ports import Execution
 
 Document = Mapping[str, object]
 """JSON, lowerCamelCase: built where the facts are, sent here."""
@@ -47,6 +49,18 @@ class Question:
     """Version and cipher suite, where the listener is HTTPS."""
 
 
+@dataclass(frozen=True, slots=True)
+class LogsAsked:
+    """Whose output is wanted: of a service, or of a task by how its id begins."""
+
+    name: str
+    container: str = ""
+    """Empty: of all containers."""
+    follow: bool = False
+    tail: int | None = None
+    """Only so many of the last lines of each container; None: all."""
+
+
 class Tasks(Protocol):
     """Answers are in ECS's shapes. Everything may raise a ControlError."""
 
@@ -56,8 +70,16 @@ class Tasks(Protocol):
         count: int,
         overrides: Sequence[ContainerOverride],
         started_by: str,
+        *,
+        enable_execute_command: bool,
     ) -> Document:
         """Return {tasks, failures}."""
+        ...
+
+    async def execute(
+        self, task: str, container: str, command: Sequence[str], *, tty: bool
+    ) -> Execution:
+        """Start a command in a task's container; empty: its only one."""
         ...
 
     async def stop(self, task: str, reason: str) -> Document: ...
@@ -69,6 +91,24 @@ class Tasks(Protocol):
     def definitions(self, prefix: str) -> Document: ...
 
     def definition(self, name: str) -> Document: ...
+
+
+class Instances(Protocol):
+    """Answers are in ECS's shapes. Everything may raise a ControlError."""
+
+    def clusters(self, names: Sequence[str]) -> Document:
+        """Return {clusters, failures}; no names are the one there is."""
+        ...
+
+    def described(self, names: Sequence[str], status: str) -> Document:
+        """Return {containerInstances, failures}; no names are all, as no status."""
+        ...
+
+    async def update_state(
+        self, names: Sequence[str], status: ContainerInstanceStatus
+    ) -> Document:
+        """Return {containerInstances, failures}."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +177,9 @@ class Cluster(Protocol):
     @property
     def tasks(self) -> Tasks: ...
 
+    @property
+    def instances(self) -> Instances: ...
+
     def ready(self) -> tuple[bool, str]:
         """Return whether the node serves what was decided, else why not."""
         ...
@@ -177,9 +220,7 @@ class Cluster(Protocol):
         """Begin to stop everything; returns at once, the process ends when done."""
         ...
 
-    def logs(
-        self, service: str, *, follow: bool, tail: int | None
-    ) -> AsyncGenerator[bytes, None]:
+    def logs(self, asked: LogsAsked) -> AsyncGenerator[bytes, None]:
         """Yield whole lines, each with its task's name before it."""
         ...
 

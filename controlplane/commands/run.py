@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-e", "--env", action="append", default=[], type=_variable, metavar="NAME=VALUE"
     )
     parser.add_argument("--started-by", default="", metavar="TEXT")
+    parser.add_argument(
+        "--enable-execute-command",
+        action="store_true",
+        help="so that `alb exec` can run commands in them",
+    )
     parser.add_argument("--wait", action="store_true", help="until they have ended")
 
 
@@ -63,6 +68,7 @@ def _asked(args: argparse.Namespace) -> Document:
         "taskDefinition": args.family,
         "count": args.count,
         "startedBy": args.started_by,
+        "enableExecuteCommand": args.enable_execute_command,
         "overrides": {"containerOverrides": [override] if differs else []},
     }
 

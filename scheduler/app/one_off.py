@@ -52,6 +52,7 @@ def run_tasks(look: Look, wanted: RunTask) -> Ran:
         overridden(wanted),
         wanted.count,
         placement_strategy=wanted.placement_strategy,
+        enable_execute_command=wanted.enable_execute_command,
     )
     record = ServiceRecord(once, "", look.now_unix_s)
     placing = Placing(look, record)

@@ -126,3 +126,14 @@ def is_empty(observed: Observed, records: Records) -> bool:
         status.connected and status.containers for status in observed.statuses.values()
     )
     return not (tasks_left or containers_left or observed.busy)
+
+
+def lost_and_away(observed: Observed, records: Records) -> set[str]:
+    """Return the instances that were declared lost and still do not answer."""
+    return {
+        name
+        for name, status in observed.statuses.items()
+        if not status.connected
+        and (record := records.instances.get(name)) is not None
+        and record.lost_at_unix_s is not None
+    }

@@ -40,6 +40,7 @@ class RunTask:
     memory_mib: int | None = None
     started_by: str = ""
     placement_strategy: tuple[PlacementStrategy, ...] = ()
+    enable_execute_command: bool = False
 
 
 def overridden(wanted: RunTask) -> TaskDefinition:

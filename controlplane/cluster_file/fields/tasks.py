@@ -61,7 +61,13 @@ CONTAINER_INSTANCE: Final = shape(
         _OURS,
         "20000-29999",
     ),
-    refused("status", "ECS ContainerInstance", "DRAINING"),
+    Field(
+        "status",
+        Choice(("ACTIVE", "DRAINING")),
+        "ECS ContainerInstance",
+        "ACTIVE",
+        note="DRAINING: takes no tasks; those of services move elsewhere",
+    ),
     ignored("ecuPerCore", _OURS),
 )
 

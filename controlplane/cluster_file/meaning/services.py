@@ -61,6 +61,7 @@ def service(record: Record, around: Surroundings, findings: Findings) -> Service
         float(record.whole("healthCheckGracePeriodSeconds")),
         constraints(record, findings),
         scheduling_strategy=strategy,
+        enable_execute_command=record.flag("enableExecuteCommand"),
     )
     balanced = rebalances(record, result, findings)
     check_placement(record, result, around.instances, findings)
