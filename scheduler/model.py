@@ -33,6 +33,8 @@ ContainerName = NewType("ContainerName", str)
 """``alb-CLUSTERUID-TASKID-CONTAINER``: what the runtime knows a container by."""
 
 CPU_UNITS_PER_CORE = 1024
+ECU_PER_CORE = CPU_UNITS_PER_CORE
+"""What a core counts where nobody says that it is faster or slower."""
 DYNAMIC_PORTS = (20_000, 29_999)
 """Where an instance's ports are leased from, unless it says otherwise."""
 ZONE_ATTRIBUTE = "ecs.availability-zone"
@@ -136,6 +138,8 @@ class ContainerInstance:
     tls: EndpointTls | None = None
     """Of a tcp:// endpoint; None: it is not encrypted."""
     status: ContainerInstanceStatus = ContainerInstanceStatus.ACTIVE
+    ecu_per_core: int = ECU_PER_CORE
+    """CPU units that one of its cores does: more of a faster one."""
 
     @property
     def zone(self) -> str:
@@ -276,6 +280,8 @@ class Task:
     protected_until_unix_s: float | None = None
     """Scale-in protection: neither scale-in nor a deployment stops it before."""
     enable_execute_command: bool = False
+    ecu_per_core: int = ECU_PER_CORE
+    """Its instance's, when it was placed."""
 
     @property
     def group(self) -> str:

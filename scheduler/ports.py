@@ -34,7 +34,7 @@ class ContainerSpec:
     """The definition's, and PORT, ALB_URL and the like."""
     leases: tuple[PortLease, ...]
     cpu_quota: int | None = None
-    """CPU units, its part of the task's hard quota; None: shares only."""
+    """Its part of the task's hard quota, 1024 a core of its host; None: shares only."""
     memory_limit_mib: int | None = None
     """Its own hard limit, or its part of the task's; None: none."""
     task_definition: str = ""

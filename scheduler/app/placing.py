@@ -147,5 +147,6 @@ class Placing:
             leases=leased,
             load_balancers=service.load_balancers if balancers is None else balancers,
             enable_execute_command=service.enable_execute_command,
+            ecu_per_core=room.instance.ecu_per_core,
         )
         return with_delays(task, service)

@@ -25,6 +25,7 @@ from scheduler.app.look import Look, Observed, Step, verdicts
 from scheduler.app.one_off import Ran, run_tasks
 from scheduler.app.step import step
 from scheduler.app.views import (
+    counted,
     is_empty,
     keys_of,
     lost_and_away,
@@ -296,7 +297,7 @@ class Scheduler:
 
     def instances(self) -> Mapping[str, InstanceStatus]:
         """Return every configured instance as last seen."""
-        statuses = self._watches.statuses()
+        statuses = self._statuses()
         return {name: statuses.get(name, UNSEEN) for name in self._instances or {}}
 
     def instance_records(self) -> Mapping[str, InstanceRecord]:
@@ -425,7 +426,7 @@ class Scheduler:
         return Observed(
             instances={**self._retired, **configured},
             retired=frozenset(self._retired.keys() - configured.keys()) | self._aside,
-            statuses=self._watches.statuses(),
+            statuses=self._statuses(),
             targets=self._balancer.observe(),
             outcomes=self._workers.outcomes,
             busy=self._workers.busy,
@@ -435,6 +436,9 @@ class Scheduler:
             in_alarm=frozenset(self._in_alarm()),
             lost_after_s=self._lost_after_s,
         )
+
+    def _statuses(self) -> dict[str, InstanceStatus]:
+        return counted(self._watches.statuses(), self._instances or {})
 
     def _ended(self, instance: str) -> None:
         """A worker has ended: see what it did, and go on from there."""

@@ -145,7 +145,9 @@ async def test_with_a_terminal_a_command_has_one(cluster: LiveCluster) -> None:
     )
     ours, theirs = pty.openpty()
     process = await asyncio.create_subprocess_exec(
-        *cluster.command("exec", name, "--", "sh", "-c", "echo ready; read word; tty; exit 4"),
+        *cluster.command(
+            "exec", name, "--", "sh", "-c", "echo ready; read word; tty; exit 4"
+        ),
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

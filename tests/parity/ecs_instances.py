@@ -39,6 +39,7 @@ INSTANCES: Final = Section(
             "registered CPU and MEMORY, all of the host or as configured",
             "scheduler/decide/test_board.py"
             "::test_room_may_be_configured_and_the_unseen_is_not_connected",
+            differs="`ecuPerCore` makes hosts of unlike speed comparable",
         ),
         live(
             "remaining CPU, MEMORY and PORTS",

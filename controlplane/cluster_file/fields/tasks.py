@@ -68,7 +68,13 @@ CONTAINER_INSTANCE: Final = shape(
         "ACTIVE",
         note="DRAINING: takes no tasks; those of services move elsewhere",
     ),
-    ignored("ecuPerCore", _OURS),
+    Field(
+        "ecuPerCore",
+        Whole(1, 65_536),
+        _OURS,
+        1024,
+        note="CPU units of one of its cores; `alb doctor --benchmark` measures it",
+    ),
 )
 
 _TASK = "ECS RegisterTaskDefinition"

@@ -69,6 +69,7 @@ def _instance(record: Record, findings: Findings) -> ContainerInstance:
         _port_range(record, findings),
         _endpoint_tls(record, findings),
         ContainerInstanceStatus(record.text("status")),
+        record.whole("ecuPerCore"),
     )
 
 

@@ -564,7 +564,7 @@ def test_brackets_without_end_do_not_exhaust_the_stack() -> None:
 # fmt: off
 WARNINGS = [
     ("    desiredCount: 1\n", "    desiredCount: 1\n    propagateTags: SERVICE\n",
-     "103:5: warning: services[1].enableExecuteCommand: "
+     "103:5: warning: services[1].propagateTags: "
      "is not built yet and is ignored",
      "ignoring it changes nobody's traffic"),
     ("    desiredCount: 1\n",
