@@ -23,6 +23,7 @@ from scheduler.model import (
     TaskStatus,
 )
 from tests.support.cluster import Cluster, Crashed, web
+from tests.support.examples import some
 from tests.support.virtual import run
 
 ACTIVE, DRAINING = ContainerInstanceStatus.ACTIVE, ContainerInstanceStatus.DRAINING
@@ -379,7 +380,7 @@ async def lose(cluster: Cluster, point: float) -> None:
         await cluster.until(lambda: replaced(cluster, 3, "a"), within_s=30)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", some(POINTS))
 def test_control_may_die_at_any_point_of_a_loss(point: float) -> None:
     """n.5: a commit is never written; n: it is, and nothing of it is done."""
 

@@ -373,12 +373,16 @@ class Cluster:
                     self._check_drained(at, name.split("-")[2])
 
     def _check_drained(self, at: float, task_id: str) -> None:
-        registered = {}
+        last: dict[str, str] = {}
+        first_s: dict[str, float] = {}
         for when, what, target_id in self.balancer.log:
             if target_id.startswith(task_id) and when <= at:
-                registered[target_id] = (what, when)
+                last[target_id] = what
+                if what == "deregister":  # again, by a control that knows of none
+                    first_s.setdefault(target_id, when)
         lost = {task.id for task in self.journal.tasks() if task.is_tombstone}
         patience_s = 0.0 if task_id in lost else self.balancer.in_flight_s
-        for what, when in registered.values():
-            drained = what != "register" and at - when >= patience_s
+        for target_id, what in last.items():
+            since_s = at - first_s.get(target_id, at)
+            drained = what != "register" and since_s >= patience_s
             assert drained or what == "forget", "SIGTERM before drained"
