@@ -156,11 +156,13 @@ class Look:
     def zones(self) -> Mapping[str, str]:
         """Return the zone of each instance that takes tasks."""
         if self._zones is None:
-            observed = self.observed
+            records = self.draft.after.instances.values()
+            apart = {record.name for record in records if not record.takes_tasks}
+            apart |= self.observed.retired
             self._zones = {
                 name: instance.zone
-                for name, instance in observed.instances.items()
-                if self.takes_tasks(name)
+                for name, instance in self.observed.instances.items()
+                if name not in apart
             }
         return self._zones
 

@@ -148,8 +148,10 @@ class MemoryHost:
         """Answer nothing any more; what runs goes on."""
         self._thawed.clear()
 
-    def thaw(self) -> None:
-        """Answer again, also what was asked meanwhile."""
+    def thaw(self, *, late: bool = True) -> None:
+        """Answer again; `late`: also what was asked meanwhile, which else is lost."""
+        if not late:
+            self._thawed = asyncio.Event()
         self._thawed.set()
 
     async def start(self, spec: ContainerSpec) -> Pulled:
