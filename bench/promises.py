@@ -107,6 +107,7 @@ ROWS: Final = (
     Row("a day of 200 alarms on 50 services", 60, 10, "series",
         _figure("cpu_s"), " s"),
     Row("start to ready", 1.5, 0.5, "start", _figure("ready_s", "wheel"), " s"),
+    Row("100 tasks healthy ÷ docker run", 1.3, 1.0, "tasks", _figure("ratio")),
 )
 # fmt: on
 

@@ -20,6 +20,7 @@ from alb.model import LoadBalancer
 from controlplane import explain, logs
 from controlplane.api.ports import (
     Document,
+    LogsAsked,
     ProtectionChange,
     Question,
     Submission,
@@ -40,6 +41,7 @@ from controlplane.front_door import (
     require_free,
     url_of,
 )
+from controlplane.instance_commands import InstanceCommands
 from controlplane.known import known_of
 from controlplane.metrics import render
 from controlplane.parts import Parts
@@ -73,6 +75,7 @@ from controlplane.weights import (
 from foundation.journal import Change as JournalChange
 from foundation.journal import CommitFailed, Put
 from scheduler.decide.protection import MINUTE_S
+from scheduler.instance import ContainerInstanceStatus
 from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus, Task
 from scheduler.ports import Runtime
 
@@ -112,8 +115,12 @@ class Cluster:
         self.configured = asyncio.Event()
         """Set once a file is in force."""
         self.going_down = asyncio.Event()
-        self.tasks = TaskCommands(parts.scheduler, self._in_force)
+        uid, runtimes = parts.store.cluster_uid, parts.runtimes
+        self.tasks = TaskCommands(parts.scheduler, self._in_force, runtimes, uid)
         self.deployments = DeploymentCommands(parts.scheduler, self._in_force)
+        self.instances = InstanceCommands(
+            parts.scheduler, self._in_force, lambda: self._instances
+        )
 
     @property
     def events(self) -> EventLog:
@@ -267,7 +274,12 @@ class Cluster:
             if view.status is ServiceStatus.ACTIVE
         }
         weights = self._weights.by_place
-        return merge(last, content, last and live_of(last, counts, weights))
+        statuses = self._statuses()
+        return merge(last, content, last and live_of(last, counts, weights, statuses))
+
+    def _statuses(self) -> dict[str, ContainerInstanceStatus]:
+        records = self._parts.scheduler.instance_records()
+        return {name: record.status for name, record in records.items()}
 
     async def _prepare(self, submission: Submission) -> Prepared:
         content = await load_submission(submission)
@@ -331,7 +343,8 @@ class Cluster:
             self._parts.feed.tell(chosen.name, why)
         elif self._default.runtime is RuntimeKind.PROCESS:
             require_commands(content.services)
-        return (self._default,)
+        status = self._statuses().get(self._default.name, self._default.status)
+        return (replace(self._default, status=status),)
 
     async def _gateways(
         self, instances: Sequence[ContainerInstance]
@@ -367,14 +380,17 @@ class Cluster:
         self._applied = settled
 
     async def _configure(self, applied: Applied, desired: ClusterFile) -> None:
-        instances = await self._instances_of(applied.content)
+        instances = await self._instances_of(desired)
         self._parts.runtimes.open(instances, Path(applied.directory))
         self._parts.hooks.directory = Path(applied.directory)
         wanted = load_balancer_of(desired, applied.gateways, applied.directory)
         await self._parts.certificates.follow(wanted)
         self._parts.front.configure(wanted)
         await self._parts.scheduler.configure(
-            instances, desired.services, url_of(wanted.listeners)
+            instances,
+            desired.services,
+            url_of(wanted.listeners),
+            desired.host_lost_after_s,
         )
         self._parts.scaler.configure(desired.scalable_targets)
         self._parts.sources.configure(desired.sources)
@@ -404,24 +420,8 @@ class Cluster:
     async def metrics(self) -> bytes:
         return await asyncio.to_thread(render, picture(self._parts, self._in_view()))
 
-    def logs(
-        self, service: str, *, follow: bool, tail: int | None
-    ) -> AsyncGenerator[bytes, None]:
-        self._require(service)
-
-        def tasks_now() -> Sequence[Task] | None:
-            scheduler = self._parts.scheduler
-            if service not in scheduler.observe_services():
-                return None
-            return [task for task in scheduler.tasks() if task.service == service]
-
-        sources = logs.Sources(
-            self._parts.store.cluster_uid,
-            self._parts.runtimes,
-            self._parts.scheduler.last_outputs(),
-        )
-        later = tasks_now if follow else None
-        return logs.lines_of(tasks_now() or (), sources, tail, later)
+    def logs(self, asked: LogsAsked) -> AsyncGenerator[bytes, None]:
+        return logs.of(self._parts, asked)
 
     def explain(self, question: Question) -> Document:
         parts = self._parts

@@ -261,6 +261,7 @@ def described_task(task: Task, cluster: str) -> Document:
         desiredStatus="RUNNING" if task.is_live else "STOPPED",
         healthStatus=health_status(task).value,
         launchType="EC2",
+        enableExecuteCommand=task.enable_execute_command,
         containers=[_container(task, each, cluster) for each in definition.containers],
     )
 

@@ -4,6 +4,8 @@
       InvalidParameter     the request does not mean anything
       ServiceNotFound      no service of that name
       TaskNotFound         no task, or several, whose id begins so
+      TargetNotConnected   the container does not run, or nobody reaches it
+      LogsNotFound         neither a service nor one task is meant
     DefinitionNotFound   no task definition of that family or revision
     ListenerNotFound     no listener of that port or name
       RuleNotFound         the listener has no such rule
@@ -68,6 +70,33 @@ class TaskNotFound(ControlError):
         if self.found:
             return f'{self.found} tasks begin with "{self.name}": write more of the id'
         return f'no task "{self.name}"'
+
+
+class TargetNotConnected(ControlError):
+    """The container in which a command is to run does not run, or nobody reaches it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class LogsNotFound(ControlError):
+    """Neither a service nor one task is meant."""
+
+    def __init__(self, name: str, found: int, known: Iterable[str]) -> None:
+        super().__init__(name, found)
+        self.name = name
+        self.found = found
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        if self.found:
+            return str(TaskNotFound(self.name, self.found))
+        near = did_you_mean(self.name, self.known)
+        return f'no service and no task named "{self.name}"{near}'
 
 
 class DefinitionNotFound(ControlError):

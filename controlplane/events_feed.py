@@ -19,6 +19,7 @@ from autoscaler.model import Activity
 from controlplane.events import EventLog, Happening
 from foundation.clock import Clock
 from scheduler.app.scheduler import Scheduler
+from scheduler.instance import InstanceRecord
 from scheduler.model import InstanceStatus, ServiceEvent
 
 PERIOD_S: Final = 1.0
@@ -47,6 +48,9 @@ class EventFeed:
         self._workers: Mapping[int, int] | None = None
         self._bound: Mapping[tuple[str, int], str] = {}
         self._connected: Mapping[str, bool] = {}
+        self._standing: Mapping[str, InstanceRecord] = dict(
+            scheduler.instance_records()
+        )
         self._woken = asyncio.Event()
         log.record(map(of_activity, scaler.activities()))
         for part in (scheduler, scaler, balancer):
@@ -102,7 +106,12 @@ class EventFeed:
 
     def _new_in_instances(self) -> list[Happening]:
         statuses = self._scheduler.instances()
-        lines = [*instance_lines(self._connected, statuses)]
+        records = dict(self._scheduler.instance_records())
+        lines = [
+            *instance_lines(self._connected, statuses),
+            *standing_lines(self._standing, records),
+        ]
+        self._standing = records
         self._connected = {name: one.connected for name, one in statuses.items()}
         return self._now("node", lines)
 
@@ -149,3 +158,20 @@ def instance_lines(
             yield name, "container instance connected"
         elif was and not status.connected:
             yield name, f"container instance not connected: {status.detail}"
+
+
+def standing_lines(
+    before: Mapping[str, InstanceRecord], after: Mapping[str, InstanceRecord]
+) -> Iterator[tuple[str, str]]:
+    """Yield which instances drain or take tasks again, are lost or are back."""
+    for name, record in after.items():
+        was = before.get(name)
+        if was is None or was is record:
+            continue
+        if was.status is not record.status:
+            change = f"{was.status.value} to {record.status.value}"
+            yield name, f"container instance state change: {change}"
+        if was.lost_at_unix_s is None and record.lost_at_unix_s is not None:
+            yield name, "container instance is lost: its tasks are replaced elsewhere"
+        if was.lost_at_unix_s is not None and record.lost_at_unix_s is None:
+            yield name, "container instance is back: nothing of before runs there"

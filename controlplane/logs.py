@@ -1,8 +1,8 @@
-"""The logs of a service: its tasks' outputs, line by line, each with its task.
+"""The logs of a service or of a task, line by line, each with its container and task.
 
 Bounded: a reader that is slow slows the readings down, nothing is kept. Of a
-task that stopped there are the last lines, as the scheduler remembers them. Who
-follows reads on in the tasks that come later, as long as the service is there.
+container that was removed there is what was kept of it, as long as its task is told.
+Who follows reads on in the tasks that come later, as long as the service is there.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ from collections.abc import (
 from dataclasses import dataclass, field
 from typing import Final
 
+from controlplane.api.ports import LogsAsked
+from controlplane.errors import InvalidParameter, LogsNotFound
+from controlplane.parts import Parts
 from scheduler.decide.identity import container_name
+from scheduler.drivers.outputs import MemoryOutputs
 from scheduler.errors import ContainerError
 from scheduler.model import ContainerName, Task, TaskStatus
-from scheduler.ports import Runtime
+from scheduler.ports import Outputs, Runtime
 
 QUEUE_MAX: Final = 100
 LINE_MAX: Final = 64 * 1024
@@ -41,8 +45,42 @@ class Sources:
 
     cluster_uid: str
     runtimes: Mapping[str, Runtime]
-    ended: Mapping[ContainerName, bytes] = field(default_factory=dict)
-    """What containers that were removed wrote last."""
+    ended: Outputs = field(default_factory=MemoryOutputs)
+    """What containers that were removed wrote."""
+    container: str = ""
+    """Only of the containers of this name; empty: of all."""
+
+
+def of(parts: Parts, asked: LogsAsked) -> AsyncGenerator[bytes, None]:
+    """Yield what the tasks of a service write, or one task. Raises LogsNotFound.
+
+    A name that is a service's means that; else it is how a task's id begins.
+    """
+    scheduler = parts.scheduler
+
+    def of_service() -> Sequence[Task] | None:
+        if asked.name not in scheduler.observe_services():
+            return None
+        return [task for task in scheduler.tasks() if task.service == asked.name]
+
+    def of_task() -> Sequence[Task] | None:
+        there = [task for task in scheduler.tasks() if task.id == found]
+        return there if there and there[0].status is not TaskStatus.STOPPED else None
+
+    tasks = of_service()
+    tasks_now, found = of_service, ""
+    if tasks is None:
+        tasks = [one for one in scheduler.tasks() if one.id.startswith(asked.name)]
+        if len(tasks) != 1:
+            raise LogsNotFound(asked.name, len(tasks), scheduler.observe_services())
+        tasks_now, found = of_task, tasks[0].id
+    known = {each.name for task in tasks for each in task.task_definition.containers}
+    if asked.container and tasks and asked.container not in known:
+        message = f'"{asked.container}" is none of {", ".join(sorted(known))}'
+        raise InvalidParameter("container", message)
+    uid = parts.store.cluster_uid
+    sources = Sources(uid, parts.runtimes, scheduler.outputs, asked.container)
+    return lines_of(tasks, sources, asked.tail, tasks_now if asked.follow else None)
 
 
 async def lines_of(
@@ -108,16 +146,20 @@ def _of_task(
 ) -> Iterator[tuple[bytes, AsyncIterator[bytes]]]:
     runtime = sources.runtimes.get(task.instance)
     for container in task.task_definition.containers:
+        if sources.container not in {"", container.name}:
+            continue
         name = container_name(sources.cluster_uid, task.id, container.name)
         prefix = f"{container.name}/{task.id[:SHORT_ID]} ".encode()
-        if name in sources.ended:
-            yield prefix, _last_lines(sources.ended[name], tail)
+        if sources.ended.has(name):
+            yield prefix, _last_lines(sources.ended, name, tail)
         elif runtime is not None:
             yield prefix, runtime.logs(name, follow=follow, tail=tail)
 
 
-async def _last_lines(output: bytes, tail: int | None) -> AsyncIterator[bytes]:
-    lines = output.splitlines(keepends=True)
+async def _last_lines(
+    ended: Outputs, name: ContainerName, tail: int | None
+) -> AsyncIterator[bytes]:
+    lines = (await ended.read(name)).splitlines(keepends=True)
     yield b"".join(
         lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]
     )

@@ -38,6 +38,7 @@ from autoscaler.state.series import SeriesStatistics
 from controlplane.series_metrics import of_series
 from controlplane.target_metrics import RegisteredTarget, of_registered
 from scheduler.model import InstanceStatus
+from scheduler.ports import OutputStatistics
 from scheduler.told import ServiceView
 
 MICROSECONDS: Final = 1e6
@@ -45,6 +46,7 @@ OCTAVES: Final = range(8, 27)
 """Bounds of the latency histogram are powers of two from 256 µs to 67 s."""
 
 Sample = tuple[str, float]
+NOTHING_KEPT: Final = OutputStatistics(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Picture:
     alarms: Mapping[str, AlarmView] = field(default_factory=dict)
     series: SeriesStatistics = field(default_factory=SeriesStatistics)
     kept: KeepingStatistics = field(default_factory=KeepingStatistics)
+    outputs: OutputStatistics = NOTHING_KEPT
 
 
 def render(picture: Picture) -> bytes:
@@ -98,6 +101,7 @@ class _Exhibit(Collector):
         yield from _of_instances(picture.instances)
         yield from _of_alarms(picture.alarms)
         yield from of_series(picture.series, picture.kept)
+        yield from _of_outputs(picture.outputs)
 
 
 def _of_node(picture: Picture) -> Iterator[Metric]:
@@ -381,6 +385,19 @@ def _of_alarms(alarms: Mapping[str, AlarmView]) -> Iterator[Metric]:
         for state in AlarmState:
             states.add_metric([name, state.value], view.state is state)
     yield states
+
+
+def _of_outputs(outputs: OutputStatistics) -> Iterator[Metric]:
+    yield _plain(
+        "alb_kept_output_bytes",
+        "What containers wrote that are removed, kept while their tasks are told.",
+        outputs.kept_bytes,
+    )
+    yield CounterMetricFamily(
+        "alb_kept_output_dropped_bytes_total",
+        "What could not be kept of it: the disk took nothing.",
+        outputs.dropped_bytes,
+    )
 
 
 def _with_prefix(counters: Counters, prefix: str) -> Iterator[tuple[str, int]]:

@@ -54,7 +54,10 @@ def state_document(parts: Parts, now: InForce) -> Document:
         "loadBalancer": views.balancer_document(facts),
         "targetGroups": views.groups_document(facts),
         "containerInstances": views.instances_document(
-            now.instances, parts.scheduler.instances(), tasks
+            now.instances,
+            parts.scheduler.instances(),
+            parts.scheduler.instance_records(),
+            tasks,
         ),
         "services": [
             views.service_document(view, parts.ecs.by_service.get(name))
@@ -102,6 +105,7 @@ def picture(parts: Parts, now: InForce) -> Picture:
         alarms=parts.scaler.alarms(),
         series=parts.scaler.statistics(),
         kept=parts.keeping.statistics,
+        outputs=parts.scheduler.outputs.statistics(),
     )
 
 

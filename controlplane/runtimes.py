@@ -20,7 +20,8 @@ from controlplane.errors import ControlError
 from foundation.clock import Clock
 from scheduler.drivers.process import ProcessRuntime
 from scheduler.errors import ContainerError
-from scheduler.model import ContainerInstance, EndpointTls, RuntimeKind, Service
+from scheduler.instance import EndpointTls
+from scheduler.model import ContainerInstance, RuntimeKind, Service
 from scheduler.ports import Runtime
 
 DEFAULT_ENDPOINT: Final = "unix:///var/run/docker.sock"

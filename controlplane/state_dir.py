@@ -51,3 +51,8 @@ class StateDir:
     def tasks(self) -> Path:
         """Where the process runtime keeps one directory per container."""
         return self.path / "tasks"
+
+    @property
+    def outputs(self) -> Path:
+        """What containers wrote that are removed, while their task is told."""
+        return self.path / "outputs"

@@ -6,8 +6,9 @@ latest revision) or ``FAMILY:REVISION``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 
 from controlplane.api.ports import Document, TaskRun
 from controlplane.cluster_file import ClusterFile
@@ -20,12 +21,20 @@ from controlplane.errors import (
     DefinitionNotFound,
     InvalidParameter,
     NotApplied,
+    TargetNotConnected,
     TaskNotFound,
 )
 from scheduler.app.scheduler import Scheduler
+from scheduler.decide.identity import container_name
 from scheduler.decide.overrides import RunTask
+from scheduler.errors import ContainerError
 from scheduler.model import Task, TaskDefinition
+from scheduler.ports import Execution, Runtime
 
+NOT_ENABLED: Final = (
+    "execute command was not enabled when the task was run; run a new task with it "
+    "enabled and try again"
+)
 Applied = Callable[[], ClusterFile | None]
 """The file in force; None: nothing was applied."""
 
@@ -33,9 +42,17 @@ Applied = Callable[[], ClusterFile | None]
 class TaskCommands:
     """Implements `api.ports.Tasks`."""
 
-    def __init__(self, scheduler: Scheduler, applied: Applied) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        applied: Applied,
+        runtimes: Mapping[str, Runtime],
+        cluster_uid: str,
+    ) -> None:
         self._scheduler = scheduler
         self._applied = applied
+        self._runtimes = runtimes
+        self._cluster_uid = cluster_uid
 
     async def run(self, wanted: TaskRun) -> Document:
         """Raises DefinitionNotFound, InvalidParameter, NotApplied, CommitFailed."""
@@ -55,6 +72,7 @@ class TaskCommands:
                 started_by=wanted.started_by,
                 placement_strategy=wanted.strategy,
                 placement_constraints=wanted.constraints,
+                enable_execute_command=wanted.enable_execute_command,
             )
         )
         return {
@@ -74,6 +92,31 @@ class TaskCommands:
         told = reason or "Task stopped by user"
         stopped = await self._scheduler.stop_task(found.id, told)
         return {"task": described_task(stopped, self._cluster())}
+
+    async def execute(
+        self, task: str, container: str, command: Sequence[str], *, tty: bool
+    ) -> Execution:
+        """Start a command in a container of a task, as ExecuteCommand does.
+
+        Raises TaskNotFound, InvalidParameter, TargetNotConnected.
+        """
+        found = self._find(task)
+        names = [each.name for each in found.task_definition.containers]
+        if not container and len(names) > 1:
+            raise InvalidParameter("container", f"must be one of {', '.join(names)}")
+        if container not in {"", *names}:
+            message = f'"{container}" is none of {", ".join(names)}'
+            raise InvalidParameter("container", message)
+        if not found.enable_execute_command:
+            raise InvalidParameter("enableExecuteCommand", NOT_ENABLED)
+        name = container_name(self._cluster_uid, found.id, container or names[0])
+        runtime = self._runtimes.get(found.instance)
+        if runtime is None:
+            raise TargetNotConnected(f"container instance {found.instance} is gone")
+        try:
+            return await runtime.execute(name, command, tty=tty)
+        except ContainerError as failed:
+            raise TargetNotConnected(str(failed)) from failed
 
     def described(self, task: str) -> Document:
         """Raises TaskNotFound."""

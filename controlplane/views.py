@@ -19,6 +19,7 @@ from controlplane.api.ports import Document
 from scheduler.decide.deployments import status_of
 from scheduler.decide.protection import NotProtected, Protected
 from scheduler.decide.wording import with_containers
+from scheduler.instance import InstanceRecord
 from scheduler.model import ContainerInstance, InstanceStatus, Service, Task, TaskStatus
 from scheduler.told import DeploymentView, ServiceView
 
@@ -176,13 +177,21 @@ def addresses_of(
 def instances_document(
     instances: Iterable[ContainerInstance],
     statuses: Mapping[str, InstanceStatus],
+    records: Mapping[str, InstanceRecord],
     tasks: Sequence[Task],
 ) -> list[Document]:
     return [
-        _instance(one, statuses[one.name], tasks)
+        {**_instance(one, statuses[one.name], tasks), **_kept(records.get(one.name))}
         for one in instances
         if one.name in statuses
     ]
+
+
+def _kept(record: InstanceRecord | None) -> Document:
+    """Return whether it takes tasks, and whether it was declared lost."""
+    if record is None:
+        return {}
+    return {"status": record.status.value, "lostAt": record.lost_at_unix_s}
 
 
 def _instance(

@@ -54,6 +54,7 @@ from foundation.clock import Clock
 from foundation.journal import Delete
 from scheduler.app.scheduler import Scheduler
 from scheduler.drivers.hooks import CalledHooks
+from scheduler.drivers.outputs import DiskOutputs
 
 __all__ = ["clean", "serve"]
 
@@ -118,6 +119,7 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         in_alarm=lambda: in_alarm(scaler.alarms()),
         hooks=hooks,
         version=__version__,
+        outputs=DiskOutputs(state_dir.outputs),
     )
     series = SeriesTable()
     scaler = Autoscaler(

@@ -20,6 +20,12 @@ from typing import NewType
 from scheduler.configuration import AdvancedConfiguration, DeploymentConfiguration
 from scheduler.container import HealthStatus, TaskContainer
 from scheduler.definition import ContainerDefinition, NetworkMode, Volume
+from scheduler.instance import (
+    ContainerInstanceStatus,
+    EndpointTls,
+    InstanceRecord,
+    PortRecord,
+)
 from scheduler.takeover import Shares, Takeover
 
 TaskId = NewType("TaskId", str)
@@ -29,6 +35,8 @@ ContainerName = NewType("ContainerName", str)
 """``alb-CLUSTERUID-TASKID-CONTAINER``: what the runtime knows a container by."""
 
 CPU_UNITS_PER_CORE = 1024
+ECU_PER_CORE = CPU_UNITS_PER_CORE
+"""What a core counts where nobody says that it is faster or slower."""
 DYNAMIC_PORTS = (20_000, 29_999)
 """Where an instance's ports are leased from, unless it says otherwise."""
 ZONE_ATTRIBUTE = "ecs.availability-zone"
@@ -100,18 +108,6 @@ class RuntimeKind(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class EndpointTls:
-    """Files, PEM: who may sign an engine's certificate, and ours with its key.
-
-    `ca` empty: the machine's own authorities; `cert` and `key` empty: we show none.
-    """
-
-    ca: str = ""
-    cert: str = ""
-    key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ContainerInstance:
     """A host that runs tasks, as the cluster file names it.
 
@@ -131,6 +127,9 @@ class ContainerInstance:
     """First and last port, inclusive."""
     tls: EndpointTls | None = None
     """Of a tcp:// endpoint; None: it is not encrypted."""
+    status: ContainerInstanceStatus = ContainerInstanceStatus.ACTIVE
+    ecu_per_core: int = ECU_PER_CORE
+    """CPU units that one of its cores does: more of a faster one."""
 
     @property
     def zone(self) -> str:
@@ -188,6 +187,8 @@ class Service:
     placement_constraints: tuple[PlacementConstraint, ...] = ()
     availability_zone_rebalancing: bool = False
     scheduling_strategy: SchedulingStrategy = SchedulingStrategy.REPLICA
+    enable_execute_command: bool = False
+    """Whether commands may be run in the tasks that it starts from now on."""
 
     @property
     def is_daemon(self) -> bool:
@@ -217,6 +218,8 @@ class StopCode(enum.Enum):
     ESSENTIAL_CONTAINER_EXITED = "EssentialContainerExited"
     USER_INITIATED = "UserInitiated"
     SERVICE_SCHEDULER_INITIATED = "ServiceSchedulerInitiated"
+    INFRASTRUCTURE_HEALTH = "InfrastructureHealth"
+    """Its host was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +270,9 @@ class Task:
     """When the first essential container had ended, else all."""
     protected_until_unix_s: float | None = None
     """Scale-in protection: neither scale-in nor a deployment stops it before."""
+    enable_execute_command: bool = False
+    ecu_per_core: int = ECU_PER_CORE
+    """Its instance's, when it was placed."""
 
     @property
     def group(self) -> str:
@@ -278,6 +284,11 @@ class Task:
     def is_protected(self, now_unix_s: float) -> bool:
         until = self.protected_until_unix_s
         return until is not None and now_unix_s < until
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Its host was lost: it leaves the counts, and is stopped when that is back."""
+        return self.stop_code is StopCode.INFRASTRUCTURE_HEALTH
 
     @property
     def is_live(self) -> bool:
@@ -370,30 +381,12 @@ class ServiceRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class PortRecord:
-    """A dynamic port that was used: leased again least recently released first."""
-
-    instance: str
-    host_port: int
-    released_at_unix_s: float
-    free_at_unix_s: float
-
-
-@dataclass(frozen=True, slots=True)
 class ServiceEvent:
     """A line of a service's events, in ECS's words."""
 
     unix_s: float
     service: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceRecord:
-    """A container instance since it is part of the cluster."""
-
-    name: str
-    registered_at_unix_s: float
 
 
 Record = (
@@ -448,3 +441,5 @@ class InstanceStatus:
     """Why it is not connected, for a person."""
     attributes: Mapping[str, str] = field(default_factory=dict)
     """What the host says of itself: ``ecs.os-type``, ``ecs.cpu-architecture``."""
+    silent_since_unix_s: float | None = None
+    """Since when it has not answered; None: it has."""

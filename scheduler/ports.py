@@ -6,9 +6,9 @@ them. Both have in-memory implementations in `drivers/memory.py`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from scheduler.configuration import LifecycleHook
 from scheduler.definition import ContainerDefinition, NetworkMode, Volume
@@ -35,7 +35,7 @@ class ContainerSpec:
     """The definition's, and PORT, ALB_URL and the like."""
     leases: tuple[PortLease, ...]
     cpu_quota: int | None = None
-    """CPU units, its part of the task's hard quota; None: shares only."""
+    """Its part of the task's hard quota, 1024 a core of its host; None: shares only."""
     memory_limit_mib: int | None = None
     """Its own hard limit, or its part of the task's; None: none."""
     task_definition: str = ""
@@ -62,6 +62,36 @@ class StopOutcome:
 
     exit_code: int | None
     killed: bool
+
+
+STDOUT: Final = 1
+STDERR: Final = 2
+OutputChunk = tuple[int, bytes]
+"""STDOUT or STDERR, and what came there; of a terminal all is STDOUT."""
+
+
+class Execution(Protocol):
+    """A command that runs beside a container's own. Close it."""
+
+    def output(self) -> AsyncIterator[OutputChunk]:
+        """Yield what it writes, until it writes no more."""
+        ...
+
+    async def write(self, chunk: bytes) -> None:
+        """Give it input; what it does not take any more is dropped."""
+        ...
+
+    async def end_input(self) -> None: ...
+
+    async def resize(self, columns: int, rows: int) -> None:
+        """Tell its terminal's size; without one it is nothing."""
+        ...
+
+    async def exit_code(self) -> int:
+        """Wait for its end and return its status. Raises ContainerError."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 Pulled = tuple[float, float]
@@ -123,6 +153,15 @@ class Runtime(Protocol):
         """Return the newest sample of each running container; waits for nothing."""
         ...
 
+    async def execute(
+        self, name: ContainerName, command: Sequence[str], *, tty: bool
+    ) -> Execution:
+        """Start a command in a container that runs; with a terminal if `tty`.
+
+        Raises CannotStart, also when it does not run.
+        """
+        ...
+
     def logs(
         self, name: ContainerName, *, follow: bool, tail: int | None
     ) -> AsyncIterator[bytes]:
@@ -132,6 +171,35 @@ class Runtime(Protocol):
     async def close(self) -> None:
         """Release connections. Containers go on running."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutputStatistics:
+    """What is kept of outputs, and what could not be."""
+
+    containers: int
+    kept_bytes: int
+    dropped_bytes: int
+
+
+class Outputs(Protocol):
+    """Keeps what containers wrote when they are removed; a key is a task's id."""
+
+    async def keep(self, key: str, name: ContainerName, output: bytes) -> None:
+        """Keep the newest of it, as far as there is room. Never raises."""
+        ...
+
+    def has(self, name: ContainerName) -> bool: ...
+
+    async def read(self, name: ContainerName) -> bytes:
+        """Return what is kept of a container; empty when nothing is."""
+        ...
+
+    def keep_only(self, keys: Collection[str]) -> None:
+        """Forget what is kept of all other keys."""
+        ...
+
+    def statistics(self) -> OutputStatistics: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ from typing import Final
 
 from aiohttp import web
 
-from controlplane.api import body, deployments, stream, tasks
+from controlplane.api import body, deployments, instances, stream, tasks
 from controlplane.api.guard import UNIX_SOCKET, Asked, Door, refuse
 from controlplane.api.ports import (
     EPHEMERAL_PORT,
     LOOPBACK,
     USUAL_TLS,
     Cluster,
+    LogsAsked,
     Question,
 )
 from controlplane.errors import (
@@ -29,10 +30,12 @@ from controlplane.errors import (
     InvalidParameter,
     ListenerNotBound,
     ListenerNotFound,
+    LogsNotFound,
     NotApplied,
     RuleNotFound,
     SamplesInvalid,
     ServiceNotFound,
+    TargetNotConnected,
     TaskNotFound,
     TooManyMetrics,
     VersionPassed,
@@ -60,11 +63,13 @@ EXPOSITION: Final = "text/plain; version=0.0.4; charset=utf-8"
 STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (ServiceNotFound,  404, "ServiceNotFoundException"),
     (TaskNotFound,     404, "ResourceNotFoundException"),
+    (LogsNotFound,     404, "ResourceNotFoundException"),
     (DefinitionNotFound, 404, "ClientException"),
     (ListenerNotFound, 404, "ListenerNotFoundException"),
     (RuleNotFound,     404, "RuleNotFoundException"),
     (VersionPassed,    409, "VersionPassed"),
     (TooManyMetrics,   429, "LimitExceededException"),
+    (TargetNotConnected, 400, "TargetNotConnectedException"),
     (InvalidParameter, 400, "InvalidParameterException"),
     (NotApplied,       409, "ClusterNotFoundException"),
     (ListenerNotBound, 409, "ListenerNotBound"),
@@ -91,7 +96,8 @@ def application(cluster: Cluster, token: str) -> web.Application:
     app.router.add_get("/v1/state", state)
     app.router.add_get("/v1/events", events)
     app.router.add_get("/v1/explain", explain)
-    app.router.add_get("/v1/services/{service}/logs", logs)
+    app.router.add_get("/v1/services/{name}/logs", logs)
+    app.router.add_get("/v1/tasks/{name}/logs", logs)
     app.router.add_post("/v1/validate", validate)
     app.router.add_post("/v1/plan", plan)
     app.router.add_post("/v1/apply", apply)
@@ -101,6 +107,7 @@ def application(cluster: Cluster, token: str) -> web.Application:
     app.router.add_post("/v1/down", down)
     tasks.add_routes(app, cluster.tasks)
     deployments.add_routes(app, cluster.deployments)
+    instances.add_routes(app, cluster.instances)
     return app
 
 
@@ -116,6 +123,7 @@ async def guarded(request: web.Request, handler: Answer) -> web.StreamResponse:
         fetch_sites=tuple(headers.getall("Sec-Fetch-Site", ())),
         authorizations=tuple(headers.getall("Authorization", ())),
         content_type=headers.get("Content-Type", ""),
+        upgrade=headers.get("Upgrade", ""),
     )
     refusal = refuse(asked, _door_of(request), request.app[TOKEN])
     if refusal is None:
@@ -259,9 +267,10 @@ async def explain(request: web.Request) -> web.Response:
 async def logs(request: web.Request) -> web.StreamResponse:
     follow = request.query.get("follow", "0") not in {"0", "false"}
     tail = _integer(request, "tail", "-1")
-    lines = request.app[CLUSTER].logs(
-        request.match_info["service"], follow=follow, tail=None if tail < 0 else tail
-    )
+    name = request.match_info["name"]
+    container = request.query.get("container", "")
+    asked = LogsAsked(name, container, follow, None if tail < 0 else tail)
+    lines = request.app[CLUSTER].logs(asked)
     return await stream.send(request, lines, "text/plain; charset=utf-8")
 
 

@@ -64,6 +64,8 @@ class Asked:
     fetch_sites: tuple[str, ...] = ()
     authorizations: tuple[str, ...] = ()
     content_type: str = ""
+    upgrade: str = ""
+    """What the connection is to become: through a WebSocket changes can come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ def _refuse_over_tcp(asked: Asked, door: Door, token: str) -> Refusal | None:
         return _forbidden("the Origin is foreign")
     if any(site not in OWN_SITES for site in asked.fetch_sites):
         return _forbidden("cross-site requests are refused")
-    needs_token = asked.method not in SAFE_METHODS or not door.address.is_loopback
+    changes = asked.method not in SAFE_METHODS or asked.upgrade
+    needs_token = changes or not door.address.is_loopback
     if needs_token and not _bears(asked.authorizations, token):
         return Refusal(
             401,

@@ -12,7 +12,9 @@ from controlplane.events import EventLog
 from controlplane.weights import WeightChange
 from scheduler.configuration import TimeoutAction
 from scheduler.decide.overrides import ContainerOverride
+from scheduler.instance import ContainerInstanceStatus
 from scheduler.model import PlacementConstraint, PlacementStrategy
+from scheduler.ports import Execution
 
 Document = Mapping[str, object]
 """JSON, lowerCamelCase: built where the facts are, sent here."""
@@ -59,6 +61,19 @@ class TaskRun:
     started_by: str = ""
     strategy: tuple[PlacementStrategy, ...] = ()
     constraints: tuple[PlacementConstraint, ...] = ()
+    enable_execute_command: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogsAsked:
+    """Whose output is wanted: of a service, or of a task by how its id begins."""
+
+    name: str
+    container: str = ""
+    """Empty: of all containers."""
+    follow: bool = False
+    tail: int | None = None
+    """Only so many of the last lines of each container; None: all."""
 
 
 class Tasks(Protocol):
@@ -66,6 +81,12 @@ class Tasks(Protocol):
 
     async def run(self, wanted: TaskRun) -> Document:
         """Return {tasks, failures}."""
+        ...
+
+    async def execute(
+        self, task: str, container: str, command: Sequence[str], *, tty: bool
+    ) -> Execution:
+        """Start a command in a task's container; empty: its only one."""
         ...
 
     async def stop(self, task: str, reason: str) -> Document: ...
@@ -104,6 +125,24 @@ class Deployments(Protocol):
 
     def revisions(self, service: str) -> Document:
         """Return {serviceRevisions, failures}, as DescribeServiceRevisions."""
+        ...
+
+
+class Instances(Protocol):
+    """Answers are in ECS's shapes. Everything may raise a ControlError."""
+
+    def clusters(self, names: Sequence[str]) -> Document:
+        """Return {clusters, failures}; no names are the one there is."""
+        ...
+
+    def described(self, names: Sequence[str], status: str) -> Document:
+        """Return {containerInstances, failures}; no names are all, as no status."""
+        ...
+
+    async def update_state(
+        self, names: Sequence[str], status: ContainerInstanceStatus
+    ) -> Document:
+        """Return {containerInstances, failures}."""
         ...
 
 
@@ -176,6 +215,9 @@ class Cluster(Protocol):
     @property
     def deployments(self) -> Deployments: ...
 
+    @property
+    def instances(self) -> Instances: ...
+
     def ready(self) -> tuple[bool, str]:
         """Return whether the node serves what was decided, else why not."""
         ...
@@ -208,9 +250,7 @@ class Cluster(Protocol):
         """Begin to stop everything; returns at once, the process ends when done."""
         ...
 
-    def logs(
-        self, service: str, *, follow: bool, tail: int | None
-    ) -> AsyncGenerator[bytes, None]:
+    def logs(self, asked: LogsAsked) -> AsyncGenerator[bytes, None]:
         """Yield whole lines, each with its task's name before it."""
         ...
 

@@ -2,6 +2,7 @@
 
 GET  /v1/tasks[?family=F]    GET /v1/tasks/{task}     an id, or how it begins
 POST /v1/tasks               POST /v1/tasks/{task}/stop
+GET  /v1/tasks/{task}/exec    a WebSocket: see `execute`
 GET  /v1/task-definitions[?familyPrefix=F]    GET /v1/task-definitions/{name}
 """
 
@@ -13,6 +14,7 @@ from typing import TypeGuard
 from aiohttp import web
 
 from controlplane.api import body
+from controlplane.api.execute import execute
 from controlplane.api.placement import constraints_in, strategies_in
 from controlplane.api.ports import TaskRun, Tasks
 from controlplane.errors import InvalidParameter
@@ -27,6 +29,7 @@ def add_routes(app: web.Application, tasks: Tasks) -> None:
     app.router.add_post("/v1/tasks", run)
     app.router.add_get("/v1/tasks/{task}", described)
     app.router.add_post("/v1/tasks/{task}/stop", stop)
+    app.router.add_get("/v1/tasks/{task}/exec", run_command)
     app.router.add_get("/v1/task-definitions", definitions)
     app.router.add_get("/v1/task-definitions/{name}", definition)
 
@@ -54,6 +57,7 @@ async def run(request: web.Request) -> web.Response:
         started_by,
         strategies_in(told.get("placementStrategy", [])),
         constraints_in(told.get("placementConstraints", [])),
+        enable_execute_command=_flag(told, "enableExecuteCommand"),
     )
     return web.json_response(await request.app[TASKS].run(wanted))
 
@@ -63,6 +67,10 @@ async def stop(request: web.Request) -> web.Response:
     reason = _text(told, "reason", "")
     answer = await request.app[TASKS].stop(request.match_info["task"], reason)
     return web.json_response(answer)
+
+
+async def run_command(request: web.Request) -> web.StreamResponse:
+    return await execute(request, request.app[TASKS])
 
 
 async def definitions(request: web.Request) -> web.Response:
@@ -122,6 +130,13 @@ def _whole(told: Mapping[str, object], name: str, otherwise: int) -> int:
     value = told.get(name, otherwise)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise InvalidParameter(name, "must be a whole number")
+    return value
+
+
+def _flag(told: Mapping[str, object], name: str) -> bool:
+    value = told.get(name, False)
+    if not isinstance(value, bool):
+        raise InvalidParameter(name, "must be true or false")
     return value
 
 

@@ -121,8 +121,16 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
         allow_privileged=root.flag("allowPrivileged"),
         allow_host_paths=root.flag("allowHostPaths"),
         control_address=address,
+        host_lost_after_s=float(root.whole("hostLostAfterSeconds")),
+        tags=_tags(root, findings),
         warnings=tuple(findings.sorted(Severity.WARNING)),
     )
+
+
+def _tags(root: Record, findings: Findings) -> dict[str, str]:
+    records = root.records("tags")
+    check_unique(records, "key", findings)
+    return {one.text("key"): one.text("value") for one in records}
 
 
 def _services(

@@ -10,6 +10,7 @@ from autoscaler.decide.exposition import Scrape
 from autoscaler.decide.promql import PromQuery
 from autoscaler.model import ScalableTarget
 from controlplane.problems import Problem
+from scheduler.instance import LOST_AFTER_S
 from scheduler.model import ContainerInstance, Service, TaskDefinition
 
 CONTROL_ADDRESS = ("127.0.0.1", 4566)
@@ -34,6 +35,9 @@ class ClusterFile:
     allow_privileged: bool = False
     allow_host_paths: bool = False
     control_address: tuple[str, int] = CONTROL_ADDRESS
+    host_lost_after_s: float = LOST_AFTER_S
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Of the cluster."""
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
     @property

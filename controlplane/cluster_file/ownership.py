@@ -30,6 +30,7 @@ from controlplane.cluster_file.spelling import (
 )
 from controlplane.weights import Weights, with_weights
 from scheduler.definition import ContainerDefinition
+from scheduler.instance import ContainerInstanceStatus
 from scheduler.model import ContainerInstance, Service, ServiceLoadBalancer
 
 
@@ -86,8 +87,9 @@ def live_of(
     applied: ClusterFile,
     desired_counts: Mapping[str, int],
     weights: Mapping[str, Weights] | None = None,
+    statuses: Mapping[str, ContainerInstanceStatus] | None = None,
 ) -> ClusterFile:
-    """Return `applied` as it runs now: with the desired counts and weights of now."""
+    """Return `applied` as it runs now: with the counts, weights, drains of now."""
     balancer = applied.load_balancer
     if balancer is not None and weights:
         applied = replace(applied, load_balancer=with_weights(balancer, weights))
@@ -96,7 +98,11 @@ def live_of(
         for service in applied.services
         if service.name in desired_counts
     )
-    return replace(applied, services=services)
+    instances = tuple(
+        replace(one, status=(statuses or {}).get(one.name, one.status))
+        for one in applied.instances
+    )
+    return replace(applied, services=services, instances=instances)
 
 
 class _Sides(NamedTuple):

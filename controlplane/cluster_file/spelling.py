@@ -57,6 +57,7 @@ _ATTRIBUTES: Final = "attributes."
 _NAMES: Final[Mapping[tuple[type, str], str]] = {
     (ClusterFile, "instances"): "containerInstances",
     (ClusterFile, "control_address"): "control.address",
+    (ClusterFile, "host_lost_after_s"): "hostLostAfterSeconds",
     (ClusterFile, "scalable_targets"): "/services[{}].autoScaling",
     (ClusterFile, "scrapes"): "/services[{}].metrics",
     (ClusterFile, "prometheus_queries"): "/prometheus.queries",

@@ -26,13 +26,15 @@ from controlplane.commands.terminal import say, say_json
 
 if TYPE_CHECKING:
     from controlplane.cluster_file import ClusterFile
-    from scheduler.model import EndpointTls
+    from scheduler.instance import EndpointTls
 
 FAILED: Final = 1
 PYTHON_MIN: Final = (3, 11)
 FILES_MIN: Final = 4096
 """Descriptors: a worker with 1,000 clients and as many targets uses half."""
 PRIVATE_MODE: Final = 0o077
+CORE_TOLERANCE: Final = 0.1
+"""Two measurements of one core differ by less."""
 DEFAULT_ENGINE: Final = "docker"
 """As findings name the engine that is used when the file names none."""
 
@@ -64,12 +66,16 @@ def fail(subject: str, fact: str, advice: str) -> Finding:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    del parser
+    parser.add_argument(
+        "--benchmark",
+        action="store_true",
+        help="measure the cores of each container instance: what ecuPerCore should be",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
     place = Place.of(args)
-    findings = list(look(place))
+    findings = list(benchmark(place) if args.benchmark else look(place))
     if args.output == "json":
         say_json([{name: getattr(f, name) for name in f.__slots__} for f in findings])
     else:
@@ -90,6 +96,37 @@ def look(place: Place) -> Iterator[Finding]:
     yield from state_directory(Node(place.state_dir))
     yield from listeners(cluster, running=Node(place.state_dir).keeper_lives())
     yield from engines(cluster, uid_of(Node(place.state_dir)))
+
+
+def benchmark(place: Place) -> Iterator[Finding]:
+    """Yield how fast the cores of each instance are, beside those of this machine."""
+    from controlplane import core_speed  # noqa: PLC0415 - slow to import
+    from controlplane.runtimes import engine_endpoint  # noqa: PLC0415 - lazy
+    from scheduler.model import RuntimeKind  # noqa: PLC0415 - lazy
+
+    cluster, finding = cluster_file(place)
+    yield finding
+    default = engine_endpoint(os.environ, Path.home())
+    here = core_speed.speed_here()
+    for one in cluster.instances if cluster else ():
+        if one.runtime is RuntimeKind.PROCESS:
+            yield core(one.name, core_speed.ecu_per_core(here, here), one.ecu_per_core)
+            continue
+        try:
+            there = core_speed.speed_at(one.endpoint or default, one.tls)
+        except core_speed.NotMeasured as why:
+            yield warn(one.name, "not measured", _first_line(str(why)))
+        else:
+            measured = core_speed.ecu_per_core(there, here)
+            yield core(one.name, measured, one.ecu_per_core)
+
+
+def core(instance: str, measured: int, said: int) -> Finding:
+    """Tell what was measured; advise where the file says something else."""
+    fact = f"ecuPerCore: {measured} (a core of this machine is 1024)"
+    if abs(measured - said) <= said * CORE_TOLERANCE:
+        return ok(instance, fact)
+    return warn(instance, fact, f"the file says {said}")
 
 
 def python_version(version: tuple[int, int]) -> Finding:

@@ -51,6 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="distinctInstance; memberOf with a cluster query",
     )
     parser.add_argument("--started-by", default="", metavar="TEXT")
+    parser.add_argument(
+        "--enable-execute-command",
+        action="store_true",
+        help="so that `alb exec` can run commands in them",
+    )
     parser.add_argument("--wait", action="store_true", help="until they have ended")
 
 
@@ -81,6 +86,7 @@ def _asked(args: argparse.Namespace) -> Document:
         "startedBy": args.started_by,
         "placementStrategy": args.placement_strategy,
         "placementConstraints": args.placement_constraints,
+        "enableExecuteCommand": args.enable_execute_command,
         "overrides": {"containerOverrides": [override] if differs else []},
     }
 

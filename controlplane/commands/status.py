@@ -183,12 +183,21 @@ def _instances(state: Document) -> Iterator[str]:
             instance.get("name"),
             instance.get("zone"),
             instance.get("runtime"),
-            "connected" if instance.get("connected") else "not connected",
+            _standing(instance),
             instance.get("detail"),
         )
         for instance in _list(state, "containerInstances")
     ]
     return table(("INSTANCE", "ZONE", "RUNTIME", "STATE", "DETAIL"), rows)
+
+
+def _standing(instance: Document) -> str:
+    """Return whether it answers, and what else keeps tasks from it."""
+    if instance.get("lostAt"):
+        return "lost"
+    connected = "connected" if instance.get("connected") else "not connected"
+    draining = instance.get("status") == "DRAINING"
+    return f"{connected}, draining" if draining else connected
 
 
 def _alarms(state: Document) -> Iterator[str]:

@@ -20,7 +20,7 @@ def with_count(look: Look, record: ServiceRecord) -> ServiceRecord:
     here = _homes(look, record)
     observed = look.observed
     count = sum(
-        observed.takes_tasks(name) and (observed.is_connected(name) or name in here)
+        look.takes_tasks(name) and (observed.is_connected(name) or name in here)
         for name in observed.instances
     )
     if count == record.service.desired_count:
@@ -37,9 +37,7 @@ def free_instances(look: Look, record: ServiceRecord) -> frozenset[str]:
     return frozenset(
         name
         for name in observed.instances
-        if observed.takes_tasks(name)
-        and observed.is_connected(name)
-        and name not in here
+        if look.takes_tasks(name) and observed.is_connected(name) and name not in here
     )
 
 

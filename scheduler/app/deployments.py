@@ -85,22 +85,18 @@ def fail(
 
 def settle(look: Look, record: ServiceRecord, desired: int, fitness: Fitnesses) -> None:
     """Write down what was reached: a completed deployment, the steady state."""
-    left = [
-        task
-        for task in look.draft.after.tasks_of(record.service.name)
-        if task.status is not TaskStatus.STOPPED
-    ]
+    left = look.left(record.service.name)
     live = [task for task in left if task.is_live]
     current = [
         task
         for task in live
         if task.deployment_id == record.deployment_id
-        and look.observed.takes_tasks(task.instance)
+        and look.takes_tasks(task.instance)
     ]
     healthy = sum(fitness.get(task.id) is Fitness.HEALTHY for task in current)
     complete = len(live) == len(current) == healthy == desired
     _complete(look, record, complete=complete)
-    _retire(look, record, left)
+    _retire(look, record)
     known = [fitness.get(task.id) for task in current]
     stays = record.steady and {*known} <= {Fitness.HEALTHY, Fitness.UNKNOWN}
     whole = len(left) == len(live) == len(current) == desired
@@ -137,8 +133,13 @@ def _complete(look: Look, record: ServiceRecord, *, complete: bool) -> None:
     look.keep_count(look.draft.after.deployments[deployment.id], deployment)
 
 
-def _retire(look: Look, record: ServiceRecord, left: Sequence[Task]) -> None:
+def _retire(look: Look, record: ServiceRecord) -> None:
     """Mark older deployments without tasks as INACTIVE; forget the oldest of them."""
+    left = (
+        task
+        for task in look.draft.after.tasks_of(record.service.name)
+        if task.status is not TaskStatus.STOPPED
+    )
     needed = {task.deployment_id for task in left} | {record.deployment_id}
     primary = look.draft.after.deployments[record.deployment_id]
     if takeover.is_under_way(primary) and primary.takeover is not None:

@@ -76,7 +76,7 @@ def _engines(look: Look, first: str) -> list[str]:
         name
         for name, instance in observed.instances.items()
         if instance.runtime is RuntimeKind.DOCKER
-        and observed.takes_tasks(name)
+        and look.takes_tasks(name)
         and observed.is_connected(name)
     ]
     return sorted(found, key=lambda name: name != first)

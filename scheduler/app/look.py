@@ -23,6 +23,7 @@ from scheduler.decide.hooks import Answer
 from scheduler.decide.identity import Draw
 from scheduler.decide.progress import Seen
 from scheduler.decide.specs import Surroundings
+from scheduler.instance import LOST_AFTER_S
 from scheduler.model import (
     ContainerInstance,
     Deployment,
@@ -62,8 +63,11 @@ class Observed:
     """Everything is to stop, whatever is desired."""
     in_alarm: frozenset[str] = frozenset()
     """The names of the alarms that are in ALARM."""
+    lost_after_s: float = LOST_AFTER_S
+    """How long a host whose tasks serve may be silent before it is declared lost."""
 
-    def takes_tasks(self, instance: str) -> bool:
+    def has(self, instance: str) -> bool:
+        """Tell whether it is an instance of the cluster."""
         return instance in self.instances and instance not in self.retired
 
     def is_connected(self, instance: str) -> bool:
@@ -158,13 +162,37 @@ class Look:
     def zones(self) -> Mapping[str, str]:
         """Return the zone of each instance that takes tasks."""
         if self._zones is None:
-            observed = self.observed
+            records = self.draft.after.instances.values()
+            apart = {record.name for record in records if not record.takes_tasks}
+            apart |= self.observed.retired
             self._zones = {
                 name: instance.zone
-                for name, instance in observed.instances.items()
-                if name not in observed.retired
+                for name, instance in self.observed.instances.items()
+                if name not in apart
             }
         return self._zones
+
+    def takes_tasks(self, instance: str) -> bool:
+        """Tell whether tasks may be placed and may stay there: it is ACTIVE."""
+        record = self.draft.after.instances.get(instance)
+        taking = record is None or record.takes_tasks
+        return taking and self.observed.has(instance)
+
+    def is_lost(self, instance: str) -> bool:
+        record = self.draft.after.instances.get(instance)
+        return record is not None and record.lost_at_unix_s is not None
+
+    def left(self, service: str) -> list[Task]:
+        """Return the service's tasks that are not STOPPED, as far as is known here.
+
+        What is stopping on a lost host is not counted: nobody can wait for it.
+        """
+        return [
+            task
+            for task in self.draft.after.tasks_of(service)
+            if task.status is not TaskStatus.STOPPED
+            and (task.is_live or not self.is_lost(task.instance))
+        ]
 
     def rooms(self) -> Mapping[str, Room]:
         """Return every instance that is known, with what its tasks have left of it.

@@ -53,6 +53,7 @@ def run_tasks(look: Look, wanted: RunTask) -> Ran:
         wanted.count,
         placement_strategy=wanted.placement_strategy,
         placement_constraints=wanted.placement_constraints,
+        enable_execute_command=wanted.enable_execute_command,
     )
     record = ServiceRecord(once, "", look.now_unix_s)
     placing = Placing(look, record)

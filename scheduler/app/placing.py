@@ -102,8 +102,7 @@ class Placing:
             [
                 room
                 for room in homes.values()
-                if look.observed.takes_tasks(room.name)
-                and (within is None or within(room))
+                if look.takes_tasks(room.name) and (within is None or within(room))
             ],
             [task for task in look.draft.after.tasks_of(service.name) if task.is_live],
             homes,
@@ -147,5 +146,7 @@ class Placing:
             address=room.instance.address or status.address,
             leases=leased,
             load_balancers=service.load_balancers if balancers is None else balancers,
+            enable_execute_command=service.enable_execute_command,
+            ecu_per_core=room.instance.ecu_per_core,
         )
         return with_delays(task, service)

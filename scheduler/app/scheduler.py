@@ -27,12 +27,15 @@ from scheduler.app.look import Look, Observed, Step, verdicts
 from scheduler.app.one_off import Ran, run_tasks
 from scheduler.app.step import step
 from scheduler.app.views import (
+    counted,
     is_empty,
     keys_of,
+    lost_and_away,
     task_uses,
     view_service,
 )
-from scheduler.app.watch import UNSEEN, Watch
+from scheduler.app.watch import UNSEEN
+from scheduler.app.watches import Watches
 from scheduler.app.workers import Workers
 from scheduler.configuration import TimeoutAction
 from scheduler.decide import wishes
@@ -41,9 +44,13 @@ from scheduler.decide.identity import Draw, new_deployment_id
 from scheduler.decide.overrides import RunTask
 from scheduler.decide.protection import NotProtected, Protected
 from scheduler.decide.specs import Surroundings
+from scheduler.instance import (
+    LOST_AFTER_S,
+    ContainerInstanceStatus,
+    InstanceRecord,
+)
 from scheduler.model import (
     ContainerInstance,
-    ContainerName,
     InstanceStatus,
     Service,
     ServiceEvent,
@@ -51,7 +58,7 @@ from scheduler.model import (
     TaskDefinition,
     TaskStatus,
 )
-from scheduler.ports import Hooks, LoadBalancer, Runtime
+from scheduler.ports import Hooks, LoadBalancer, Outputs, Runtime
 from scheduler.state.records import Draft, Records
 from scheduler.told import ServiceView, TaskUse
 
@@ -80,10 +87,12 @@ class Scheduler:
         in_alarm: Callable[[], Collection[str]] = frozenset,
         hooks: Hooks | None = None,
         version: str = "",
+        outputs: Outputs | None = None,
     ) -> None:
         """`records` is what the journal holds; `runtimes` go by instance name.
 
-        `in_alarm` returns the names of the alarms that are in ALARM.
+        `in_alarm` returns the names of the alarms that are in ALARM; `outputs` keeps
+        what containers wrote, None: in memory.
         """
         self._in_alarm = in_alarm
         self._clock = clock
@@ -96,10 +105,10 @@ class Scheduler:
         self._instances: dict[str, ContainerInstance] | None = None
         self._retired: dict[str, ContainerInstance] = {}
         self._aside: frozenset[str] = frozenset()
-        self._watches: dict[str, Watch] = {}
-        self._watching: dict[str, asyncio.Task[None]] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._workers = Workers(clock, runtimes, self._ended, set(self._records.tasks))
+        self._lost_after_s = LOST_AFTER_S
+        self._watches = Watches(clock, runtimes, self.wake)
+        begun = set(self._records.tasks)
+        self._workers = Workers(clock, runtimes, self._ended, begun, outputs)
         self._deciding = asyncio.Lock()
         self._woken = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
@@ -116,6 +125,7 @@ class Scheduler:
         instances: Sequence[ContainerInstance],
         services: Sequence[Service],
         front_door: str | None = None,
+        lost_after_s: float = LOST_AFTER_S,
     ) -> None:
         """Make these the cluster's instances and services. Raises CommitFailed.
 
@@ -130,7 +140,7 @@ class Scheduler:
             wishing.register(draft, named, now)
             await self._commit(draft.changes())
             self._retired = {**self._retired, **(self._instances or {})}
-            self._instances = named
+            self._instances, self._lost_after_s = named, lost_after_s
             self._aside = frozenset()
             if front_door is not None:
                 self._around = replace(self._around, front_door=front_door)
@@ -148,11 +158,14 @@ class Scheduler:
         return occupied
 
     def _has_tasks(self, instance: str) -> bool:
-        watch = self._watches.get(instance)
-        seen = watch.status.containers if watch and watch.status else ()
-        return bool(seen) or any(
-            task.instance == instance and task.status is not TaskStatus.STOPPED
-            for task in self._records.tasks.values()
+        """Tell whether anything would be left behind; on a lost host nothing is."""
+        status = self._watches.statuses().get(instance)
+        seen = bool(status and status.connected and status.containers)
+        record = self._records.instances.get(instance)
+        lost = record is None or record.lost_at_unix_s is not None
+        return seen or any(
+            task.status is not TaskStatus.STOPPED and (task.is_live or not lost)
+            for task in self._records.tasks_on(instance)
         )
 
     async def set_desired(
@@ -259,6 +272,17 @@ class Scheduler:
             lambda draft, now: wishing.protect_all(draft, names, until_unix_s, now)
         )
 
+    async def update_instances_state(
+        self, names: Sequence[str], status: ContainerInstanceStatus
+    ) -> Sequence[str]:
+        """Have instances take tasks or drain. Raises CommitFailed.
+
+        Return the names of which there is no instance; the others change.
+        """
+        return await self._change(
+            lambda draft, _: wishing.set_status(draft, names, status)
+        )
+
     # --- told ---------------------------------------------------------------------
 
     def observe_services(self) -> Mapping[str, ServiceView]:
@@ -283,6 +307,10 @@ class Scheduler:
         statuses = self._statuses()
         return {name: statuses.get(name, UNSEEN) for name in self._instances or {}}
 
+    def instance_records(self) -> Mapping[str, InstanceRecord]:
+        """Return what is kept of every instance, by name."""
+        return self._records.instances
+
     def adopted(self) -> bool:
         """Tell whether what an earlier life left is taken over.
 
@@ -298,11 +326,13 @@ class Scheduler:
     def task_uses(self) -> Sequence[TaskUse]:
         """Return what each running task of a service used over the last second."""
         uid = self._around.cluster_uid
-        return task_uses(self._records.tasks.values(), self._watches, uid)
+        watches = self._watches.by_instance
+        return task_uses(self._records.tasks.values(), watches, uid)
 
-    def last_outputs(self) -> Mapping[ContainerName, bytes]:
-        """Return the end of what removed containers wrote: not over a restart."""
-        return self._workers.last_outputs()
+    @property
+    def outputs(self) -> Outputs:
+        """What containers that were removed wrote, of tasks that are still told."""
+        return self._workers.outputs
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back, at once and briefly, whenever the records have changed."""
@@ -318,7 +348,7 @@ class Scheduler:
         """Look, write down, begin, wait; until cancelled. Leaves tasks running."""
         async with asyncio.TaskGroup() as group:
             while True:
-                self._watch_all(group)
+                self._watches.begin(group)
                 self._woken.clear()
                 async with self._deciding:
                     decided = await self._look()
@@ -338,27 +368,7 @@ class Scheduler:
 
     async def watch_no_others(self) -> None:
         """Return when runtimes that are no instance's any more may be closed."""
-        self._let_go()
-        if self._leaving:
-            await asyncio.wait({*self._leaving})
-
-    def _let_go(self) -> None:
-        for name, watch in [*self._watches.items()]:
-            if watch.runtime is not self._runtimes.get(name):
-                del self._watches[name]
-                running = self._watching.pop(name)
-                running.cancel()
-                self._leaving.add(running)
-                running.add_done_callback(self._leaving.discard)
-
-    def _watch_all(self, group: asyncio.TaskGroup) -> None:
-        self._let_go()
-        for name, runtime in self._runtimes.items():
-            if name not in self._watches:
-                watch = Watch(name, runtime, self._clock, self.wake)
-                self._watches[name] = watch
-                running = group.create_task(watch.run(), name=f"watch {name}")
-                self._watching[name] = running
+        await self._watches.left()
 
     async def _look(self) -> Step:
         """Take one step and write it down; without that nothing is to be done."""
@@ -373,6 +383,7 @@ class Scheduler:
             return Step()
         self._workers.keep(keys_of(observed, self._records))
         self._hooks.keep(self._records.deployments)
+        self._workers.give_up(lost_and_away(observed, self._records))
         if self._closing and not decided.commits and is_empty(observed, self._records):
             self._closed.set()
         return decided
@@ -423,24 +434,15 @@ class Scheduler:
             busy=self._workers.busy,
             settled_at_s=self._workers.settled_at_s,
             closing=self._closing,
-            listed=self._listed(),
+            listed=self._adopted or self._watches.listed(configured),
             in_alarm=frozenset(self._in_alarm()),
+            lost_after_s=self._lost_after_s,
         )
 
     def _statuses(self) -> dict[str, InstanceStatus]:
-        return {
-            name: watch.status
-            for name, watch in self._watches.items()
-            if watch.status is not None and watch.runtime is self._runtimes.get(name)
-        }
-
-    def _listed(self) -> bool:
-        """Tell whether every instance was asked once; true from then on."""
-        expected = (self._instances or {}).keys() & self._runtimes.keys()
-        return self._adopted or expected <= self._statuses().keys()
+        return counted(self._watches.statuses(), self._instances or {})
 
     def _ended(self, instance: str) -> None:
         """A worker has ended: see what it did, and go on from there."""
-        if instance in self._watches:
-            self._watches[instance].look_now()
+        self._watches.look_now(instance)
         self.wake()

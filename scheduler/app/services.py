@@ -23,7 +23,6 @@ from scheduler.model import (
     ServiceStatus,
     StopCode,
     Task,
-    TaskStatus,
 )
 
 
@@ -35,11 +34,7 @@ def turn_service(look: Look, record: ServiceRecord) -> None:
     if active and record.service.is_daemon:
         record = with_count(look, record)
     desired = record.service.desired_count if active else 0
-    left = [
-        task
-        for task in look.draft.after.tasks_of(name)
-        if task.status is not TaskStatus.STOPPED
-    ]
+    left = look.left(name)
     if record.status is ServiceStatus.DRAINING and not left:
         look.draft.drop_service(record)
         return
@@ -131,7 +126,9 @@ def _leaves(look: Look, record: ServiceRecord, task: Task) -> Why | None:
     """Return why the task is to be replaced, however well it serves."""
     if task.deployment_id != record.deployment_id:
         return Why.OLD
-    return None if look.observed.takes_tasks(task.instance) else Why.DRAINING
+    if look.takes_tasks(task.instance):
+        return None
+    return Why.LOST if look.is_lost(task.instance) else Why.DRAINING
 
 
 def _starts(look: Look, record: ServiceRecord) -> Starts:
@@ -152,6 +149,8 @@ def _stop(look: Look, task: Task, why: Why) -> None:
         reason = _why_unhealthy(look, task)
         failed = backoff.after_failure(deployment, task, look.now_unix_s)
         look.keep_count(deployment, failed)
+    elif why is Why.LOST:
+        reason = wording.on_lost_host(task.instance)
     else:
         reason = wording.scaling(deployment.id)
     look.draft.put_task(lifecycle.stop(task, code, reason, look.now_unix_s))

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from scheduler.app.look import Look, Observed, Step
+from scheduler.app.losing import watch_hosts
 from scheduler.app.one_off import stop_alone
 from scheduler.app.services import turn_service
 from scheduler.app.takeover import weigh
@@ -25,7 +26,8 @@ from scheduler.decide.quiet import is_quiet, running_on
 from scheduler.decide.specs import Surroundings
 from scheduler.definition import STOP_TIMEOUT_S
 from scheduler.errors import PortTaken
-from scheduler.model import STARTING, ContainerStatus, PortRecord, Task, TaskStatus
+from scheduler.instance import PortRecord
+from scheduler.model import STARTING, ContainerStatus, Task, TaskStatus
 from scheduler.state.records import Records
 
 PORT_MAX: Final = 65_535
@@ -52,6 +54,7 @@ def step(
     if observed.closing:
         stop_alone(look)
     if observed.listed:
+        watch_hosts(look)
         for record in records.services.values():
             turn_service(look, record)
         for instance in observed.statuses:

@@ -9,8 +9,17 @@ from scheduler.app.watch import Watch
 from scheduler.decide.fitness import Fitness, Verdicts, fitness
 from scheduler.decide.identity import container_names
 from scheduler.decide.takeover import is_under_way
-from scheduler.decide.usage import task_memory_mib, task_units
-from scheduler.model import Deployment, RolloutState, ServiceRecord, Task, TaskStatus
+from scheduler.decide.usage import in_units, task_memory_mib, task_units, units_of
+from scheduler.model import (
+    ECU_PER_CORE,
+    ContainerInstance,
+    Deployment,
+    InstanceStatus,
+    RolloutState,
+    ServiceRecord,
+    Task,
+    TaskStatus,
+)
 from scheduler.state.records import Records
 from scheduler.told import DeploymentView, ServiceView, TaskUse
 
@@ -97,14 +106,14 @@ def task_uses(
             continue
         names = container_names(cluster_uid, task)
         before, after = watch.readings()
-        used = task_units(names, before, after)
-        if used is not None:
+        cores = task_units(names, before, after)
+        if cores is not None:
             definition = task.task_definition
             samples.append(
                 TaskUse(
                     task.service,
                     str(task.id),
-                    used,
+                    units_of(cores, task.ecu_per_core),
                     definition.reserved_cpu,
                     task_memory_mib(names, after),
                     definition.reserved_memory_mib,
@@ -134,3 +143,24 @@ def is_empty(observed: Observed, records: Records) -> bool:
         status.connected and status.containers for status in observed.statuses.values()
     )
     return not (tasks_left or containers_left or observed.busy)
+
+
+def lost_and_away(observed: Observed, records: Records) -> set[str]:
+    """Return the instances that were declared lost and still do not answer."""
+    return {
+        name
+        for name, status in observed.statuses.items()
+        if not status.connected
+        and (record := records.instances.get(name)) is not None
+        and record.lost_at_unix_s is not None
+    }
+
+
+def counted(
+    statuses: dict[str, InstanceStatus], instances: Mapping[str, ContainerInstance]
+) -> dict[str, InstanceStatus]:
+    """Return the hosts as last seen, their cores counted by what they do."""
+    for name, instance in instances.items():
+        if instance.ecu_per_core != ECU_PER_CORE and name in statuses:
+            statuses[name] = in_units(statuses[name], instance.ecu_per_core)
+    return statuses

@@ -84,7 +84,11 @@ class Watch:
                 status = await self.runtime.status()
         except (ContainerError, TimeoutError) as failed:
             detail = str(failed) or f"no answer within {STATUS_DEADLINE_S:g} s"
-            return replace(self.status or UNSEEN, connected=False, detail=detail)
+            before = self.status or UNSEEN
+            since = before.silent_since_unix_s or self._clock.unix_s()
+            return replace(
+                before, connected=False, detail=detail, silent_since_unix_s=since
+            )
         return replace(status, observed_at_s=asked_at_s)
 
     def _report(self, status: InstanceStatus) -> None:

@@ -12,9 +12,9 @@ from scheduler.decide.identity import Draw, new_deployment_id
 from scheduler.decide.protection import NotProtected, Protected, protect
 from scheduler.decide.revisions import outlived, registered
 from scheduler.errors import NothingToRollBackTo, NothingUnderWay, NothingWaits
+from scheduler.instance import ContainerInstanceStatus, InstanceRecord
 from scheduler.model import (
     ContainerInstance,
-    InstanceRecord,
     RolloutState,
     Service,
     ServiceRecord,
@@ -27,12 +27,36 @@ from scheduler.state.records import Draft
 def register(
     draft: Draft, named: Mapping[str, ContainerInstance], now_unix_s: float
 ) -> None:
-    """Write down since when each instance is part of the cluster."""
+    """Write down since when each instance is part of the cluster, and its status."""
     known = dict(draft.after.instances)
     for name in sorted(named.keys() - known.keys()):
-        draft.put_instance(InstanceRecord(name, now_unix_s))
+        draft.put_instance(InstanceRecord(name, now_unix_s, named[name].status))
+    for name in sorted(named.keys() & known.keys()):
+        _put_status(draft, known[name], named[name].status)
     for name in sorted(known.keys() - named.keys()):
         draft.drop_instance(known[name])
+
+
+def set_status(
+    draft: Draft, names: Iterable[str], status: ContainerInstanceStatus
+) -> list[str]:
+    """Write down which instances take tasks; return the names that none has."""
+    unknown = []
+    for name in names:
+        record = draft.after.instances.get(name)
+        if record is None:
+            unknown.append(name)
+        else:
+            _put_status(draft, record, status)
+    return unknown
+
+
+def _put_status(
+    draft: Draft, record: InstanceRecord, status: ContainerInstanceStatus
+) -> None:
+    if record.status is not status:
+        version = record.version + 1
+        draft.put_instance(replace(record, status=status, version=version))
 
 
 def wish_all(

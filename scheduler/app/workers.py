@@ -15,18 +15,19 @@ from typing import TypeVar
 
 from foundation.clock import Clock
 from scheduler.decide.actions import Outcome, Resolve, Restart, Start, Stop, Work
+from scheduler.drivers.outputs import MemoryOutputs
 from scheduler.errors import ContainerError, HostNotReached, OutcomeUnknown
 from scheduler.model import ContainerName
-from scheduler.ports import ContainerSpec, Pulled, Runtime
+from scheduler.ports import ContainerSpec, Outputs, Pulled, Runtime
 
 START_DEADLINE_S = 600.0
 """For all containers of a task, a slow pull included."""
 STOP_DEADLINE_S = 30.0
 """Beyond a container's own stop timeout."""
 
-LAST_LINES = 50
-LAST_BYTES = 16 << 10
-"""What is kept of the output of a container that is removed."""
+LAST_LINES = 10_000
+LAST_BYTES = 1 << 20
+"""What is kept, at most, of the output of a container that is removed."""
 LAST_DEADLINE_S = 2.0
 """How long a removal waits for it: it is worth a look, not a stuck stop."""
 
@@ -51,6 +52,15 @@ class Done:
         self.pulled = (first, pulled[1])
 
 
+@dataclass(slots=True)
+class Pending:
+    """An action that is being performed."""
+
+    instance: str
+    patience: asyncio.Timeout | None = None
+    """None: not begun yet, or given up."""
+
+
 class Workers:
     """What is being done, and how what was done ended."""
 
@@ -60,13 +70,16 @@ class Workers:
         runtimes: Mapping[str, Runtime],
         ended: Callable[[str], None],
         adopted: Collection[str],
+        outputs: Outputs | None = None,
     ) -> None:
-        """`ended` is told the instance; `adopted` were begun by an earlier life."""
+        """`ended` is told the instance; `adopted` were begun by an earlier life.
+
+        `outputs` keeps what containers wrote; None: in memory.
+        """
+        self.outputs = outputs or MemoryOutputs()
         self.outcomes: dict[str, Outcome] = {}
         self.settled_at_s: dict[str, float] = {}
-        self.outputs: dict[str, dict[ContainerName, bytes]] = {}
-        """By key: the end of what its containers wrote before they were removed."""
-        self._busy: set[str] = set()
+        self._busy: dict[str, Pending] = {}
         self._sent = set(adopted)
         self._clock = clock
         self._runtimes = runtimes
@@ -87,32 +100,36 @@ class Workers:
     def begin(self, group: asyncio.TaskGroup, action: Work) -> None:
         """Perform the action in `group`, unless its key is busy."""
         if action.key not in self._busy and action.instance in self._runtimes:
-            self._busy.add(action.key)
+            self._busy[action.key] = Pending(action.instance)
             group.create_task(self._perform(action), name=action.key)
+
+    def give_up(self, instances: Collection[str]) -> None:
+        """Wait no longer for what was begun on these hosts: they are lost.
+
+        Whether it has happened will be seen when they are back.
+        """
+        now_s = asyncio.get_running_loop().time()
+        for pending in self._busy.values():
+            if pending.instance in instances and pending.patience is not None:
+                pending.patience.reschedule(now_s)
+                pending.patience = None
 
     def keep(self, keys: Collection[str]) -> None:
         """Forget what is known of all other keys."""
-        told = self.outcomes.keys() | self.settled_at_s.keys() | self.outputs.keys()
+        needed = self._busy.keys() | set(keys)
+        self.outputs.keep_only(needed)
+        told = self.outcomes.keys() | self.settled_at_s.keys()
         known = told | self._sent
-        for key in known - set(keys) - self._busy:
+        for key in known - needed:
             self.outcomes.pop(key, None)
             self.settled_at_s.pop(key, None)
-            self.outputs.pop(key, None)
             self._sent.discard(key)
 
     async def _perform(self, action: Work) -> None:
         runtime = self._runtimes[action.instance]
         done = Done()
         try:
-            match action:
-                case Start():
-                    await self._start(runtime, action, done)
-                case Restart():
-                    await self._restart(runtime, action)
-                case Stop():
-                    await self._stop(runtime, action, done)
-                case Resolve():
-                    done.resolved = await self._resolve(runtime, action)
+            await self._do(runtime, action, done)
         except ContainerError as failed:
             done.error = failed
             self._report(action.key, failed)
@@ -128,8 +145,25 @@ class Workers:
             resolved=done.resolved,
         )
         self.settled_at_s[action.key] = self._clock.now_s()
-        self._busy.discard(action.key)
+        del self._busy[action.key]
         self._ended(action.instance)
+
+    async def _do(self, runtime: Runtime, action: Work, done: Done) -> None:
+        try:
+            async with asyncio.timeout(None) as patience:
+                self._busy[action.key].patience = patience
+                match action:
+                    case Start():
+                        await self._start(runtime, action, done)
+                    case Restart():
+                        await self._restart(runtime, action)
+                    case Stop():
+                        await self._stop(runtime, action, done)
+                    case Resolve():
+                        done.resolved = await self._resolve(runtime, action)
+        except TimeoutError:
+            what = type(action).__name__.lower()
+            raise OutcomeUnknown(action.instance, what, "its host was lost") from None
 
     def _report(self, key: str, error: ContainerError) -> None:
         """Log an error when it is new: a host that is away is tried for hours."""
@@ -239,11 +273,13 @@ class Workers:
     async def _keep_output(
         self, runtime: Runtime, key: str, name: ContainerName
     ) -> None:
-        """Remember a container's last lines: its removal takes its logs with it."""
-        kept = b""
+        """Keep a container's last lines: its removal takes its logs with it."""
+        kept = bytearray()
         with suppress(ContainerError, TimeoutError):
             async with asyncio.timeout(LAST_DEADLINE_S):
                 async for chunk in runtime.logs(name, follow=False, tail=LAST_LINES):
-                    kept = (kept + chunk)[-LAST_BYTES:]
+                    kept += chunk
+                    if len(kept) > 2 * LAST_BYTES:
+                        del kept[:-LAST_BYTES]
         if kept:
-            self.outputs.setdefault(key, {})[name] = kept
+            await self.outputs.keep(key, name, bytes(kept[-LAST_BYTES:]))

@@ -25,7 +25,13 @@ from scheduler.model import (
 )
 
 STATIC_PORTS_MAX: Final = 100
-"""Of one instance; dynamic ones do not count."""
+"""Of one instance, with the reserved ones; dynamic ones do not count."""
+RESERVED_PORTS: Final = frozenset({22, 2375, 2376, 51_678, 51_679, 51_680})
+"""Of every instance, TCP: of SSH, of Docker, of ECS's agent.
+
+Source: ECS API reference, PortMapping.
+"""
+_RESERVED: Final = frozenset(("tcp", port) for port in RESERVED_PORTS)
 
 Port = tuple[str, int]
 """(protocol, host port)"""
@@ -70,9 +76,9 @@ class Room:
     """Tasks that run or are to."""
     groups: Counter[str] = field(default_factory=Counter)
     """How many of `running` are of each task group."""
-    ports: set[Port] = field(default_factory=set)
-    """Held by its tasks, dynamic ones too."""
-    static_ports: int = 0
+    ports: set[Port] = field(default_factory=lambda: set(_RESERVED))
+    """Reserved, or held by its tasks, dynamic ones too."""
+    static_ports: int = len(RESERVED_PORTS)
 
     def take(self, needs: Needs, leases: Iterable[PortLease], group: str) -> None:
         """Give a new task what it needs."""

@@ -55,9 +55,9 @@ def _service_lines(
         yield wording.started(service, new)
     for group, count in _groups(now(lambda task: task.status is TaskStatus.RUNNING)):
         yield wording.registered(service, count, group)
-    for task in now(lambda task: task.stop_code in BY_ITSELF):
-        why = wording.with_containers(task.stopped_reason, task.containers)
-        yield wording.task_stopped(service, task.id, why)
+    yield from _failed(service, now(lambda task: task.stop_code in BY_ITSELF))
+    if lost := [task.id for task in now(lambda task: task.is_tombstone)]:
+        yield wording.left_behind(service, lost)
     drains = now(lambda task: task.status is TaskStatus.DEACTIVATING)
     drains = sorted((t for t in drains if t.load_balancers), key=_deployment)
     for deployment, draining in groupby(drains, key=_deployment):
@@ -67,6 +67,12 @@ def _service_lines(
         yield wording.deregistered(service, count, group)
     if stopped := [task.id for task in ended if task.stop_code not in BY_ITSELF]:
         yield wording.stopped(service, stopped)
+
+
+def _failed(service: str, tasks: Iterable[Task]) -> Iterator[str]:
+    for task in tasks:
+        why = wording.with_containers(task.stopped_reason, task.containers)
+        yield wording.task_stopped(service, task.id, why)
 
 
 def service_lines(

@@ -16,10 +16,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from scheduler.definition import NetworkMode
+from scheduler.instance import PortRecord
 from scheduler.model import (
     ContainerInstance,
     PortLease,
-    PortRecord,
     Task,
     TaskDefinition,
 )

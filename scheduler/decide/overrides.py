@@ -42,6 +42,7 @@ class RunTask:
     placement_strategy: tuple[PlacementStrategy, ...] = ()
     placement_constraints: tuple[PlacementConstraint, ...] = ()
     """Beside those of the definition."""
+    enable_execute_command: bool = False
 
 
 def overridden(wanted: RunTask) -> TaskDefinition:

@@ -67,6 +67,11 @@ RETRY_S: Final = 2.0
 DRAIN_GRACE_S: Final = 10.0
 """The load balancer itself ends a drain after the deregistration delay; this
 long after that, its silence is taken for an answer."""
+LOST_DRAIN_S: Final = 2.0
+"""How long what is in flight to a host that is lost, and fails, is waited for."""
+LOST_STOP_TIMEOUT_S: Final = 5.0
+"""What was replaced while its host was lost has no more time than this after SIGTERM:
+until then it runs twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +234,8 @@ def _draining(task: Task, seen: Seen, now_unix_s: float) -> Turn:
     delays = [item.deregistration_delay_s for item, _ in registrations.values()]
     assert task.stopping_at_unix_s is not None, "set by every move out of RUNNING"
     deadline = task.stopping_at_unix_s + max(delays, default=0.0) + DRAIN_GRACE_S
+    if task.is_tombstone and all(view and view.removed_everywhere for view in views):
+        deadline = task.stopping_at_unix_s + LOST_DRAIN_S
     if drained or now_unix_s >= deadline:
         return Turn(lifecycle.move(task, TaskStatus.STOPPING, now_unix_s))
     deregister = tuple(Deregister(name) for name in registrations)
@@ -236,6 +243,8 @@ def _draining(task: Task, seen: Seen, now_unix_s: float) -> Turn:
 
 
 def _stopping(task: Task, seen: Seen, now_unix_s: float) -> Turn:
+    if _is_away(seen):
+        return Turn(task, tuple(_drained(task, seen)))
     if seen.busy:
         return Turn(task)
     stop = _stop(task, seen)
@@ -250,12 +259,27 @@ def _stopping(task: Task, seen: Seen, now_unix_s: float) -> Turn:
     return Turn(lifecycle.move(task, TaskStatus.DEPROVISIONING, now_unix_s))
 
 
+def _is_away(seen: Seen) -> bool:
+    """Tell whether its host does not answer: what is sent now could arrive later."""
+    return seen.status is not None and not seen.status.connected
+
+
+def _drained(task: Task, seen: Seen) -> Iterator[Forget]:
+    """Yield the targets that nothing is in flight to any more."""
+    for name in target_ids(task):
+        view = seen.targets.get(name)
+        if view and view.removed_everywhere and view.drained:
+            yield Forget(name)
+
+
 def _stop(task: Task, seen: Seen) -> Stop:
     """Return what ends the containers, or at last what they had in common."""
 
     def timed(name: str) -> tuple[ContainerName, float]:
         definition = definition_of(task, name)
         timeout_s = definition.stop_timeout_s if definition else 0.0
+        if task.is_tombstone:
+            timeout_s = min(timeout_s, LOST_STOP_TIMEOUT_S)
         return container_name(seen.around.cluster_uid, task.id, name), timeout_s
 
     whole = task.task_definition

@@ -35,6 +35,7 @@ class Why(enum.Enum):
     SURPLUS = "more than desired"
     UNHEALTHY = "failed health checks"
     DRAINING = "its instance takes no tasks any more"
+    LOST = "its host is lost"
     REBALANCE = "its zone has more than another"
 
 
@@ -53,7 +54,7 @@ class Member:
     id: TaskId
     fitness: Fitness
     leaves: Why | None = None
-    """Why it is to be replaced, however well it serves: OLD, DRAINING or REBALANCE."""
+    """Why it is to go, however well it serves: OLD, DRAINING, LOST or REBALANCE."""
     proven: bool = False
     """It was healthy once: if it fails now, something has happened to it."""
     protected: bool = False
@@ -108,7 +109,8 @@ def plan_service(
       counted, while the live ones stay within upper.
     * Stopped are tasks that nobody uses yet at once; those that may be serving
       only while lower healthy ones remain.
-    * An unhealthy task that was healthy, and one that is moved for balance, waits
+    * An unhealthy task that was healthy, one that serves on a host that is lost, and
+      one that is moved for balance, waits
       until desired healthy ones are there without it; when upper leaves no room
       for a replacement, an unhealthy one makes room, one task at a time.
     * When most fail at once, no more replacements are under way than tasks are

@@ -14,7 +14,7 @@ from scheduler.decide.images import with_images
 from scheduler.decide.order import in_order
 from scheduler.decide.quotas import cpu_quotas, memory_limits_mib
 from scheduler.definition import ContainerDefinition, NetworkMode
-from scheduler.model import PAUSE, RuntimeKind, Task, TaskDefinition
+from scheduler.model import ECU_PER_CORE, PAUSE, RuntimeKind, Task, TaskDefinition
 from scheduler.ports import ContainerSpec
 
 HOST_GATEWAY = "host.docker.internal"
@@ -73,6 +73,8 @@ def _spec(
         lease for lease in task.leases if lease.container_name == definition.name
     )
     quota = cpu_quotas(whole).get(definition.name)
+    if quota is not None:  # of a faster core it is less
+        quota = max(1, quota * ECU_PER_CORE // task.ecu_per_core)
     limit = memory_limits_mib(whole).get(definition.name)
     mounted = {each.source_volume for each in definition.mount_points}
     volumes = tuple(each for each in whole.volumes if each.name in mounted)

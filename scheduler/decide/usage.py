@@ -7,9 +7,10 @@ not measured would call a hung host idle.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-from scheduler.model import CPU_UNITS_PER_CORE, ContainerName
+from scheduler.model import CPU_UNITS_PER_CORE, ContainerName, InstanceStatus
 from scheduler.ports import CpuSample
 
 Readings = Mapping[ContainerName, CpuSample]
@@ -29,6 +30,18 @@ def cpu_units(before: CpuSample, after: CpuSample) -> float | None:
     if seconds <= 0 or used_ns < 0:
         return None
     return used_ns / NS_PER_S / seconds * CPU_UNITS_PER_CORE
+
+
+def units_of(core_units: float, ecu_per_core: int) -> float:
+    """Return what was used of cores, counted by what those cores do."""
+    return core_units * ecu_per_core / CPU_UNITS_PER_CORE
+
+
+def in_units(status: InstanceStatus, ecu_per_core: int) -> InstanceStatus:
+    """Return a host as last seen, its cores counted by what they do."""
+    if ecu_per_core == CPU_UNITS_PER_CORE:
+        return status
+    return replace(status, cpu=status.cpu * ecu_per_core // CPU_UNITS_PER_CORE)
 
 
 def task_units(

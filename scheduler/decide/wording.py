@@ -170,6 +170,26 @@ def scaling(deployment_id: str) -> str:
     return f"Scaling activity initiated by (deployment {deployment_id})"
 
 
+def on_lost_host(instance: str) -> str:
+    """Return the stoppedReason that ECS gives when a host has gone."""
+    return f"Host (container-instance {instance}) stopped/terminated"
+
+
+def host_lost(service: str, instance: str, tasks: int, why: str) -> str:
+    return (
+        f"(service {service}) (container-instance {instance}) is lost with {tasks} "
+        f"tasks: {why}."
+    )
+
+
+def left_behind(service: str, tasks: Iterable[str]) -> str:
+    names = tuple(tasks)
+    return (
+        f"{_of(service)} has given up {len(names)} tasks on a host that is lost: "
+        f"{_tasks(names)}."
+    )
+
+
 def failed_health_checks(groups: Iterable[str]) -> str:
     names = " ".join(f"(target-group {group})" for group in groups)
     return f"Task failed ELB health checks in {names}"

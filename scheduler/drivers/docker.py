@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +25,7 @@ from scheduler.definition import ContainerDefinition
 from scheduler.drivers import docker_config as config
 from scheduler.drivers import docker_prepare as prepare
 from scheduler.drivers.docker_calls import ASK_TIMEOUT_S, EngineCalls, EngineRefused
+from scheduler.drivers.docker_exec import execute
 from scheduler.drivers.docker_machine import Machine, look_at
 from scheduler.drivers.docker_stats import CpuStreams
 from scheduler.drivers.docker_streams import EngineStreams
@@ -39,15 +40,21 @@ from scheduler.errors import (
     OutcomeUnknown,
     PortTaken,
 )
+from scheduler.instance import EndpointTls
 from scheduler.model import (
     ContainerName,
     ContainerState,
     ContainerStatus,
-    EndpointTls,
     InstanceStatus,
     TaskId,
 )
-from scheduler.ports import ContainerSpec, CpuSample, Pulled, StopOutcome
+from scheduler.ports import (
+    ContainerSpec,
+    CpuSample,
+    Execution,
+    Pulled,
+    StopOutcome,
+)
 
 CREATE_ATTEMPTS: Final = 20
 CREATE_PAUSE_S: Final = 0.1
@@ -248,6 +255,20 @@ class DockerRuntime:
         async with aclosing(output):
             async for chunk in output:
                 yield chunk
+
+    async def execute(
+        self, name: ContainerName, command: Sequence[str], *, tty: bool
+    ) -> Execution:
+        """Run a command in the container. Raises CannotStart, HostNotReached, …"""
+        found = await self._find(name)
+        if found is None or not found["State"]["Running"]:
+            raise CannotStart(self.name, f"exec in {name}", "it does not run")
+        try:
+            return await execute(
+                self._calls, self._transport, found["Id"], command, tty=tty
+            )
+        except EngineRefused as refused:
+            raise CannotStart(self.name, refused.operation, refused.detail) from refused
 
     async def close(self) -> None:
         await self._cpu.close()

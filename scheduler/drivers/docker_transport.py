@@ -23,7 +23,7 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from scheduler.errors import HostNotReached
-from scheduler.model import EndpointTls
+from scheduler.instance import EndpointTls
 
 SSH_DEADLINE_S: Final = 15.0
 SSH_CONNECT_S: Final = 8

@@ -4,6 +4,7 @@
     host.faults.append(Fault.LOST_AFTER)    # the next start happens, its answer is lost
     host.die(name)                          # a container exits
     host.reachable = False                  # the host is gone, its containers run on
+    host.freeze()                           # its engine hangs, its containers run on
 
 They implement `scheduler.ports` truthfully: what takes time waits on the event
 loop, so under a loop with virtual time hours pass in milliseconds. Both keep a
@@ -15,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from foundation.clock import Clock
@@ -37,8 +38,12 @@ from scheduler.model import (
     TaskId,
 )
 from scheduler.ports import (
+    STDERR,
+    STDOUT,
     ContainerSpec,
     CpuSample,
+    Execution,
+    OutputChunk,
     Pulled,
     RuleView,
     StopOutcome,
@@ -69,6 +74,33 @@ class MemoryContainer:
     state: ContainerState = ContainerState.RUNNING
     exit_code: int | None = None
     health: HealthStatus | None = None
+
+
+class MemoryExecution:
+    """Writes its command, then what it is given; ends with its input, with status 3."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._chunks: asyncio.Queue[OutputChunk | None] = asyncio.Queue()
+        self._chunks.put_nowait((STDERR, " ".join(command).encode()))
+
+    async def output(self) -> AsyncIterator[OutputChunk]:
+        while (chunk := await self._chunks.get()) is not None:
+            yield chunk
+
+    async def write(self, chunk: bytes) -> None:
+        self._chunks.put_nowait((STDOUT, chunk))
+
+    async def end_input(self) -> None:
+        self._chunks.put_nowait(None)
+
+    async def resize(self, columns: int, rows: int) -> None:
+        self._chunks.put_nowait((STDOUT, f"{columns}x{rows}".encode()))
+
+    async def exit_code(self) -> int:
+        return 3
+
+    async def close(self) -> None:
+        """Nothing is held."""
 
 
 @dataclass(slots=True)
@@ -109,9 +141,23 @@ class MemoryHost:
     used_units: float = 0.0
     """What each running container uses of the CPU."""
     _listening: list[asyncio.Queue[ContainerStatus]] = field(default_factory=list)
+    _thawed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._thawed.set()
+
+    def freeze(self) -> None:
+        """Answer nothing any more; what runs goes on."""
+        self._thawed.clear()
+
+    def thaw(self, *, late: bool = True) -> None:
+        """Answer again; `late`: also what was asked meanwhile, which else is lost."""
+        if not late:
+            self._thawed = asyncio.Event()
+        self._thawed.set()
 
     async def start(self, spec: ContainerSpec) -> Pulled:
-        self._reach("start")
+        await self._reach("start")
         fault = self.faults.popleft() if self.faults else Fault.NONE
         began = self.clock.unix_s()
         if fault is Fault.NOT_REACHED:
@@ -129,7 +175,7 @@ class MemoryHost:
         return began, began
 
     async def restart(self, spec: ContainerSpec) -> None:
-        self._reach("restart")
+        await self._reach("restart")
         fault = self.faults.popleft() if self.faults else Fault.NONE
         if fault is Fault.NOT_REACHED:
             raise HostNotReached(self.name, "restart", "connection refused")
@@ -168,7 +214,7 @@ class MemoryHost:
             loop.call_later(self.dies_after_s, self.die, spec.name, 1)
 
     async def stop(self, name: ContainerName, timeout_s: float) -> StopOutcome:
-        self._reach("stop")
+        await self._reach("stop")
         container = self.containers.get(name)
         if container is None or container.state is ContainerState.EXITED:
             return StopOutcome(container.exit_code if container else None, killed=False)
@@ -179,22 +225,22 @@ class MemoryHost:
         return StopOutcome(container.exit_code, killed)
 
     async def remove(self, name: ContainerName) -> None:
-        self._reach("remove")
+        await self._reach("remove")
         if self.containers.pop(name, None) is not None:
             self._note("remove", name)
 
     async def resolve(self, container: ContainerDefinition) -> str:
-        self._reach("resolve")
+        await self._reach("resolve")
         await asyncio.sleep(self.resolve_s)
         if container.image in self.missing:
             raise ImageNotFound(self.name, "resolve", "manifest unknown")
         return self.digests.get(container.image, container.image)
 
     async def remove_volumes(self, task_id: TaskId) -> None:
-        self._reach("remove volumes")
+        await self._reach("remove volumes")
 
     async def status(self) -> InstanceStatus:
-        self._reach("status")
+        await self._reach("status")
         await asyncio.sleep(self.status_s)
         return InstanceStatus(
             connected=True,
@@ -207,7 +253,7 @@ class MemoryHost:
         )
 
     async def changes(self) -> AsyncIterator[ContainerStatus]:
-        self._reach("changes")
+        await self._reach("changes")
         queue: asyncio.Queue[ContainerStatus] = asyncio.Queue()
         self._listening.append(queue)
         try:
@@ -217,7 +263,7 @@ class MemoryHost:
             self._listening.remove(queue)
 
     async def cpu(self) -> Mapping[ContainerName, CpuSample]:
-        self._reach("cpu")
+        await self._reach("cpu")
         now = self.clock.now_s()
         used_ns = int(self.used_units / 1024 * now * 1e9)
         return {name: CpuSample(used_ns, now) for name in self.running()}
@@ -225,10 +271,18 @@ class MemoryHost:
     async def logs(
         self, name: ContainerName, *, follow: bool, tail: int | None
     ) -> AsyncIterator[bytes]:
-        self._reach("logs")
+        await self._reach("logs")
         for at, what, who in self.log:
             if who == name:
                 yield f"{at:.1f} {what}\n".encode()
+
+    async def execute(
+        self, name: ContainerName, command: Sequence[str], *, tty: bool
+    ) -> Execution:
+        await self._reach("exec")
+        if name not in self.running():
+            raise CannotStart(self.name, f"exec in {name}", "it does not run")
+        return MemoryExecution(command)
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -281,7 +335,8 @@ class MemoryHost:
             for queue in self._listening:
                 queue.put_nowait(self._status_of(self.containers[name]))
 
-    def _reach(self, operation: str) -> None:
+    async def _reach(self, operation: str) -> None:
+        await self._thawed.wait()
         if not self.reachable:
             raise HostNotReached(self.name, operation, "no route to host")
 

@@ -35,6 +35,7 @@ from scheduler.drivers import process_records as records
 from scheduler.drivers.feed import Feeds
 from scheduler.drivers.host import own_attributes
 from scheduler.drivers.labels import CLUSTER_UID, labels_of, same_container
+from scheduler.drivers.process_exec import execute
 from scheduler.drivers.process_logs import FOLLOW_INTERVAL_S, LogReader
 from scheduler.drivers.process_records import Record, Running
 from scheduler.drivers.process_table import MARK, read_table, usage
@@ -55,7 +56,13 @@ from scheduler.model import (
     PortLease,
     TaskId,
 )
-from scheduler.ports import ContainerSpec, CpuSample, Pulled, StopOutcome
+from scheduler.ports import (
+    ContainerSpec,
+    CpuSample,
+    Execution,
+    Pulled,
+    StopOutcome,
+)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -199,6 +206,16 @@ class ProcessRuntime:
                     await asyncio.sleep(FOLLOW_INTERVAL_S)
         finally:
             reader.close()
+
+    async def execute(
+        self, name: ContainerName, command: Sequence[str], *, tty: bool
+    ) -> Execution:
+        """Run a command as the task's own runs. Raises CannotStart."""
+        record = await self._call(self._find, name)
+        if record is None or record.running is None or record.ended:
+            raise CannotStart(self.name, f"exec in {name}", "it does not run")
+        environment, directory = await self._call(records.surroundings, record)
+        return await execute(self.name, command, environment, directory, tty=tty)
 
     async def close(self) -> None:
         self._watch.close()

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from scheduler.drivers.labels import task_id_of
-from scheduler.drivers.process_table import Identity, marked
+from scheduler.drivers.process_table import MARK, Identity, marked
 from scheduler.model import ContainerName, ContainerState, ContainerStatus
 
 KILLED_EXIT_CODE: Final = 128 + signal.SIGKILL
@@ -92,6 +92,14 @@ def create(root: Path, name: ContainerName, spec: Mapping[str, object]) -> None:
         shutil.rmtree(draft)
         if failed.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
             raise
+
+
+def surroundings(record: Record) -> tuple[dict[str, str], str]:
+    """Return the variables and the directory that its command was given."""
+    spec = _load(record.directory / "spec.json") or {}
+    environment = dict(spec.get("environment", {}))
+    environment.pop(MARK, None)  # what has it is taken for the task itself
+    return environment, str(spec.get("cwd", "/"))
 
 
 def read(root: Path, name: ContainerName) -> Record | None:

@@ -30,6 +30,10 @@ class Index(Generic[K, V]):
         """Return a group as it is now; it is not to be kept."""
         return self._groups.get(group, {})
 
+    def groups(self) -> set[str]:
+        """Return the groups that have anything."""
+        return set(self._groups)
+
     def put(self, group: str, key: K, value: V) -> None:
         self._changing(group)[key] = value
 

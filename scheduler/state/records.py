@@ -13,10 +13,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from foundation.journal import Change, Delete, Put
+from scheduler.instance import InstanceRecord, PortRecord
 from scheduler.model import (
     Deployment,
-    InstanceRecord,
-    PortRecord,
     Record,
     ServiceEvent,
     ServiceRecord,
@@ -169,6 +168,10 @@ class Records:
             ),
             *(task.task_definition.name for task in self.tasks.values()),
         }
+
+    def instances_of_tasks(self) -> set[str]:
+        """Return the names of the instances that tasks are on."""
+        return self.tasks_by_instance.groups()
 
     def deployments_of(self, service: str) -> list[Deployment]:
         return list(self.deployments_by_service.of(service).values())

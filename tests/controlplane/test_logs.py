@@ -12,6 +12,7 @@ from foundation.clock import VirtualClock
 from scheduler.decide.identity import container_name
 from scheduler.definition import ContainerDefinition
 from scheduler.drivers.memory import MemoryHost
+from scheduler.drivers.outputs import MemoryOutputs
 from scheduler.errors import HostNotReached
 from scheduler.model import ContainerName, Task, TaskDefinition, TaskId, TaskStatus
 
@@ -105,11 +106,26 @@ async def test_a_host_that_is_gone_says_so_and_ends_nothing_else() -> None:
 async def test_a_task_that_is_gone_has_its_last_lines(
     tail: int | None, read: list[bytes]
 ) -> None:
-    ended = {container_name(UID, TaskId("4" * 32), "web"): b"boom\nno database"}
+    ended = MemoryOutputs()
+    name = container_name(UID, TaskId("4" * 32), "web")
+    await ended.keep("4" * 32, name, b"boom\nno database")
     lines = lines_of([task("4")], Sources(UID, {}, ended), tail, lambda: None)
 
     expected = [b"web/44444444 " + line + b"\n" for line in read]
     assert expected == [line async for line in lines]
+
+
+async def test_one_container_may_be_read_alone() -> None:
+    two = TaskDefinition("web", (ContainerDefinition("web"), ContainerDefinition("db")))
+    both = replace(task("4"), task_definition=two)
+    ended = MemoryOutputs()
+    for one in ("web", "db"):
+        name = container_name(UID, both.id, one)
+        await ended.keep(both.id, name, f"{one}\n".encode())
+
+    lines = lines_of([both], Sources(UID, {}, ended, "db"), None)
+
+    assert [b"db/44444444 db\n"] == [line async for line in lines]
 
 
 async def test_no_task_has_no_logs() -> None:

@@ -15,6 +15,7 @@ from autoscaler.model import AlarmState, AlarmView, Comparison
 from controlplane.metrics import Picture, render
 from controlplane.target_metrics import RegisteredTarget
 from scheduler.model import InstanceStatus, Service, ServiceStatus, TaskDefinition
+from scheduler.ports import OutputStatistics
 from scheduler.told import ServiceView
 
 LISTENER = Counters(
@@ -118,6 +119,7 @@ def picture() -> Picture:
             )
         },
         alarms={"web-out": ALARM},
+        outputs=OutputStatistics(2, 512, 7),
     )
 
 
@@ -164,6 +166,8 @@ def test_what_was_measured_is_shown(picture: Picture) -> None:
         ("alb_container_instance_connected", {"container_instance": "host-a"}, 1.0),
         ("alb_alarm_state", {"alarm": "web-out", "state": "ALARM"}, 1.0),
         ("alb_alarm_state", {"alarm": "web-out", "state": "OK"}, 0.0),
+        ("alb_kept_output_bytes", {}, 512.0),
+        ("alb_kept_output_dropped_bytes_total", {}, 7.0),
     ]
     # fmt: on
     shown = [

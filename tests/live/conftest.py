@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.support.evidence import Load, Note
@@ -16,5 +18,16 @@ def note(request: pytest.FixtureRequest) -> Note:
         request.node.user_properties.extend(numbers.items())
         told = ", ".join(f"{name} {value}" for name, value in numbers.items())
         request.node.add_report_section("call", "load", told)
+
+    return write
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str, object], None]:
+    """Write down one number, or the seed, of a run."""
+
+    def write(name: str, value: object) -> None:
+        request.node.user_properties.append((name, value))
+        request.node.add_report_section("call", name, str(value))
 
     return write

@@ -15,10 +15,19 @@ CLUSTERS: Final = Section(
             "controlplane/cluster_file/test_mistakes.py"
             "::test_a_mistake_is_told_in_these_words",
         ),
-        not_yet("clusterArn, status, counters of tasks and instances"),
-        not_yet("settings, configuration, tags"),
+        live(
+            "clusterArn, status, counters of instances, tasks and services, tags",
+            "controlplane/test_instance_shapes.py"
+            "::test_a_cluster_is_described_with_its_counts_and_tags",
+            differs="`GET /v1/clusters`; tags are the file's",
+        ),
+        not_yet("settings, configuration, statistics"),
         not_yet("DeleteCluster refused while it holds anything"),
-        not_yet("failures with reason MISSING in place of an error"),
+        live(
+            "failures with reason MISSING in place of an error",
+            "live/test_instances.py::test_what_is_not_there_is_a_failure_and_no_error",
+            differs="of clusters and container instances",
+        ),
     ),
 )
 
@@ -30,6 +39,7 @@ INSTANCES: Final = Section(
             "registered CPU and MEMORY, all of the host or as configured",
             "scheduler/decide/test_board.py"
             "::test_room_may_be_configured_and_the_unseen_is_not_connected",
+            differs="`ecuPerCore` makes hosts of unlike speed comparable",
         ),
         live(
             "remaining CPU, MEMORY and PORTS",
@@ -39,21 +49,60 @@ INSTANCES: Final = Section(
             "PORTS and PORTS_UDP are apart",
             "scheduler/decide/test_placement.py::test_udp_and_tcp_ports_are_apart",
         ),
-        not_yet("reserved ports 22, 2375, 2376, 51678-51680"),
+        live(
+            "reserved ports 22, 2375, 2376, 51678-51680",
+            "scheduler/decide/test_placement.py"
+            "::test_a_port_that_ecs_reserves_is_nobodys",
+        ),
         live(
             "agentConnected: nothing is placed while it is false",
             "scenarios/test_scheduler_faults.py"
             "::test_a_host_that_is_gone_keeps_its_tasks_and_gets_no_new_ones",
         ),
-        not_yet("an instance that is lost: its tasks are replaced elsewhere"),
-        not_yet("DRAINING: tasks are replaced within the two percents"),
+        live(
+            "an instance that is lost: its tasks are replaced elsewhere",
+            "scenarios/test_hosts.py"
+            "::test_a_host_whose_targets_fail_too_is_lost_at_once",
+            differs="after hostLostAfterSeconds, at once if its targets fail too; what "
+            "serves on is replaced first",
+        ),
+        live(
+            "an instance that is back runs nothing that was replaced",
+            "live/test_three_hosts.py::test_a_host_that_is_cut_off_is_replaced_and_when"
+            "_it_is_back_runs_nothing_twice",
+        ),
+        live(
+            "DRAINING: tasks are replaced within the two percents",
+            "live/test_three_hosts.py::test_a_host_is_drained_and_takes_tasks_again",
+            differs="`alb drain`, `alb activate`, or the file",
+        ),
+        live(
+            "DRAINING: PENDING tasks of services are stopped at once",
+            "scenarios/test_hosts.py::test_a_task_that_is_pending_on_a_host_that_drains"
+            "_is_stopped_at_once",
+        ),
+        live(
+            "DRAINING: standalone tasks are left to end",
+            "scenarios/test_hosts.py"
+            "::test_tasks_of_no_service_are_left_to_end_on_a_host_that_drains",
+        ),
         live(
             "an instance that is deregistered: its tasks are replaced",
             "scenarios/test_scheduler_faults.py"
             "::test_tasks_leave_an_instance_that_is_not_in_the_file_any_more",
             differs="one that the file does not name any more",
         ),
-        not_yet("runningTasksCount, pendingTasksCount, version, healthStatus"),
+        live(
+            "DescribeContainerInstances: status, agentConnected, resources, counts of "
+            "tasks, version, healthStatus, attributes",
+            "controlplane/test_instance_shapes.py::test_an_instance_is_described_whole",
+            differs="`alb instances`",
+        ),
+        live(
+            "UpdateContainerInstancesState: up to ten, ACTIVE or DRAINING",
+            "controlplane/api/test_instances.py"
+            "::test_an_instance_drains_and_is_active_again",
+        ),
         live(
             "custom attributes",
             "controlplane/cluster_file/test_load.py"

@@ -50,10 +50,10 @@ SERVICES: Final = Section(
         ),
         live(
             "schedulingStrategy DAEMON",
-            "scenarios/test_daemons.py"
-            "::test_every_instance_has_one_and_a_new_one_gets_one",
+            "live/test_three_hosts.py"
+            "::test_a_daemon_runs_once_on_each_host_that_takes_tasks",
         ),
-        not_yet("propagateTags, tags, enableExecuteCommand"),
+        not_yet("propagateTags, tags"),
         not_yet("monitoring: metrics every 20 s"),
         not_yet("serviceRegistries, serviceConnectConfiguration"),
         absent("vpcLatticeConfigurations", "needs AWS itself"),

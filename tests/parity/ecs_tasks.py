@@ -183,7 +183,19 @@ TASKS: Final = Section(
             "scenarios/test_one_off.py"
             "::test_what_finds_no_place_is_a_failure_with_ecss_reason",
         ),
-        not_yet("ExecuteCommand"),
+        live(
+            "ExecuteCommand, enableExecuteCommand",
+            "live/test_instances.py"
+            "::test_a_command_runs_in_a_task_that_was_started_for_it",
+            differs="`alb exec TASK -- COMMAND`, through control and the engine; beside a "
+            "process it has the task's variables and directory",
+        ),
+        live(
+            "what a task wrote, after it has stopped",
+            "live/test_instances.py"
+            "::test_what_a_task_wrote_is_read_after_it_is_gone_and_after_a_restart",
+            differs="`alb logs TASK`; in ECS the log driver's affair",
+        ),
     ),
 )
 

@@ -7,6 +7,7 @@ commit; in the end the world is healed and the service reaches its steady state.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,7 @@ from scheduler.configuration import (
 )
 from scheduler.drivers.memory import Fault
 from scheduler.errors import NothingToRollBackTo
+from scheduler.instance import ContainerInstanceStatus
 from scheduler.model import Service
 from tests.support.cluster import (
     PRODUCTION,
@@ -41,6 +43,8 @@ from tests.support.virtual import run
 STORIES = 25
 CHAPTERS = 25
 BAKE_S = 6.0
+LOST_AFTER_S = 4.0
+ACTIVE, DRAINING = ContainerInstanceStatus.ACTIVE, ContainerInstanceStatus.DRAINING
 FAULTS = [fault for fault in Fault if fault is not Fault.HANG]
 
 
@@ -51,6 +55,7 @@ class Story:
         self.shape = shape
         self.chance = random.Random(seed)  # noqa: S311 - a story repeats
         self.cluster = Cluster(hosts=3)
+        self.cluster.lost_after_s = LOST_AFTER_S
         for instance in range(len(self.cluster.instances)):
             self.cluster.instances[instance] = replace(
                 self.cluster.instances[instance], dynamic_port_range=(20_000, 20_199)
@@ -76,6 +81,8 @@ class Story:
         things: list[Callable[[], object]] = [
             self.kill_a_container,
             self.lose_or_find_a_host,
+            self.cut_off_or_bring_back_a_host,
+            self.drain_or_activate_a_host,
             self.break_the_next_starts,
             self.make_a_target_sick,
             self.silence_or_wake_the_load_balancer,
@@ -83,7 +90,9 @@ class Story:
         ]
         chosen = self.chance.randrange(len(things) + 2)
         if chosen < len(things):
-            things[chosen]()
+            done = things[chosen]()
+            if inspect.isawaitable(done):
+                await done
         elif chosen == len(things):
             desired = self.chance.randrange(6)
             await scheduler.set_desired("web", desired, None, "", "a whim")
@@ -94,7 +103,7 @@ class Story:
             self.image += 1
             desired = self.cluster.services[0].desired_count
             self.cluster.services = [shaped(self.service(desired), self.shape)]
-            await scheduler.configure(self.cluster.instances, self.cluster.services)
+            await self.cluster.configure()
 
     def kill_a_container(self) -> None:
         for host in self.cluster.hosts.values():
@@ -105,6 +114,20 @@ class Story:
     def lose_or_find_a_host(self) -> None:
         host = self.chance.choice(list(self.cluster.hosts.values()))
         host.reachable = not host.reachable
+
+    def cut_off_or_bring_back_a_host(self) -> None:
+        name = self.chance.choice(list(self.cluster.hosts))
+        if self.cluster.hosts[name].reachable:
+            self.cluster.cut_off(name)
+        else:
+            self.cluster.bring_back(name)
+
+    async def drain_or_activate_a_host(self) -> None:
+        number = self.chance.randrange(len(self.cluster.instances))
+        one = self.cluster.instances[number]
+        status = {ACTIVE: DRAINING, DRAINING: ACTIVE}[one.status]
+        self.cluster.instances[number] = replace(one, status=status)
+        await self.cluster.scheduler.update_instances_state([one.name], status)
 
     def break_the_next_starts(self) -> None:
         host = self.chance.choice(list(self.cluster.hosts.values()))
@@ -123,13 +146,16 @@ class Story:
         self.cluster.journal.crash_at = self.cluster.journal.commits + half
 
     def mend(self) -> None:
-        for host in self.cluster.hosts.values():
-            host.reachable = True
+        for name, host in self.cluster.hosts.items():
+            self.cluster.bring_back(name)
             host.faults.clear()
             host.missing.clear()
         self.cluster.balancer.silent = False
         self.cluster.sick = lambda _host, _port: False
         self.cluster.in_alarm.clear()
+        self.cluster.instances = [
+            replace(one, status=ACTIVE) for one in self.cluster.instances
+        ]
         self.cluster.restart()
 
     async def heal(self) -> None:

@@ -11,10 +11,11 @@ from itertools import pairwise
 
 import pytest
 
+from scheduler.decide.identity import container_name
 from scheduler.drivers.memory import Fault, MemoryContainer
 from scheduler.model import ContainerName, TaskId, TaskStatus
 from scheduler.ports import ContainerSpec
-from tests.support.cluster import Cluster, Crashed, web
+from tests.support.cluster import UID, Cluster, Crashed, web
 from tests.support.examples import some
 from tests.support.virtual import run
 
@@ -65,14 +66,12 @@ def test_a_host_that_is_gone_keeps_its_tasks_and_gets_no_new_ones() -> None:
         async with cluster.running() as scheduler:
             await cluster.until(lambda: cluster.steady(4), within_s=10)
             cluster.hosts["a"].reachable = False
-            cluster.sick = lambda host, _port: host == "10.0.0.1"
             gone = scheduler.instances
             await cluster.until(lambda: not gone()["a"].connected, within_s=10)
             assert "no route to host" in gone()["a"].detail
             await scheduler.set_desired("web", 5, None, "act", "out")
             await cluster.until(lambda: len(cluster.hosts["b"].running()) == 3, 10)
             assert len(cluster.balancer.targets) == 5, "what serves stays registered"
-            cluster.sick = lambda _host, _port: False
             cluster.hosts["a"].reachable = True
             await cluster.until(lambda: cluster.steady(5), within_s=20)
             assert len(scheduler.tasks()) == 5
@@ -178,13 +177,12 @@ def test_what_a_task_wrote_last_outlives_its_container() -> None:
         async with cluster.running() as scheduler:
             await cluster.until(lambda: len(scheduler.tasks()) == 3, within_s=20)
             first = scheduler.tasks()[0]
-            outputs = scheduler.last_outputs()
-            [name] = [name for name in outputs if first.id in name]
+            name = container_name(UID, first.id, "web")
             assert name not in cluster.hosts["a"].containers
-            assert b"exit" in outputs[name]
+            assert b"exit" in await scheduler.outputs.read(name)
             await cluster.until(lambda: cluster.clock.now_s() > 4200, within_s=4200)
             assert first not in scheduler.tasks()
-            assert name not in scheduler.last_outputs(), "kept as long as the task"
+            assert not scheduler.outputs.has(name), "kept as long as the task"
 
     run(scenario())
 

@@ -41,6 +41,7 @@ from scheduler.definition import (
 )
 from scheduler.drivers.memory import MemoryHost, MemoryLoadBalancer
 from scheduler.drivers.memory_hooks import MemoryHooks
+from scheduler.instance import LOST_AFTER_S
 from scheduler.model import (
     ZONE_ATTRIBUTE,
     ContainerInstance,
@@ -61,6 +62,7 @@ from scheduler.told import ServiceView
 from tests.support.virtual import LoopClock
 
 UID = "c1"
+BY_US = {StopCode.SERVICE_SCHEDULER_INITIATED, StopCode.INFRASTRUCTURE_HEALTH}
 DELAY_S = 10.0
 
 
@@ -233,6 +235,9 @@ class Cluster:
             for name in names
         ]
         self.services = [web()]
+        self.lost_after_s = LOST_AFTER_S
+        self.cut: set[str] = set()
+        """Hosts to which no connection leads, neither ours nor a request's."""
         self.sick: Callable[[str, int], bool] = lambda _host, _port: False
         """Targets that answer their probes with an error."""
         self.scheduler = self.new_scheduler()
@@ -269,14 +274,24 @@ class Cluster:
             version="1.2.3",
         )
 
+    def cut_off(self, name: str) -> None:
+        """Let nothing reach the host, on which everything goes on."""
+        self.hosts[name].reachable = False
+        self.cut.add(name)
+
+    def bring_back(self, name: str) -> None:
+        self.hosts[name].reachable = True
+        self.hosts[name].thaw()
+        self.cut.discard(name)
+
     def answers(self, address: str, port: int) -> bool:
         if self.sick(address, port):
             return False
         for host in self.hosts.values():
             if host.address == address:
-                return host.serves(port)
+                return host.name not in self.cut and host.serves(port)
             if address.startswith(f"{host.address}."):
-                return host.serves_task(address, port)
+                return host.name not in self.cut and host.serves_task(address, port)
         raise AssertionError(f"no host has {address}")
 
     @asynccontextmanager
@@ -284,10 +299,16 @@ class Cluster:
         """Run the scheduler, configured as this cluster is; stop it as SIGTERM does."""
         async with asyncio.TaskGroup() as group:
             life = group.create_task(self.scheduler.run())
-            await self.scheduler.configure(self.instances, self.services)
+            await self.configure()
             yield self.scheduler
             life.cancel()
         self.check_logs()
+
+    async def configure(self) -> None:
+        """Have the scheduler run this cluster as it is now."""
+        await self.scheduler.configure(
+            self.instances, self.services, lost_after_s=self.lost_after_s
+        )
 
     def view(self, service: str = "web") -> ServiceView:
         return self.scheduler.observe_services()[service]
@@ -346,8 +367,7 @@ class Cluster:
         stopped = {
             task.id
             for task in self.journal.tasks()
-            if task.id in healthy
-            and task.stop_code is StopCode.SERVICE_SCHEDULER_INITIATED
+            if task.id in healthy and task.stop_code in BY_US
         }
         left = len(healthy - stopped)
         assert left >= min(len(healthy), lower) or not stopped, "minimumHealthyPercent"
@@ -421,10 +441,16 @@ class Cluster:
                     self._check_drained(at, name.split("-")[2])
 
     def _check_drained(self, at: float, task_id: str) -> None:
-        registered = {}
+        last: dict[str, str] = {}
+        first_s: dict[str, float] = {}
         for when, what, target_id in self.balancer.log:
             if target_id.startswith(task_id) and when <= at:
-                registered[target_id] = (what, when)
-        for what, when in registered.values():
-            drained = what != "register" and at - when >= self.balancer.in_flight_s
+                last[target_id] = what
+                if what == "deregister":  # again, by a control that knows of none
+                    first_s.setdefault(target_id, when)
+        lost = {task.id for task in self.journal.tasks() if task.is_tombstone}
+        patience_s = 0.0 if task_id in lost else self.balancer.in_flight_s
+        for target_id, what in last.items():
+            since_s = at - first_s.get(target_id, at)
+            drained = what != "register" and since_s >= patience_s
             assert drained or what == "forget", "SIGTERM before drained"

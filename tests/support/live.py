@@ -83,6 +83,22 @@ def make_images(engine: Engine) -> None:
         engine.docker("rm", made)
 
 
+def copy_images(one: Engine, other: Engine) -> None:
+    """Have the same images, of the same ids, as one engine has: no registry tells."""
+    names = [release_image(release) for release in RELEASES]
+    saving = subprocess.Popen(
+        ["docker", "--host", one.endpoint, "save", *names], stdout=subprocess.PIPE
+    )
+    with saving:
+        subprocess.run(
+            ["docker", "--host", other.endpoint, "load", "--quiet"],
+            stdin=saving.stdout,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+    assert 0 == saving.returncode
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """What runs the tasks: local processes, or an engine's containers."""
@@ -90,6 +106,25 @@ class Host:
     directory: Path
     engine: Engine | None = None
     endpoint: str = ""
+    others: tuple[Engine, ...] = ()
+    """More engines, each a host and a zone of its own."""
+
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        return (self.engine, *self.others) if self.engine else self.others
+
+    @property
+    def instances(self) -> list[Document]:
+        if not self.others:
+            return [self.instance]
+        return [
+            {
+                "name": name,
+                "endpoint": engine.tcp_endpoint,
+                "attributes": {"ecs.availability-zone": name},
+            }
+            for name, engine in zip("abcdef", self.engines, strict=False)
+        ]
 
     @property
     def witness_address(self) -> str:
@@ -108,6 +143,8 @@ class Host:
     def prepare(self) -> None:
         if self.engine is not None:
             make_images(self.engine)
+        for other in self.others:
+            copy_images(self.engines[0], other)
 
     @property
     def mark(self) -> str:
@@ -140,7 +177,7 @@ def cluster_file(host: Host, listener: int, witness: str, desired: int) -> Docum
     }
     return {
         "cluster": "live",
-        "containerInstances": [host.instance],
+        "containerInstances": host.instances,
         "taskDefinitions": [
             {
                 "family": "web",
@@ -257,6 +294,12 @@ class LiveCluster:
         except (aiohttp.ClientError, OSError):
             return 0
 
+    async def document(self, path: str) -> Document:
+        """What control answers, in JSON."""
+        async with self._asking(path) as answer:
+            document: Document = await answer.json()
+            return document
+
     async def state(self) -> Document:
         """What control says; empty while it is away."""
         try:
@@ -322,10 +365,14 @@ class LiveCluster:
         return found
 
     def _ps(self) -> Iterator[tuple[str, str]]:
-        assert self.host.engine is not None
+        for engine in self.host.engines:
+            yield from self.containers_on(engine)
+
+    def containers_on(self, engine: Engine) -> Iterator[tuple[str, str]]:
+        """Yield (task id, container) of what runs there, whoever can reach it."""
         uid = f"label={CLUSTER_UID}={self.uid}"
         row = f'{{{{.Label "{TASK_ID}"}}}} {{{{.ID}}}}'
-        told = self.host.engine.docker("ps", "--filter", uid, "--format", row)
+        told = engine.docker("ps", "--filter", uid, "--format", row)
         for line in told.splitlines():
             task, _, container = line.partition(" ")
             yield task, container

@@ -24,12 +24,20 @@ from controlplane.cluster_file.kinds import (
     Flag,
     Shape,
     Text,
-    ignored,
+    Whole,
     refused,
     shape,
 )
 
 _OURS = "ours"
+
+_TAG: Final = shape(
+    "Tag",
+    Field(
+        "key", Text(r"\S(.{0,126}\S)?", "be 1-128 characters"), "ECS Tag", required=True
+    ),
+    Field("value", Text(longest=256, shortest=0), "ECS Tag", ""),
+)
 
 CLUSTER_FILE: Final[Shape] = shape(
     "ClusterFile",
@@ -84,9 +92,16 @@ CLUSTER_FILE: Final[Shape] = shape(
         _OURS,
     ),
     Field("prometheus", PROMETHEUS, _OURS, note="metrics by PromQL"),
+    Field(
+        "hostLostAfterSeconds",
+        Whole(1),
+        _OURS,
+        60,
+        note="how long an engine may not answer while its tasks serve",
+    ),
+    Field("tags", Each(_TAG, 0, 50, key="key"), "ECS CreateCluster"),
     refused("capacityProviders", "ECS CreateCapacityProvider"),
     refused("alarms", "CloudWatch PutMetricAlarm", "named alarms"),
     refused("compositeAlarms", "CloudWatch PutCompositeAlarm"),
     refused("trustStores", "ELBv2 CreateTrustStore"),
-    ignored("hostLostAfterSeconds", _OURS),
 )

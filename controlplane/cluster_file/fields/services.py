@@ -21,6 +21,7 @@ from controlplane.cluster_file.kinds import (
     Choice,
     Each,
     Field,
+    Flag,
     Number,
     Status,
     Text,
@@ -240,6 +241,13 @@ SERVICE: Final = shape(
     ),
     Field("autoScaling", AUTO_SCALING, _TARGET),
     Field("metrics", SCRAPE, "ours", note="its tasks' own, in Prometheus's format"),
+    Field(
+        "enableExecuteCommand",
+        Flag(),
+        _SERVICE,
+        default=False,
+        note="whether `alb exec` runs commands in its tasks",
+    ),
     refused("capacityProviderStrategy", _SERVICE),
     refused("networkConfiguration", _SERVICE),
     refused("serviceRegistries", _SERVICE),
@@ -249,7 +257,6 @@ SERVICE: Final = shape(
     *(
         ignored(name, _SERVICE)
         for name in (
-            "enableExecuteCommand",
             "enableECSManagedTags",
             "propagateTags",
             "platformVersion",

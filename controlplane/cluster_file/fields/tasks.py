@@ -61,8 +61,20 @@ CONTAINER_INSTANCE: Final = shape(
         _OURS,
         "20000-29999",
     ),
-    refused("status", "ECS ContainerInstance", "DRAINING"),
-    ignored("ecuPerCore", _OURS),
+    Field(
+        "status",
+        Choice(("ACTIVE", "DRAINING")),
+        "ECS ContainerInstance",
+        "ACTIVE",
+        note="DRAINING: takes no tasks; those of services move elsewhere",
+    ),
+    Field(
+        "ecuPerCore",
+        Whole(1, 65_536),
+        _OURS,
+        1024,
+        note="CPU units of one of its cores; `alb doctor --benchmark` measures it",
+    ),
 )
 
 _TASK = "ECS RegisterTaskDefinition"

@@ -16,7 +16,7 @@ from controlplane.cluster_file.fields.placement import CONSTRAINTS_MAX
 from controlplane.cluster_file.record import Findings, Place, Record
 from controlplane.cluster_file.source import Scalar
 from scheduler.configuration import Strategy
-from scheduler.decide.board import Room, needs_of, room_of
+from scheduler.decide.board import RESERVED_PORTS, Room, needs_of, room_of
 from scheduler.decide.matching import matcher
 from scheduler.decide.query import (
     ATTRIBUTE,
@@ -28,6 +28,7 @@ from scheduler.decide.query import (
 from scheduler.decide.rebalance import may_rebalance
 from scheduler.decide.rollout import limits
 from scheduler.errors import QueryInvalid
+from scheduler.instance import ContainerInstanceStatus
 from scheduler.model import (
     ConstraintType,
     ContainerInstance,
@@ -120,8 +121,17 @@ def check_placement(
         )
         findings.error(record.at(name), record.path_of(name), message)
     if instances and wanted.desired_count and not _eligible(wanted, instances):
+        active = any(map(_is_active, instances))
         message = "no container instance of this file is a member"
+        if not active:
+            message = "every container instance of this file is DRAINING"
         findings.warn(record.at(name), record.path_of(name), message)
+    needed = needs_of(wanted.task_definition).ports
+    for _, port in sorted(one for one in needed if one[1] in RESERVED_PORTS):
+        message = (
+            f"no task can be placed: hostPort {port} is reserved on every instance"
+        )
+        findings.warn(record.at("taskDefinition"), record.path, message)
 
 
 def warn_stuck(
@@ -170,9 +180,13 @@ def _is_distinct(wanted: Service) -> bool:
     )
 
 
+def _is_active(instance: ContainerInstance) -> bool:
+    return instance.status is ContainerInstanceStatus.ACTIVE
+
+
 def _eligible(wanted: Service, instances: Iterable[ContainerInstance]) -> list[Room]:
     """Return the instances that may be members, as far as the file tells."""
-    rooms = [room_of(instance, None) for instance in instances]
+    rooms = [room_of(one, None) for one in instances if _is_active(one)]
     for constraint in (
         *wanted.placement_constraints,
         *wanted.task_definition.placement_constraints,

@@ -50,6 +50,7 @@ def service(record: Record, around: Surroundings, findings: Findings) -> Service
         float(record.whole("healthCheckGracePeriodSeconds")),
         constraints(record, findings),
         scheduling_strategy=strategy,
+        enable_execute_command=record.flag("enableExecuteCommand"),
     )
     check_takeover(record, result, findings)
     balanced = rebalances(record, result, findings)

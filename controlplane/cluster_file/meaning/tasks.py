@@ -24,10 +24,11 @@ from controlplane.cluster_file.meaning.together import (
 from controlplane.cluster_file.record import Findings, Record
 from scheduler.decide.processes import beyond_a_process, beyond_processes
 from scheduler.definition import DockerVolume, NetworkMode, Volume
+from scheduler.instance import ContainerInstanceStatus
+from scheduler.instance import EndpointTls
 from scheduler.model import (
     CPU_UNITS_PER_CORE,
     ContainerInstance,
-    EndpointTls,
     RuntimeKind,
     TaskDefinition,
 )
@@ -67,6 +68,8 @@ def _instance(record: Record, findings: Findings) -> ContainerInstance:
         record.whole_or_none("memory"),
         _port_range(record, findings),
         _endpoint_tls(record, findings),
+        ContainerInstanceStatus(record.text("status")),
+        record.whole("ecuPerCore"),
     )
 
 

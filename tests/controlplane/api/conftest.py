@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient
 from controlplane.api.application import application
 from controlplane.api.ports import (
     Document,
+    LogsAsked,
     ProtectionChange,
     Question,
     Submission,
@@ -22,6 +23,7 @@ from controlplane.errors import (
     NoRollback,
     NotUnderWay,
     ServiceNotFound,
+    TargetNotConnected,
     TaskNotFound,
 )
 from controlplane.events import EventLog
@@ -29,6 +31,9 @@ from controlplane.problems import ConfigInvalid, Problem
 from controlplane.weights import WeightChange
 from foundation.journal import CommitFailed
 from scheduler.configuration import TimeoutAction
+from scheduler.drivers.memory import MemoryExecution
+from scheduler.instance import ContainerInstanceStatus
+from scheduler.ports import Execution
 
 TOKEN = "t" * 43
 
@@ -39,6 +44,7 @@ class MemoryTasks:
     def __init__(self) -> None:
         self.ran: list[TaskRun] = []
         self.stopped: list[tuple[str, str]] = []
+        self.executed: list[tuple[str, bool]] = []
 
     async def run(self, wanted: TaskRun) -> Document:
         if wanted.family != "web":
@@ -54,6 +60,15 @@ class MemoryTasks:
         if not "abc".startswith(task):
             raise TaskNotFound(task, 0)
         return {"task": {"taskArn": "x/abc"}}
+
+    async def execute(
+        self, task: str, container: str, command: Sequence[str], *, tty: bool
+    ) -> Execution:
+        self.described(task)
+        if container == "away":
+            raise TargetNotConnected("it does not run")
+        self.executed.append((container, tty))
+        return MemoryExecution(command)
 
     def listed(self, family: str) -> Document:
         return {"tasks": [{"taskArn": "x/abc"}] if family in {"", "web"} else []}
@@ -105,6 +120,30 @@ class MemoryDeployments:
         return {"serviceRevisions": [{"launchType": "EC2"}], "failures": []}
 
 
+class MemoryInstances:
+    """One instance, "a", of a cluster "demo"."""
+
+    def __init__(self) -> None:
+        self.status = ContainerInstanceStatus.ACTIVE
+
+    def clusters(self, names: Sequence[str]) -> Document:
+        return {"clusters": [{"clusterName": "demo"}], "failures": [*names]}
+
+    def described(self, names: Sequence[str], status: str) -> Document:
+        wanted = status in {"", self.status.value}
+        told = {"containerInstanceArn": "x/a", "status": self.status.value}
+        return {
+            "containerInstances": [told] if wanted else [],
+            "failures": [name for name in names if name != "a"],
+        }
+
+    async def update_state(
+        self, names: Sequence[str], status: ContainerInstanceStatus
+    ) -> Document:
+        self.status = status
+        return self.described(names, "")
+
+
 class MemoryCluster:
     """One service, "web"; a file with the word "bad" in it has a problem."""
 
@@ -112,6 +151,7 @@ class MemoryCluster:
         self.events = EventLog()
         self.tasks = MemoryTasks()
         self.deployments = MemoryDeployments(self)
+        self.instances = MemoryInstances()
         self.applied: list[Submission] = []
         self.desired: Mapping[str, int] = {"web": 2}
         self.deployed: list[str] = []
@@ -120,6 +160,7 @@ class MemoryCluster:
         self.is_down = False
         self.not_ready = ""
         self.log_lines = [b"web/1 one\n", b"web/2 two\n"]
+        self.logs_asked: list[LogsAsked] = []
         self.follow_ended = asyncio.Event()
         self.disk_full = False
 
@@ -163,12 +204,12 @@ class MemoryCluster:
     def down(self) -> None:
         self.is_down = True
 
-    async def logs(
-        self, service: str, *, follow: bool, tail: int | None
-    ) -> AsyncGenerator[bytes, None]:
+    async def logs(self, asked: LogsAsked) -> AsyncGenerator[bytes, None]:
+        self.logs_asked.append(asked)
+        tail = asked.tail
         for line in self.log_lines[-tail:] if tail else self.log_lines:
             yield line
-        if follow:
+        if asked.follow:
             try:
                 await asyncio.Event().wait()
             finally:

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestClient
 
 from controlplane.api.application import SECURITY_HEADERS, application
 from controlplane.api.doors import open_unix
-from controlplane.api.ports import ProtectionChange
+from controlplane.api.ports import LogsAsked, ProtectionChange
 from controlplane.events import FOLLOWERS_MAX, Happening
 from controlplane.weights import WeightChange
 from scheduler.configuration import TimeoutAction
@@ -533,3 +533,12 @@ async def test_deployments_and_revisions_are_described(client: Client) -> None:
         assert 1 == len((await found.json())[key])
         missing = await client.get(f"/v1/services/wbe/{what}")
         assert 404 == missing.status
+
+
+async def test_logs_are_of_a_service_or_a_task_and_of_one_container_if_said(
+    client: Client, cluster: Cluster
+) -> None:
+    await client.get("/v1/services/web/logs")
+    await client.get("/v1/tasks/abc/logs?container=db&tail=3")
+
+    assert [LogsAsked("web"), LogsAsked("abc", "db", tail=3)] == cluster.logs_asked

@@ -563,8 +563,8 @@ def test_brackets_without_end_do_not_exhaust_the_stack() -> None:
 
 # fmt: off
 WARNINGS = [
-    ("    desiredCount: 1\n", "    desiredCount: 1\n    enableExecuteCommand: true\n",
-     "103:5: warning: services[1].enableExecuteCommand: "
+    ("    desiredCount: 1\n", "    desiredCount: 1\n    propagateTags: SERVICE\n",
+     "103:5: warning: services[1].propagateTags: "
      "is not built yet and is ignored",
      "ignoring it changes nobody's traffic"),
     ("    desiredCount: 1\n",
@@ -589,6 +589,12 @@ WARNINGS = [
      "portMappings: [{containerPort: 8080, hostPort: 81}",
      None,
      "one task and two instances: the other one takes it"),
+    ("memory: 64\n        cpu: 128\n        portMappings: [{containerPort: 8080}",
+     "memory: 64\n        cpu: 128\n        "
+     "portMappings: [{containerPort: 8080, hostPort: 22}",
+     "101:21: warning: services[1]: no task can be placed: hostPort 22 is reserved on "
+     "every instance",
+     "a port that ECS reserves"),
     ("        cpu: 256\n", "        cpu: 0\n", None, "the task's own cpu is reserved"),
     ("  - name: api\n    port: 9090\n",
      "  - name: api\n    port: 9090\n  - name: spare\n",

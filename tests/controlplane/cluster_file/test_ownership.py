@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from controlplane.cluster_file import ClusterFile, load
 from controlplane.cluster_file.ownership import Change, live_of, merge
 from controlplane.cluster_file.plan import line_of, plan_document
+from scheduler.instance import ContainerInstanceStatus
 from tests.support.examples import examples
 
 TEXT = (Path(__file__).parent / "valid.yaml").read_text()
@@ -164,6 +165,15 @@ EDITS = [
     (("threshold: 75", "threshold: 80"),
      "~ services[web].autoScaling.policies[out].alarm.threshold: 75 -> 80",
      "an alarm"),
+    (("    address: 127.0.0.1\n", "    address: 127.0.0.1\n    status: DRAINING\n"),
+     "~ containerInstances[host-b].status: ACTIVE -> DRAINING",
+     "an instance that is to drain"),
+    (("cluster: demo", "cluster: demo\nhostLostAfterSeconds: 30"),
+     "~ hostLostAfterSeconds: 60 -> 30",
+     "how long a host may be silent"),
+    (("cluster: demo", "cluster: demo\ntags: [{key: team, value: edge}]"),
+     "+ tags[team]",
+     "a tag of the cluster"),
     (("disk: ssd", "disk: hdd"),
      "~ containerInstances[host-a].attributes[disk]: ssd -> hdd",
      "an instance's attribute"),
@@ -234,6 +244,23 @@ def test_what_was_made_while_running_stays_and_is_told() -> None:
         render_plan(merged.changes)
     )
     assert live == merged.result
+
+
+def test_an_instance_that_drains_by_command_stays_so_until_the_file_changes_it() -> (
+    None
+):
+    drained = {"host-a": ContainerInstanceStatus.DRAINING}
+    live = live_of(BASE, COUNTS, statuses=drained)
+
+    merged = merge(BASE, BASE, live)
+
+    assert (
+        "! containerInstances[host-a].status: runs DRAINING, file says ACTIVE (stays)\n"
+        "no changes"
+    ) == render_plan(merged.changes)
+    assert ["DRAINING", "ACTIVE"] == [
+        one.status.value for one in merged.result.instances
+    ]
 
 
 def test_what_both_the_file_and_a_person_added_is_there_once() -> None:

@@ -351,6 +351,8 @@ def test_logs_are_passed_on(place: Place) -> None:
 
     assert place.run("logs", "web", "--tail", "5")[:2] == (0, "".join(lines))
     assert place.control.asked[0].path.endswith("/logs?follow=0&tail=5")
+    place.run("logs", "web", "db")
+    assert place.control.asked[1].path.endswith("/logs?follow=0&container=db")
 
 
 def test_streams_are_a_document_a_line_for_programs(place: Place) -> None:
@@ -692,3 +694,83 @@ def test_run_says_where_tasks_may_go(place: Place) -> None:
     status, _, err = place.run("run", "web", "--placement-strategy", "spread")
     assert 2 == status
     assert '"spread" is not type=T or type=T,NAME=VALUE' in err
+
+
+def described(name: str, status: str = "ACTIVE", reason: str = "") -> dict[str, object]:
+    """An instance as control tells it, with half of its CPU left."""
+    resource = {"name": "CPU", "integerValue": 2048}
+    return {
+        "containerInstanceArn": f"arn:aws:ecs:l:0:container-instance/demo/{name}",
+        "status": status,
+        "statusReason": reason,
+        "agentConnected": not reason,
+        "runningTasksCount": 3,
+        "pendingTasksCount": 1,
+        "registeredResources": [resource],
+        "remainingResources": [{**resource, "integerValue": 1024}],
+        "attributes": [{"name": "ecs.availability-zone", "value": "z1"}],
+    }
+
+
+MISSING = {"arn": "arn:aws:ecs:l:0:container-instance/demo/x", "reason": "MISSING"}
+
+
+def test_instances_are_a_table_and_ecss_shape_for_programs(place: Place) -> None:
+    told = {
+        "containerInstances": [described("a"), described("b", "DRAINING", "lost")],
+        "failures": [MISSING],
+    }
+    place.control.replies["GET /v1/container-instances"] = Reply(told)
+
+    status, out, err = place.run("instances", "a", "b", "x")
+
+    assert (1, "alb: x: no container instance of that name\n") == (status, err)
+    assert out == (
+        "INSTANCE  ZONE  STATUS    CONNECTED  RUNNING  PENDING  CPU LEFT   MEMORY LEFT"
+        "  REASON\n"
+        "a         z1    ACTIVE    yes        3        1        1024/2048  ?/?"
+        "          -\n"
+        "b         z1    DRAINING  no         3        1        1024/2048  ?/?"
+        "          lost\n"
+    )
+    asked = place.control.asked[0].path
+    assert asked.endswith(
+        "?containerInstance=a&containerInstance=b&containerInstance=x"
+    )
+    status, out, _ = place.run("instances", "--output", "json", "--status", "DRAINING")
+    assert (1, told) == (status, json.loads(out))
+
+
+@pytest.mark.parametrize(
+    ("command", "told"), [("drain", "DRAINING"), ("activate", "ACTIVE")]
+)
+def test_instances_drain_and_take_tasks_again(
+    place: Place, command: str, told: str
+) -> None:
+    place.control.replies["POST /v1/container-instances/state"] = Reply(
+        {"containerInstances": [described("a", told)], "failures": []}
+    )
+
+    assert (0, f"a: {told}, 3 tasks run there\n", "") == place.run(command, "a")
+    assert {"containerInstances": ["a"], "status": told} == place.control.asked[0].body
+
+
+@pytest.mark.parametrize(
+    ("last_status", "expected", "said"),
+    [("STOPPED", 0, "0 tasks are left\n"), ("STOPPING", 1, "1 tasks are left\n")],
+    ids=["empty", "not in time"],
+)
+def test_drain_waits_until_no_task_is_left(
+    place: Place, last_status: str, expected: int, said: str
+) -> None:
+    place.control.replies["POST /v1/container-instances/state"] = Reply(
+        {"containerInstances": [described("a", "DRAINING")], "failures": []}
+    )
+    arn = described("a")["containerInstanceArn"]
+    there = {"containerInstanceArn": arn, "lastStatus": last_status}
+    elsewhere = {"containerInstanceArn": f"{arn}2", "lastStatus": "RUNNING"}
+    place.control.replies["GET /v1/tasks"] = Reply({"tasks": [there, elsewhere]})
+
+    status, out, _ = place.run("drain", "a", "--wait", "--timeout", "0.2")
+
+    assert (expected, True) == (status, out.endswith(said))

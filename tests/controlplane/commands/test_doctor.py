@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from controlplane import core_speed
 from controlplane.commands import doctor
 from controlplane.commands.node import Node
+from controlplane.commands.place import Place
 from controlplane.state_dir import StateDir
+from tests.support.engines import Engine
 
 
 def test_an_old_python_is_a_failure() -> None:
@@ -86,3 +89,52 @@ def test_an_engine_that_does_not_answer_is_a_failure_if_the_file_names_it(
 def test_a_line_says_what_to_do() -> None:
     assert doctor.ok("python", "3.11").line() == "ok    python: 3.11"
     assert doctor.warn("a", "b", "c").line() == "warn  a: b -> c"
+
+
+# fmt: off
+CORES = [
+    (1024, 1024, "ok",   "as the file says"),
+    (1100, 1024, "ok",   "no two measurements are equal"),
+    (2048, 1024, "warn", "twice as fast as the file says"),
+    ( 512, 1024, "warn", "half as fast"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("measured", "said", "level"), [row[:3] for row in CORES], ids=[r[3] for r in CORES]
+)
+def test_cores_are_compared_with_what_the_file_says(
+    measured: int, said: int, level: str
+) -> None:
+    finding = doctor.core("host-a", measured, said)
+
+    assert (level, f"ecuPerCore: {measured} (a core of this machine is 1024)") == (
+        finding.level,
+        finding.fact,
+    )
+
+
+def test_what_cannot_be_measured_is_told(tmp_path: Path) -> None:
+    (tmp_path / "alb.yaml").write_text(
+        "containerInstances: [{name: a, endpoint: 'ssh://x@h'}, "
+        "{name: b, runtime: process}]"
+    )
+    place = Place(tmp_path / "alb.yaml", StateDir(tmp_path / ".alb"))
+
+    _, there, here = doctor.benchmark(place)
+
+    assert ("warn", "not measured") == (there.level, there.fact)
+    assert ("ok", "ecuPerCore: 1024 (a core of this machine is 1024)") == (
+        here.level,
+        here.fact,
+    )
+
+
+@pytest.mark.needs("docker")
+def test_a_core_of_this_machines_engine_is_a_core_of_this_machine(
+    engine: Engine,
+) -> None:
+    speed, here = core_speed.speed_at(engine.endpoint, None), core_speed.speed_here()
+
+    assert 512 < core_speed.ecu_per_core(speed, here) < 2048

@@ -187,3 +187,43 @@ def test_a_change_on_the_host_is_seen_at_once() -> None:
         assert seen[-1] < 1.0
 
     run(scenario())
+
+
+def test_what_was_begun_on_a_host_that_is_lost_is_given_up_at_once() -> None:
+    async def then(workers: Workers, group: asyncio.TaskGroup) -> None:
+        workers.begin(group, STOP)
+        await asyncio.sleep(1)
+        workers.give_up({"b"})
+        await asyncio.sleep(1)
+        assert {"t"} == workers.busy, "it is another host's"
+        workers.give_up({"a"})
+        workers.give_up({"a"})
+        await asyncio.sleep(0.1)
+        assert not workers.busy
+        outcome = workers.outcomes["t"]
+        assert isinstance(outcome.error, OutcomeUnknown)
+        assert "its host was lost" in str(outcome.error)
+
+    with_workers(FrozenHost("a", LoopClock()), then)
+
+
+def test_since_when_a_host_is_silent_is_told_until_it_answers() -> None:
+    async def scenario() -> None:
+        host, clock = MemoryHost("a", LoopClock()), LoopClock()
+        watch = Watch("a", host, clock, lambda: None)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(watch.run())
+            await asyncio.sleep(1)
+            host.reachable = False
+            await asyncio.sleep(3)
+            assert watch.status is not None
+            first = watch.status.silent_since_unix_s
+            await asyncio.sleep(5)
+            assert first == watch.status.silent_since_unix_s
+            assert first == pytest.approx(clock.unix_s() - 7, abs=1.1)
+            host.reachable = True
+            await asyncio.sleep(3)
+            assert watch.status.silent_since_unix_s is None
+            running.cancel()
+
+    run(scenario())

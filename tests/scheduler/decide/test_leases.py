@@ -14,7 +14,8 @@ from scheduler.decide.leases import (
     released,
 )
 from scheduler.definition import PortMapping
-from scheduler.model import PortLease, PortRecord
+from scheduler.instance import PortRecord
+from scheduler.model import PortLease
 from tests.support.tasks import NOW, container, definition, instance, task
 
 A = instance("a", ports=(20_000, 20_004))

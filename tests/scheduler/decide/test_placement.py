@@ -205,6 +205,15 @@ def test_udp_and_tcp_ports_are_apart() -> None:
     assert "a" == chosen(placer(one(ports={("udp", 80)}), needs=STATIC).choose())
 
 
+def test_a_port_that_ecs_reserves_is_nobodys() -> None:
+    for port in (22, 2375, 2376, 51_678, 51_679, 51_680):
+        needs = Needs(256, 128, frozenset({("tcp", port)}))
+        told = chosen(placer(rooms(a=""), needs=needs).choose())
+        assert told.endswith(wording.PORT_IN_USE), port
+    udp = Needs(256, 128, frozenset({("udp", 22)}))
+    assert "a" == chosen(placer(rooms(a=""), needs=udp).choose())
+
+
 def test_a_static_port_is_taken_once() -> None:
     placing = placer(rooms(a="", b=""), needs=STATIC)
     lease = PortLease("a", 80, "web", 80)

@@ -111,6 +111,8 @@ TURNS = [  # status, seen, becomes, actions, because
     (S.STOPPING, replace(RUNS, outcome=ended(START)), S.STOPPING, "Stop", "another action's outcome"),
     (S.STOPPING, replace(RUNS, outcome=ended(STOP, HostNotReached)), S.STOPPING, "", "not reached: a pause"),
     (S.STOPPING, replace(RUNS, outcome=ended(STOP, HostNotReached, NOW - 2)), S.STOPPING, "Stop", "and again"),
+    (S.STOPPING, AWAY, S.STOPPING, "", "what is sent to a host that is away could arrive later"),
+    (S.STOPPING, replace(AWAY, targets={TARGET: DRAINED}), S.STOPPING, "Forget", "meanwhile nothing is sent to it any more"),
     (S.STOPPING, replace(RUNS, outcome=ended(STOP)), S.STOPPED, "", "stopped and removed"),
     (S.STOPPED, RUNS, S.STOPPED, "Forget", "its targets are forgotten"),
     (S.STOPPED, replace(RUNS, targets={}), S.STOPPED, "", "nothing is left to do"),
@@ -144,6 +146,28 @@ def test_silence_of_the_load_balancer_ends_after_delay_and_ten_seconds() -> None
     turn = next_turn(leaving, silent, NOW + 19.9)
     assert (S.DEACTIVATING, NOW + 20) == (turn.task.status, turn.wake_at_unix_s)
     assert S.STOPPING is next_turn(leaving, silent, NOW + 20).task.status
+
+
+def tombstone(status: TaskStatus) -> Task:
+    """A task whose host was lost."""
+    code = StopCode.INFRASTRUCTURE_HEALTH
+    return replace(task(status=status), stop_code=code, stopping_at_unix_s=NOW)
+
+
+def test_what_is_in_flight_to_a_lost_host_is_waited_for_two_seconds() -> None:
+    leaving = tombstone(S.DEACTIVATING)
+    removed = replace(RUNS, targets={TARGET: replace(DRAINED, drained=False)})
+    assert S.DEACTIVATING is next_turn(leaving, removed, NOW + 1.9).task.status
+    assert S.STOPPING is next_turn(leaving, removed, NOW + 2).task.status
+    still = replace(RUNS, targets={TARGET: HEALTHY})
+    late = next_turn(leaving, still, NOW + 19.9).task.status
+    assert S.DEACTIVATING is late, "but somebody may still be sending"
+
+
+def test_what_runs_twice_has_five_seconds_after_sigterm() -> None:
+    [stop] = next_turn(tombstone(S.STOPPING), RUNS, NOW).actions
+    assert isinstance(stop, Stop)
+    assert (((NAME, 5.0),),) == stop.waves
 
 
 def test_without_targets_there_is_nothing_to_drain() -> None:

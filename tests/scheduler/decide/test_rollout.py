@@ -109,6 +109,12 @@ DRAINS = [  # a host is drained; d=4 on two hosts
     (100, 100, 4, "hh",   "hh",   0, "",      1, "with 100 % and 100 % a host cannot be drained"),
     (100, 200, 4, "pp",   "hhhh", 0, "",      0, "it waits for protected tasks"),
 ]
+LOSSES = [  # o… serve on a host that is lost; d=4
+    (100, 200, 4, "hh",   "hh",   2, "",      0, "replacements are started first"),
+    ( 50, 200, 4, "hh",   "hh??", 0, "",      0, "they serve until others do, whatever the minimum"),
+    ( 50, 200, 4, "hh",   "hhhh", 0, "o0 o1", 0, "then they go"),
+    ( 50, 100, 4, "hh",   "hh",   0, "",      1, "without room they stay, and that is told"),
+]
 MOVES = [  # o0 is to move to another zone; d=4
     (100, 200, 4, "h",    "hhh",  1, "",   0, "its replacement is started first"),
     (  0, 200, 4, "h",    "hhhs", 0, "",   0, "and has to be healthy, whatever the minimum"),
@@ -119,6 +125,7 @@ MOVES = [  # o0 is to move to another zone; d=4
 ROWS = [
     *((Why.OLD, row) for row in (*STEPS, *MOST_FAIL)),
     *((Why.DRAINING, row) for row in DRAINS),
+    *((Why.LOST, row) for row in LOSSES),
     *((Why.REBALANCE, row) for row in MOVES),
 ]
 Row = tuple[int, int, int, str, str, int, str, int, str]
@@ -186,7 +193,7 @@ def test_most_failing_at_once_is_told() -> None:
 
 
 drawings = st.text("s?hxfp", max_size=8)
-causes = st.sampled_from([Why.OLD, Why.DRAINING, Why.REBALANCE])
+causes = st.sampled_from([Why.OLD, Why.DRAINING, Why.LOST, Why.REBALANCE])
 starting = st.sampled_from(Starts)
 percent = st.tuples(st.integers(0, 100), st.integers(100, 200))
 
@@ -237,7 +244,8 @@ def test_steps_lead_to_desired_healthy_current_tasks(
     """If whatever is started becomes healthy, the steps come to an end."""
     lower, upper = limits(desired, DeploymentConfiguration(*percents))
     assume(lower < upper or desired == 0)
-    assume(fleets[2] is not Why.REBALANCE or upper > desired)
+    waits = fleets[2] in {Why.LOST, Why.REBALANCE}  # for room, whatever the minimum
+    assume(not waits or upper > desired)
     members = fleet(*fleets)
     for turn in range(60):
         plan = plan_of(desired, percents, members)

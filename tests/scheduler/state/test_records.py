@@ -6,10 +6,9 @@ from dataclasses import replace
 import pytest
 
 from foundation.journal import Delete, MemoryJournal, Put
+from scheduler.instance import InstanceRecord, PortRecord
 from scheduler.model import (
     Deployment,
-    InstanceRecord,
-    PortRecord,
     Service,
     ServiceRecord,
 )
