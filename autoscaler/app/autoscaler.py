@@ -21,7 +21,8 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from autoscaler.app import look as looking
-from autoscaler.app.look import UNCHECKED, Memory, Outcome, Sight
+from autoscaler.app.alarms import UNCHECKED
+from autoscaler.app.sight import Memory, Outcome, Sight
 from autoscaler.decide.alarm import evaluation_range
 from autoscaler.decide.statistics import Distribution
 from autoscaler.model import (

@@ -10,28 +10,22 @@ simulator runs the very same step under its own clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
-from autoscaler.decide import alarm as alarms
+from autoscaler.app import alarms
+from autoscaler.app.sight import Memory, Outcome, Sight, Told
 from autoscaler.decide import step_scaling
 from autoscaler.model import (
     Activity,
     ActivityStatus,
-    Alarm,
-    AlarmRecord,
-    AlarmState,
-    Capacity,
     Cooldown,
     Direction,
-    Metric,
-    MissingData,
     NotScaled,
     ScalableTarget,
     StepScalingPolicy,
 )
-from autoscaler.state.series import Series
 
 FULFILMENT_LIMIT_S: Final = 600.0
 """After this an activity is Unfulfilled; longer than the longest usual drain
@@ -41,75 +35,11 @@ ACTIVITIES_MAX: Final = 100
 """Kept per resource, newest; AWS keeps six weeks."""
 
 
-UNCHECKED: Final = "Unchecked: Initial alarm creation"
-"""An alarm's reason before its first look, in CloudWatch's words."""
-
-
-@dataclass(slots=True)
-class Memory:
-    """What looks remember: records as committed, and what a restart may forget."""
-
-    alarms: dict[str, AlarmRecord] = field(default_factory=dict)
-    cooldowns: dict[str, Cooldown] = field(default_factory=dict)
-    """By resource."""
-    activities: dict[str, Activity] = field(default_factory=dict)
-    """By id, oldest first."""
-    looked_s: dict[str, int] = field(default_factory=dict)
-    """Alarm -> the last second it was evaluated at."""
-    acted_s: dict[str, int] = field(default_factory=dict)
-    """Alarm -> the last second its actions ran at, while in ALARM."""
-    values: dict[str, float | None] = field(default_factory=dict)
-    """Alarm -> its newest datapoint."""
-    not_scaled: dict[tuple[str, str], NotScaled] = field(default_factory=dict)
-    """(resource, policy) -> what was told last, so that it is told once."""
-
-    def open_activities(self, resource: str) -> list[Activity]:
-        return [
-            activity
-            for activity in self.activities.values()
-            if activity.resource == resource and activity.is_open
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What is seen at one look. `now_unix_s` never goes back between looks."""
-
-    now_unix_s: float
-    targets: Sequence[ScalableTarget]
-    capacities: Mapping[str, Capacity]
-    series: Mapping[Metric, Series]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A decision's reason for people. `resource` is empty for none in particular."""
-
-    resource: str
-    message: str
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What one look decided. None as a record means: remove it."""
-
-    alarms: dict[str, AlarmRecord | None] = field(default_factory=dict)
-    cooldowns: dict[str, Cooldown | None] = field(default_factory=dict)
-    activities: dict[str, Activity | None] = field(default_factory=dict)
-    looked_s: dict[str, int] = field(default_factory=dict)
-    acted_s: dict[str, int | None] = field(default_factory=dict)
-    values: dict[str, float | None] = field(default_factory=dict)
-    not_scaled: dict[tuple[str, str], NotScaled | None] = field(default_factory=dict)
-    events: list[Told] = field(default_factory=list)
-    actions: list[Activity] = field(default_factory=list)
-    """Pending activities: set their desired counts, once all is written down."""
-
-
 def look(sight: Sight, memory: Memory) -> Outcome:
     """Return what to do now. Changes nothing, never raises, never waits."""
     outcome = Outcome()
     _forget_what_is_gone(sight.targets, memory, outcome)
-    triggered = _triggered(sight, memory, outcome)
+    triggered = alarms.triggered(sight, memory, outcome)
     for target in sight.targets:
         capacity = sight.capacities.get(target.resource)
         if capacity is None:
@@ -139,74 +69,6 @@ def failed(now_unix_s: float, activity: Activity, memory: Memory) -> Outcome:
         outcome.cooldowns[over.resource] = None
     outcome.events.append(Told(over.resource, over.status_message))
     return outcome
-
-
-def _triggered(sight: Sight, memory: Memory, outcome: Outcome) -> frozenset[str]:
-    """Evaluate every alarm that is due; return those whose actions run now."""
-    watched = {
-        policy.alarm.name: (policy.alarm, target.resource)
-        for target in reversed(sight.targets)
-        for policy in target.policies
-    }
-    return frozenset(
-        name
-        for name, (alarm, resource) in watched.items()
-        if _look_at(alarm, resource, sight, memory, outcome)
-    )
-
-
-def _look_at(
-    alarm: Alarm, resource: str, sight: Sight, memory: Memory, outcome: Outcome
-) -> bool:
-    """Evaluate `alarm` if a look is due; return whether its actions run now."""
-    name = alarm.name
-    record = memory.alarms.get(name)
-    if record is None:
-        record = AlarmRecord(AlarmState.INSUFFICIENT_DATA, UNCHECKED, sight.now_unix_s)
-        outcome.alarms[name] = record
-    end_s = alarms.last_look_s(alarm, int(sight.now_unix_s))
-    series = sight.series.get(alarm.metric)
-    if end_s == memory.looked_s.get(name) or series is None:
-        return False
-    if not _observed(alarm, series, end_s):
-        return False
-    decision = alarms.evaluate_alarm(alarm, series.totals, end_s, record.state)
-    outcome.looked_s[name] = end_s
-    outcome.values[name] = decision.newest_value
-    if decision.state is not record.state:
-        outcome.alarms[name] = AlarmRecord(
-            decision.state, decision.reason, sight.now_unix_s
-        )
-        outcome.events.append(
-            Told(
-                resource,
-                f"alarm {name} {record.state.value} -> {decision.state.value}:"
-                f" {decision.reason}",
-            )
-        )
-    if decision.state is not AlarmState.ALARM:
-        outcome.acted_s[name] = None
-        return False
-    acted_s = memory.acted_s.get(name)
-    due = acted_s is None or not 0 <= end_s - acted_s < alarms.repeat_every_s(alarm)
-    if due:
-        outcome.acted_s[name] = end_s
-    return due
-
-
-def _observed(alarm: Alarm, series: Series, end_s: int) -> bool:
-    """Whether the periods that would be judged were watched at all.
-
-    After a start an alarm keeps its state until a whole period was seen; where
-    missing data is judged, until all periods were.
-    """
-    judged = alarm.treat_missing_data in {
-        MissingData.BREACHING,
-        MissingData.NOT_BREACHING,
-    }
-    periods = alarm.evaluation_periods if judged else 1
-    since_s = series.seen_since_s(alarm.period_s)
-    return end_s - periods * alarm.period_s >= since_s
 
 
 def _follow_activities(
