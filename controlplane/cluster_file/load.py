@@ -13,6 +13,7 @@ from autoscaler.model import ScalableTarget
 from controlplane.cluster_file.decode import decode
 from controlplane.cluster_file.fields import CLUSTER_FILE
 from controlplane.cluster_file.meaning.actions import PORT_MAX
+from controlplane.cluster_file.meaning.alarms import check_alarms
 from controlplane.cluster_file.meaning.balancer import (
     check_unique,
     load_balancer,
@@ -23,7 +24,7 @@ from controlplane.cluster_file.meaning.meetings import (
     warn_shared_ports,
     warn_unreachable,
 )
-from controlplane.cluster_file.meaning.scaling import check_alarms, scalable_target
+from controlplane.cluster_file.meaning.scaling import scalable_target
 from controlplane.cluster_file.meaning.services import Surroundings, service
 from controlplane.cluster_file.meaning.sources import prometheus_queries, scrape_of
 from controlplane.cluster_file.meaning.tasks import (

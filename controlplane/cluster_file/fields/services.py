@@ -2,13 +2,14 @@
 
 Source of names, defaults and ranges: ECS API reference (CreateService),
 Application Auto Scaling API reference (RegisterScalableTarget,
-PutScalingPolicy), CloudWatch API reference (PutMetricAlarm).
+PutScalingPolicy).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from controlplane.cluster_file.fields.alarms import ALARM
 from controlplane.cluster_file.fields.containers import NAME
 from controlplane.cluster_file.fields.deployments import DEPLOYMENT
 from controlplane.cluster_file.fields.placement import (
@@ -31,80 +32,10 @@ from controlplane.cluster_file.kinds import (
     shape,
 )
 
-DAY_S: Final = 86_400
 _IGNORED = Status.IGNORED
 _REFUSED = Status.REFUSED
 
-# --- alarms and policies ------------------------------------------------------
-
-_ALARM = "CloudWatch PutMetricAlarm"
-ALARM: Final = shape(
-    "Alarm",
-    Field("alarmName", Text(longest=255), _ALARM, note="SERVICE-POLICY"),
-    Field("metricName", Text(longest=255), _ALARM, required=True),
-    Field("namespace", Text(longest=255), _ALARM, "AWS/ECS"),
-    Field(
-        "dimensions",
-        Each(
-            shape(
-                "Dimension",
-                Field("name", Text(longest=255), _ALARM, required=True),
-                Field("value", Text(longest=1024), _ALARM, required=True),
-            ),
-            1,
-            key="name",
-        ),
-        _ALARM,
-        note="this cluster's and service's",
-    ),
-    Field(
-        "statistic",
-        Choice(("Average", "Sum", "Minimum", "Maximum", "SampleCount")),
-        _ALARM,
-        "Average",
-    ),
-    Field("period", Whole(1, DAY_S), _ALARM, required=True, note="seconds"),
-    Field("evaluationPeriods", Whole(1, DAY_S), _ALARM, required=True),
-    Field("datapointsToAlarm", Whole(1), _ALARM, note="evaluationPeriods"),
-    Field(
-        "comparisonOperator",
-        Choice(
-            (
-                "GreaterThanOrEqualToThreshold",
-                "GreaterThanThreshold",
-                "LessThanThreshold",
-                "LessThanOrEqualToThreshold",
-            ),
-            later=(
-                "LessThanLowerOrGreaterThanUpperThreshold",
-                "LessThanLowerThreshold",
-                "GreaterThanUpperThreshold",
-            ),
-        ),
-        _ALARM,
-        required=True,
-    ),
-    Field("threshold", Number(), _ALARM, required=True),
-    Field(
-        "treatMissingData",
-        Choice(("missing", "ignore", "breaching", "notBreaching")),
-        _ALARM,
-        "missing",
-    ),
-    *(
-        refused(name, _ALARM)
-        for name in ("extendedStatistic", "metrics", "thresholdMetricId")
-    ),
-    *(
-        ignored(name, _ALARM)
-        for name in (
-            "unit",
-            "evaluateLowSampleCountPercentile",
-            "alarmDescription",
-            "tags",
-        )
-    ),
-)
+# --- policies -----------------------------------------------------------------
 
 _POLICY = "Application Auto Scaling PutScalingPolicy"
 STEPS_MAX: Final = 20

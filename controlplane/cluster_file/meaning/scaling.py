@@ -1,7 +1,6 @@
-"""Scalable targets, policies and alarms, as `autoscaler.model` has them. Pure.
+"""Scalable targets and policies, as `autoscaler.model` has them. Pure.
 
-Source: Application Auto Scaling API reference (StepScalingPolicyConfiguration),
-CloudWatch API reference (PutMetricAlarm).
+Source: Application Auto Scaling API reference (StepScalingPolicyConfiguration).
 """
 
 from __future__ import annotations
@@ -9,29 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from itertools import pairwise, starmap
-from typing import Final
 
 from autoscaler.model import (
     AdjustmentType,
-    Alarm,
-    Comparison,
-    MissingData,
     ScalableTarget,
-    Statistic,
     StepAdjustment,
     StepScalingPolicy,
 )
-from controlplane.cluster_file.decode import quoted
-from controlplane.cluster_file.fields.services import DAY_S
+from controlplane.cluster_file.meaning.alarms import policy_alarm
 from controlplane.cluster_file.meaning.balancer import check_unique
-from controlplane.cluster_file.meaning.fed_metrics import check_dimensions, metric_of
 from controlplane.cluster_file.record import Findings, Record
 from scheduler.model import Service
-
-HOUR_S: Final = 3600
-WEEK_S: Final = 7 * DAY_S
-SHORT_PERIODS_S: Final = frozenset({10, 20, 30})
-MINUTE_S: Final = 60
 
 
 def scalable_target(
@@ -86,30 +73,6 @@ def _own_dimensions(
     return own
 
 
-def check_alarms(
-    services: list[Record],
-    targets: list[ScalableTarget],
-    around: Mapping[str, Collection[str]],
-    findings: Findings,
-) -> None:
-    """Tell of alarms that share a name, and of dimensions that name nothing here."""
-    policies = [
-        policy
-        for service in services
-        for policy in service.record("autoScaling").records("policies")
-    ]
-    alarms = [policy.alarm for target in targets for policy in target.policies]
-    first_use: dict[str, str] = {}
-    for record, alarm in zip(policies, alarms, strict=True):
-        written = record.record("alarm")
-        used = first_use.setdefault(alarm.name, record.path)
-        if used != record.path and not record.broken and not written.broken:
-            message = f'the alarm name "{quoted(alarm.name)}" is already used by {used}'
-            at, path = written.at("alarmName"), written.path_of("alarmName")
-            findings.error(at, path, message)
-        check_dimensions(written, around, findings)
-
-
 def _policy(
     record: Record, service: str, own: Mapping[str, str], findings: Findings
 ) -> StepScalingPolicy:
@@ -120,9 +83,10 @@ def _policy(
     if record.has(magnitude) and kind and not percent:
         message = "only PercentChangeInCapacity has a minimum magnitude"
         findings.error(record.at(magnitude), record.path_of(magnitude), message)
+    inline, otherwise = record.record("alarm"), f"{service}-{name}"
     return StepScalingPolicy(
         name,
-        _alarm(record.record("alarm"), own, f"{service}-{name}", findings),
+        policy_alarm(inline, own, otherwise, findings),
         AdjustmentType(kind) if kind else AdjustmentType.CHANGE_IN_CAPACITY,
         _steps(record, findings),
         float(record.whole("cooldown")),
@@ -203,51 +167,3 @@ def _end_problem(ordered: list[StepAdjustment]) -> str:
 
 def _bounds(step: StepAdjustment) -> str:
     return f"{_low(step):g}..{_high(step):g}"
-
-
-# --- alarms ---------------------------------------------------------------------------
-
-
-def _alarm(
-    record: Record, own: Mapping[str, str], name: str, findings: Findings
-) -> Alarm:
-    _check_periods(record, findings)
-    periods = record.whole("evaluationPeriods")
-    datapoints = record.whole_or_none("datapointsToAlarm") or periods
-    if datapoints > periods and "evaluationPeriods" not in record.broken:
-        message = (
-            f"must not be more than evaluationPeriods, {periods} (got {datapoints})"
-        )
-        at = record.at("datapointsToAlarm")
-        findings.error(at, record.path_of("datapointsToAlarm"), message)
-    comparison = record.text("comparisonOperator")
-    return Alarm(
-        name=record.text("alarmName") or name,
-        metric=metric_of(record, own, findings),
-        statistic=Statistic(record.text("statistic")),
-        period_s=record.whole("period"),
-        evaluation_periods=periods,
-        datapoints_to_alarm=datapoints,
-        comparison=Comparison(comparison) if comparison else Comparison.GREATER,
-        threshold=record.number_or_none("threshold") or 0.0,
-        treat_missing_data=MissingData(record.text("treatMissingData")),
-        aws_timing=findings.strict,
-    )
-
-
-def _check_periods(record: Record, findings: Findings) -> None:
-    if {"period", "evaluationPeriods"} & record.broken:
-        return
-    period = record.whole("period")
-    at, path = record.at("period"), record.path_of("period")
-    if findings.strict and period not in SHORT_PERIODS_S and period % MINUTE_S:
-        message = (
-            "must be 10, 20, 30 or a multiple of 60 under strictAwsLimits "
-            f"(got {period})"
-        )
-        findings.error(at, path, message)
-    span = period * record.whole("evaluationPeriods")
-    longest = DAY_S if period < HOUR_S else WEEK_S
-    if span > longest:
-        message = f"period x evaluationPeriods must be at most {longest} s (got {span})"
-        findings.error(at, path, message)
