@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from dataclasses import replace
 from typing import Final, TypeVar
 
+from autoscaler.app import activities
 from autoscaler.app import look as looking
 from autoscaler.app.alarms import UNCHECKED
 from autoscaler.app.sight import Memory, Outcome, Sight
@@ -209,7 +210,7 @@ class Autoscaler:
             begun = replace(activity, status=ActivityStatus.IN_PROGRESS)
             await self._commit(Outcome(activities={begun.activity_id: begun}))
         else:
-            await self._commit(looking.failed(self._steady_s(), activity, self._memory))
+            await self._commit(activities.failed(self._steady_s(), activity, self._memory))
 
     async def _commit(self, outcome: Outcome) -> bool:
         """Write `outcome` down, then remember and tell it; False changes nothing."""
