@@ -1,15 +1,17 @@
-"""Alarms and scaling policies in CloudWatch's and Application Auto Scaling's words.
+"""Alarms and scaling activities in CloudWatch's and Application Auto Scaling's words.
 
-Floor 0: values only. Desired state above, observed state below.
+Floor 0: values only. Desired state above, observed and recorded state below; what
+scales, and how, is in `policies`.
 
 Source: CloudWatch API (PutMetricAlarm), Application Auto Scaling API
-(PutScalingPolicy, StepScalingPolicyConfiguration).
+(ScalingActivity, NotScaledReason).
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Final
 
 
 class Statistic(enum.Enum):
@@ -86,12 +88,6 @@ class AlarmState(enum.Enum):
     INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
 
 
-class AdjustmentType(enum.Enum):
-    CHANGE_IN_CAPACITY = "ChangeInCapacity"
-    EXACT_CAPACITY = "ExactCapacity"
-    PERCENT_CHANGE_IN_CAPACITY = "PercentChangeInCapacity"
-
-
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A time series' identity. `dimensions` are sorted (name, value) pairs."""
@@ -120,38 +116,6 @@ class Alarm:
     threshold: float
     treat_missing_data: MissingData = MissingData.MISSING
     aws_timing: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StepAdjustment:
-    """Bounds are relative to the threshold; None is infinite."""
-
-    scaling_adjustment: int
-    lower_bound: float | None = None
-    upper_bound: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StepScalingPolicy:
-    """What to do when `alarm` is in ALARM. `cooldown_s` in seconds (ECS: 300)."""
-
-    name: str
-    alarm: Alarm
-    adjustment_type: AdjustmentType
-    steps: tuple[StepAdjustment, ...]
-    cooldown_s: float = 300.0
-    min_adjustment_magnitude: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ScalableTarget:
-    """One service's desired count, its bounds and its policies."""
-
-    resource: str
-    """The service's name; AWS's ResourceId is ``service/CLUSTER/NAME``."""
-    min_capacity: int
-    max_capacity: int
-    policies: tuple[StepScalingPolicy, ...] = ()
 
 
 # --- observed -------------------------------------------------------------------
@@ -202,6 +166,22 @@ class NotScaled(enum.Enum):
     COOLDOWN = "alb.Cooldown"
     NO_STEP = "alb.NoStepAdjustment"
     NO_DATA = "alb.NoDatapoint"
+    SUSPENDED = "alb.Suspended"
+    SCALE_IN_DISABLED = "alb.ScaleInDisabled"
+    OTHERS_DISAGREE = "alb.OtherPoliciesDoNotScaleIn"
+
+
+@dataclass(frozen=True, slots=True)
+class NotScaledReason:
+    """A code with the capacities that it is about.
+
+    Source: Application Auto Scaling API, NotScaledReason.
+    """
+
+    code: NotScaled
+    current_capacity: int
+    min_capacity: int
+    max_capacity: int
 
 
 # --- recorded -------------------------------------------------------------------
@@ -233,9 +213,27 @@ class Cooldown:
     completed_unix_s: float | None = None
 
 
+_SENTENCES: Final = {
+    ActivityStatus.PENDING: "Will {}.",
+    ActivityStatus.IN_PROGRESS: (
+        "Successfully {}. Waiting for change to be fulfilled by ecs."
+    ),
+    ActivityStatus.SUCCESSFUL: (
+        "Successfully {}. Change successfully fulfilled by ecs."
+    ),
+    ActivityStatus.OVERRIDDEN: (
+        "The desired count was changed before this was fulfilled."
+    ),
+    ActivityStatus.UNFULFILLED: (
+        "Successfully {}, but the change was not fulfilled by ecs in time."
+    ),
+    ActivityStatus.FAILED: "The desired count changed while this was decided.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One change of a desired count, in Application Auto Scaling's words.
+    """A change of a count or of its bounds, in Application Auto Scaling's words.
 
     `if_version` lets a restart repeat a Pending activity without doing it twice.
     """
@@ -243,7 +241,7 @@ class Activity:
     activity_id: str
     resource: str
     policy: str
-    """Empty when the bounds, not a policy, asked for it."""
+    """Empty when bounds or a schedule, not a policy, asked for it."""
     cause: str
     details: str
     """The decision's reason, with its figures, for a person."""
@@ -253,10 +251,21 @@ class Activity:
     status: ActivityStatus
     start_unix_s: float
     end_unix_s: float | None = None
+    bounds: tuple[int, int] | None = None
+    """What a scheduled action sets (minimum, maximum); then no count is set."""
+    not_scaled_reasons: tuple[NotScaledReason, ...] = ()
+    """Why a policy that was triggered changed nothing; then nothing is set."""
 
     @property
     def description(self) -> str:
-        return f"Setting desired count to {self.to_capacity}."
+        if self.not_scaled_reasons:
+            return "Attempting to scale due to alarm triggered"
+        return f"Setting {self._what}" + ("" if self.bounds else ".")
+
+    @property
+    def scales(self) -> bool:
+        """Whether anything was set: it is none of those that did not scale."""
+        return not self.not_scaled_reasons
 
     @property
     def is_open(self) -> bool:
@@ -264,28 +273,21 @@ class Activity:
 
     @property
     def status_message(self) -> str:
-        match self.status:
-            case ActivityStatus.PENDING:
-                return f"Will set desired count to {self.to_capacity}."
-            case ActivityStatus.IN_PROGRESS:
-                return (
-                    f"Successfully set desired count to {self.to_capacity}. "
-                    "Waiting for change to be fulfilled by ecs."
-                )
-            case ActivityStatus.SUCCESSFUL:
-                return (
-                    f"Successfully set desired count to {self.to_capacity}. "
-                    "Change successfully fulfilled by ecs."
-                )
-            case ActivityStatus.OVERRIDDEN:
-                return "The desired count was changed before this was fulfilled."
-            case ActivityStatus.UNFULFILLED:
-                return (
-                    f"Successfully set desired count to {self.to_capacity}, "
-                    "but the change was not fulfilled by ecs in time."
-                )
-            case ActivityStatus.FAILED:
-                return "The desired count changed while this was decided."
+        if self.not_scaled_reasons:
+            return self.details
+        if self.bounds and self.status is ActivityStatus.FAILED:
+            return f"Failed to set {self._what}: {self.details}"
+        if self.bounds:
+            return f"Successfully set {self._what}"
+        return _SENTENCES[self.status].format(f"set {self._what}")
+
+    @property
+    def _what(self) -> str:
+        if self.bounds:
+            return (
+                f"min capacity to {self.bounds[0]} and max capacity to {self.bounds[1]}"
+            )
+        return f"desired count to {self.to_capacity}"
 
 
 @dataclass(frozen=True, slots=True)

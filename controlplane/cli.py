@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "plan": "what apply would change",
     "apply": "change the running cluster to a file",
     "scale": "set desired counts: scale SERVICE=N",
+    "scaling": "suspend or resume what scales a service, and what was scaled",
     "weight": "set weights of a forward: weight LISTENER[/RULE] GROUP=N",
     "run": "run tasks once, of no service: run FAMILY [-- COMMAND]",
     "protect": "keep tasks from scale-in and deployments for a while",

@@ -52,6 +52,7 @@ from controlplane.runtimes import (
     engine_endpoint,
     require_commands,
 )
+from controlplane.scaling_commands import ScalingCommands
 from controlplane.submissions import (
     directory_of,
     load_balancer_of,
@@ -115,6 +116,7 @@ class Cluster:
         """Set once a file is in force."""
         self.going_down = asyncio.Event()
         self.tasks = TaskCommands(parts.scheduler, self._in_force)
+        self.scaling = ScalingCommands(parts.scaler, self._in_force)
 
     @property
     def events(self) -> EventLog:

@@ -4,7 +4,8 @@
 
 A kind of record names one type. A closed union of dataclasses is written with
 the name of the class it is (`_type`), so that two shapes that look alike stay
-apart. Fields that this version does not know are ignored, and fields that an
+apart; one without a name was written when there was no choice, and is the union's
+first. Fields that this version does not know are ignored, and fields that an
 older version did not write take their default; what cannot be read is an error
 that names the record. Absent: storage, and the cluster file's spelling.
 """
@@ -85,14 +86,16 @@ def _converter() -> Converter:
         return tagged
 
     def read(union: object) -> Callable[[object, object], object]:
-        classes = {cls.__name__: cls for cls in _members(union)}
+        members = _members(union)
+        classes = {cls.__name__: cls for cls in members}
 
         def untagged(raw: object, _: object) -> object:
             if raw is None:
                 return None
             if not isinstance(raw, dict):
                 raise TypeError(f"expected an object, got {type(raw).__name__}")
-            return converter.structure(raw, classes[raw[TAG]])
+            cls = classes[raw[TAG]] if TAG in raw else members[0]
+            return converter.structure(raw, cls)
 
         return untagged
 

@@ -9,6 +9,7 @@
       RuleNotFound         the listener has no such rule
       VersionPassed        somebody else has changed it since
       NotApplied           no cluster file was applied yet
+      NotScalable          a service whose count nothing changes by itself
       NoRollback           no earlier deployment was ever completed
       GoingDown            everything is being stopped
       ListenerNotBound     a listener's address is taken or not ours
@@ -126,6 +127,18 @@ class NotApplied(ControlError):
 
     def __str__(self) -> str:
         return "no cluster file was applied yet"
+
+
+class NotScalable(ControlError):
+    """A service that does not scale by itself; the sentence says why."""
+
+    def __init__(self, service: str, reason: str) -> None:
+        super().__init__(service, reason)
+        self.service = service
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.service} does not scale: {self.reason}"
 
 
 class NoRollback(ControlError):

@@ -14,7 +14,7 @@ from alb.model import LoadBalancer, Target, TargetId, TargetObservation
 from alb.ports import Counters
 from alb.state.counters import add_counters
 from alb.state.histogram import merge, percentile_us
-from autoscaler.model import Activity, AlarmView
+from autoscaler.model import Activity, AlarmView, NotScaled, NotScaledReason
 from controlplane.api.ports import Document
 from scheduler.decide.deployments import status_of
 from scheduler.decide.protection import NotProtected, Protected
@@ -392,4 +392,17 @@ def activity_document(activity: Activity) -> Document:
         "statusMessage": activity.status_message,
         "startTime": activity.start_unix_s,
         "endTime": activity.end_unix_s,
+        "notScaledReasons": [
+            _not_scaled(reason) for reason in activity.not_scaled_reasons
+        ],
     }
+
+
+def _not_scaled(reason: NotScaledReason) -> Document:
+    """Return the code with the capacity that it is about, as AWS does."""
+    about: Mapping[NotScaled, Document] = {
+        NotScaled.ALREADY_AT_MAX: {"maxCapacity": reason.max_capacity},
+        NotScaled.ALREADY_AT_MIN: {"minCapacity": reason.min_capacity},
+        NotScaled.ALREADY_AT_DESIRED: {"currentCapacity": reason.current_capacity},
+    }
+    return {"code": reason.code.value, **about.get(reason.code, {})}

@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from autoscaler.app.sight import Memory, Outcome, Sight, Told
-from autoscaler.model import Activity, ActivityStatus, Capacity, ScalableTarget
+from autoscaler.decide.proposal import Proposal
+from autoscaler.model import Activity, ActivityStatus, Capacity, NotScaledReason
+from autoscaler.policies import ScalableTarget
 
 FULFILMENT_LIMIT_S: Final = 600.0
 """After this an activity is Unfulfilled; longer than the longest usual drain
@@ -42,6 +44,24 @@ def activity_of(
         if_version=capacity.version,
         status=ActivityStatus.PENDING,
         start_unix_s=sight.now_unix_s,
+    )
+
+
+def not_scaled(sight: Sight, target: ScalableTarget, refused: Proposal) -> Activity:
+    """Return the activity that tells why a policy changed nothing: it is over."""
+    assert refused.not_scaled is not None
+    cause = Cause(refused.policy.name, refused.cause, refused.reason)
+    present = sight.capacities[target.resource].desired
+    reason = NotScaledReason(
+        refused.not_scaled, present, target.min_capacity, target.max_capacity
+    )
+    activity = activity_of(sight, target, present, cause)
+    return replace(
+        activity,
+        activity_id=f"{activity.activity_id}-{refused.policy.name}",
+        status=ActivityStatus.FAILED,
+        end_unix_s=sight.now_unix_s,
+        not_scaled_reasons=(reason,),
     )
 
 

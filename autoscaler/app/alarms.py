@@ -20,9 +20,9 @@ UNCHECKED: Final = "Unchecked: Initial alarm creation"
 def triggered(sight: Sight, memory: Memory, outcome: Outcome) -> frozenset[str]:
     """Evaluate every alarm that is due; return those whose actions run now."""
     watched = {
-        policy.alarm.name: (policy.alarm, target.resource)
+        alarm.name: (alarm, target.resource)
         for target in reversed(sight.targets)
-        for policy in target.policies
+        for alarm in target.alarms
     }
     return frozenset(
         name
@@ -49,6 +49,7 @@ def _look_at(
     decision = deciding.evaluate_alarm(alarm, series.totals, end_s, record.state)
     outcome.looked_s[name] = end_s
     outcome.values[name] = decision.newest_value
+    outcome.datapoints[name] = decision.datapoints
     if decision.state is not record.state:
         outcome.alarms[name] = AlarmRecord(
             decision.state, decision.reason, sight.now_unix_s

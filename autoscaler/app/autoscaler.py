@@ -20,11 +20,13 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from autoscaler.app import activities
+from autoscaler.app import activities, explanation
 from autoscaler.app import look as looking
 from autoscaler.app.alarms import UNCHECKED
+from autoscaler.app.explanation import ScalingView
 from autoscaler.app.sight import Memory, Outcome, Sight
 from autoscaler.decide.alarm import evaluation_range
+from autoscaler.decide.fast_tracking import seconds_needed
 from autoscaler.decide.statistics import Distribution
 from autoscaler.model import (
     Activity,
@@ -34,7 +36,13 @@ from autoscaler.model import (
     AlarmView,
     Cooldown,
     Metric,
+)
+from autoscaler.policies import (
+    BoundsRecord,
     ScalableTarget,
+    ScheduleRecord,
+    SuspendedState,
+    SuspensionRecord,
 )
 from autoscaler.ports import Capacities
 from autoscaler.state.series import Series, SeriesStatistics, SeriesTable
@@ -44,11 +52,17 @@ from foundation.journal import Change, CommitFailed, Delete, Journal, Put
 ALARM: Final = "alarm"
 COOLDOWN: Final = "cooldown"
 ACTIVITY: Final = "activity"
+BOUNDS: Final = "scaling_bounds"
+SCHEDULE: Final = "scheduled_action"
+SUSPENSION: Final = "scaling_suspension"
 
 RECORDS: Final[Mapping[str, type]] = {
     ALARM: AlarmRecord,
     COOLDOWN: Cooldown,
     ACTIVITY: Activity,
+    BOUNDS: BoundsRecord,
+    SCHEDULE: ScheduleRecord,
+    SUSPENSION: SuspensionRecord,
 }
 """The kinds of records in the journal and what each value is."""
 
@@ -131,15 +145,7 @@ class Autoscaler:
         self._series.forget(int(self._steady_s()))
         if not self._configured:
             return
-        outcome = looking.look(
-            Sight(
-                self._steady_s(),
-                self._targets,
-                self._capacities.observe(),
-                self._series.view(),
-            ),
-            self._memory,
-        )
+        outcome = looking.look(self._sight(), self._memory)
         if not await self._commit(outcome):
             return
         for activity in outcome.actions:
@@ -151,7 +157,41 @@ class Autoscaler:
 
     def activities(self) -> Sequence[Activity]:
         """Return the scaling activities kept, oldest first."""
+        return tuple(one for one in self._memory.activities.values() if one.scales)
+
+    def all_activities(self) -> Sequence[Activity]:
+        """Return them with those that did not scale."""
         return tuple(self._memory.activities.values())
+
+    def explain(self, resource: str) -> ScalingView | None:
+        """Return why the count is what it is; None when it does not scale yet."""
+        return explanation.explain(self._sight(), self._memory, resource)
+
+    async def suspend(self, resource: str, wanted: SuspendedState) -> bool:
+        """Suspend what `wanted` says and nothing else, until the file changes it.
+
+        False when there is no such target. Policies whose alarm is still in ALARM
+        act at the next look after they are resumed. Raises CommitFailed.
+        """
+        for target in self._targets:
+            if target.resource == resource:
+                record = SuspensionRecord(wanted, target.suspended)
+                await self._journal.commit([Put(SUSPENSION, resource, record)])
+                self._memory.suspensions[resource] = record
+                for alarm in target.alarms:
+                    self._memory.acted_s.pop(alarm.name, None)
+                    self._memory.looked_s.pop(alarm.name, None)
+                return True
+        return False
+
+    def _sight(self) -> Sight:
+        return Sight(
+            self._steady_s(),
+            self._targets,
+            self._capacities.observe(),
+            self._series.view(),
+            self._clock.unix_s(),
+        )
 
     def events(self) -> Sequence[Event]:
         """Return what was decided and why, oldest first."""
@@ -177,8 +217,7 @@ class Autoscaler:
 
     def _views(self) -> Iterator[AlarmView]:
         for target in self._targets:
-            for policy in target.policies:
-                alarm = policy.alarm
+            for alarm in target.alarms:
                 record = self._memory.alarms.get(alarm.name)
                 yield AlarmView(
                     alarm.name,
@@ -210,7 +249,8 @@ class Autoscaler:
             begun = replace(activity, status=ActivityStatus.IN_PROGRESS)
             await self._commit(Outcome(activities={begun.activity_id: begun}))
         else:
-            await self._commit(activities.failed(self._steady_s(), activity, self._memory))
+            over = activities.failed(self._steady_s(), activity, self._memory)
+            await self._commit(over)
 
     async def _commit(self, outcome: Outcome) -> bool:
         """Write `outcome` down, then remember and tell it; False changes nothing."""
@@ -237,13 +277,15 @@ class Autoscaler:
 
 
 def _spans_s(targets: Sequence[ScalableTarget]) -> dict[Metric, int]:
-    """Return how far back the alarms on each metric look, in seconds."""
+    """Return how far back alarms and policies look on each metric, in seconds."""
     spans_s: dict[Metric, int] = {}
     for target in targets:
-        for policy in target.policies:
-            alarm = policy.alarm
+        for alarm in target.alarms:
             span_s = evaluation_range(alarm.evaluation_periods) * alarm.period_s
             spans_s[alarm.metric] = max(spans_s.get(alarm.metric, 0), span_s)
+        for policy in target.fast:
+            span_s = seconds_needed(policy)
+            spans_s[policy.metric] = max(spans_s.get(policy.metric, 0), span_s)
     return spans_s
 
 
@@ -271,6 +313,15 @@ def _remembered(
         activities.append(activity)
     activities.sort(key=lambda activity: activity.start_unix_s)
     memory.activities = {activity.activity_id: activity for activity in activities}
+    for resource, bounds in records.get(BOUNDS, {}).items():
+        assert isinstance(bounds, BoundsRecord)
+        memory.bounds[resource] = bounds
+    for key, schedule in records.get(SCHEDULE, {}).items():
+        assert isinstance(schedule, ScheduleRecord)
+        memory.schedules[key] = schedule
+    for resource, suspension in records.get(SUSPENSION, {}).items():
+        assert isinstance(suspension, SuspensionRecord)
+        memory.suspensions[resource] = suspension
     return memory
 
 
@@ -279,6 +330,9 @@ def _batch(outcome: Outcome) -> list[Change]:
         (ALARM, outcome.alarms),
         (COOLDOWN, outcome.cooldowns),
         (ACTIVITY, outcome.activities),
+        (BOUNDS, outcome.bounds),
+        (SCHEDULE, outcome.schedules),
+        (SUSPENSION, outcome.suspensions),
     )
     return [
         Delete(kind, key) if value is None else Put(kind, key, value)
@@ -293,6 +347,14 @@ def _remember(outcome: Outcome, memory: Memory) -> None:
     _merge(outcome.activities, memory.activities)
     _merge(outcome.acted_s, memory.acted_s)
     _merge(outcome.not_scaled, memory.not_scaled)
+    _merge(outcome.panics_s, memory.panics_s)
+    _merge(outcome.bounds, memory.bounds)
+    _merge(outcome.schedules, memory.schedules)
+    _merge(outcome.suspensions, memory.suspensions)
+    memory.datapoints.update(outcome.datapoints)
+    memory.dealt_s.update(outcome.dealt_s)
+    for key in memory.dealt_s.keys() - memory.schedules.keys():
+        del memory.dealt_s[key]
     memory.looked_s.update(outcome.looked_s)
     memory.values.update(outcome.values)
     for name, record in outcome.alarms.items():
@@ -300,6 +362,7 @@ def _remember(outcome: Outcome, memory: Memory) -> None:
             memory.looked_s.pop(name, None)
             memory.acted_s.pop(name, None)
             memory.values.pop(name, None)
+            memory.datapoints.pop(name, None)
 
 
 _Key = TypeVar("_Key")

@@ -10,12 +10,14 @@ simulator runs the very same step under its own clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
-from autoscaler.app import alarms, scaling
+from autoscaler.app import alarms, scaling, schedules
 from autoscaler.app.sight import Memory, Outcome, Sight
-from autoscaler.model import ScalableTarget, StepScalingPolicy
+from autoscaler.model import AlarmState
+from autoscaler.policies import ScalableTarget
 
 ACTIVITIES_MAX: Final = 100
 """Kept per resource, newest; AWS keeps six weeks."""
@@ -26,10 +28,11 @@ def look(sight: Sight, memory: Memory) -> Outcome:
     outcome = Outcome()
     _forget_what_is_gone(sight.targets, memory, outcome)
     triggered = alarms.triggered(sight, memory, outcome)
+    sight = replace(sight, targets=schedules.in_force(sight, memory, outcome))
     for target in sight.targets:
         if target.resource in sight.capacities:
             scaling.scale(sight, target, triggered, memory, outcome)
-    _forget_what_was_told(sight.targets, outcome)
+    _forget_what_was_told(sight.targets, memory, outcome)
     _forget_old_activities(memory, outcome)
     return outcome
 
@@ -37,10 +40,18 @@ def look(sight: Sight, memory: Memory) -> Outcome:
 def _forget_what_is_gone(
     targets: Sequence[ScalableTarget], memory: Memory, outcome: Outcome
 ) -> None:
-    names = {policy.alarm.name for policy in _policies(targets)}
+    names = {alarm.name for target in targets for alarm in target.alarms}
     resources = {target.resource for target in targets}
+    scheduled = {
+        schedules.key_of(target.resource, action)
+        for target in targets
+        for action in target.scheduled_actions
+    }
     outcome.alarms.update(dict.fromkeys(memory.alarms.keys() - names))
     outcome.cooldowns.update(dict.fromkeys(memory.cooldowns.keys() - resources))
+    outcome.bounds.update(dict.fromkeys(memory.bounds.keys() - resources))
+    outcome.suspensions.update(dict.fromkeys(memory.suspensions.keys() - resources))
+    outcome.schedules.update(dict.fromkeys(memory.schedules.keys() - scheduled))
     outcome.activities.update(
         dict.fromkeys(
             key
@@ -50,25 +61,30 @@ def _forget_what_is_gone(
     )
 
 
-def _forget_what_was_told(targets: Sequence[ScalableTarget], outcome: Outcome) -> None:
-    """When an alarm left ALARM, its policies' next refusal is news again."""
+def _forget_what_was_told(
+    targets: Sequence[ScalableTarget], memory: Memory, outcome: Outcome
+) -> None:
+    """When its alarms left ALARM, a policy's next refusal is news again."""
     calm = {name for name, acted_s in outcome.acted_s.items() if acted_s is None}
     for target in targets:
         for policy in target.policies:
-            if policy.alarm.name in calm:
+            names = {alarm.name for alarm in policy.alarms}
+            states = {scaling.state_of(name, memory, outcome) for name in names}
+            if calm & names and AlarmState.ALARM not in states:
                 outcome.not_scaled[target.resource, policy.name] = None
 
 
 def _forget_old_activities(memory: Memory, outcome: Outcome) -> None:
-    """Keep the newest of each resource that got a new one. Open ones are newest."""
-    for begun in outcome.actions:
-        closed = [
+    """Keep the newest of each resource that got a new one. Open ones are newest.
+
+    What did not scale is counted apart, so that it displaces nothing that did.
+    """
+    new = outcome.activities.keys() - memory.activities.keys()
+    begun = [one for key in new if (one := outcome.activities[key]) is not None]
+    for resource, scaled in {(one.resource, one.scales) for one in begun}:
+        known = [
             key
             for key, activity in memory.activities.items()
-            if activity.resource == begun.resource
+            if (activity.resource, activity.scales) == (resource, scaled)
         ]
-        outcome.activities.update(dict.fromkeys(closed[: 1 - ACTIVITIES_MAX]))
-
-
-def _policies(targets: Sequence[ScalableTarget]) -> Iterable[StepScalingPolicy]:
-    return (policy for target in targets for policy in target.policies)
+        outcome.activities.update(dict.fromkeys(known[: 1 - ACTIVITIES_MAX]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from autoscaler.decide.alarm import Datapoint
 from autoscaler.model import (
     Activity,
     AlarmRecord,
@@ -16,7 +17,12 @@ from autoscaler.model import (
     Cooldown,
     Metric,
     NotScaled,
+)
+from autoscaler.policies import (
+    BoundsRecord,
     ScalableTarget,
+    ScheduleRecord,
+    SuspensionRecord,
 )
 from autoscaler.state.series import Series
 
@@ -30,14 +36,26 @@ class Memory:
     """By resource."""
     activities: dict[str, Activity] = field(default_factory=dict)
     """By id, oldest first."""
+    bounds: dict[str, BoundsRecord] = field(default_factory=dict)
+    """By resource: what scheduled actions made of its bounds."""
+    schedules: dict[str, ScheduleRecord] = field(default_factory=dict)
+    """By resource and scheduled action, see `schedules.key_of`."""
+    suspensions: dict[str, SuspensionRecord] = field(default_factory=dict)
+    """By resource."""
     looked_s: dict[str, int] = field(default_factory=dict)
     """Alarm -> the last second it was evaluated at."""
     acted_s: dict[str, int] = field(default_factory=dict)
     """Alarm -> the last second its actions ran at, while in ALARM."""
     values: dict[str, float | None] = field(default_factory=dict)
     """Alarm -> its newest datapoint."""
+    datapoints: dict[str, tuple[Datapoint, ...]] = field(default_factory=dict)
+    """Alarm -> its evaluation range, oldest first."""
     not_scaled: dict[tuple[str, str], NotScaled] = field(default_factory=dict)
     """(resource, policy) -> what was told last, so that it is told once."""
+    panics_s: dict[tuple[str, str], float] = field(default_factory=dict)
+    """(resource, policy) -> until when it is panic."""
+    dealt_s: dict[str, float] = field(default_factory=dict)
+    """As `schedules`, up to the last look: what a restart may look at again."""
 
     def open_activities(self, resource: str) -> list[Activity]:
         return [
@@ -55,6 +73,8 @@ class Sight:
     targets: Sequence[ScalableTarget]
     capacities: Mapping[str, Capacity]
     series: Mapping[Metric, Series]
+    wall_unix_s: float = 0.0
+    """What the machine's clock says. It may jump: only schedules go by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +92,16 @@ class Outcome:
     alarms: dict[str, AlarmRecord | None] = field(default_factory=dict)
     cooldowns: dict[str, Cooldown | None] = field(default_factory=dict)
     activities: dict[str, Activity | None] = field(default_factory=dict)
+    bounds: dict[str, BoundsRecord | None] = field(default_factory=dict)
+    schedules: dict[str, ScheduleRecord | None] = field(default_factory=dict)
+    suspensions: dict[str, SuspensionRecord | None] = field(default_factory=dict)
     looked_s: dict[str, int] = field(default_factory=dict)
     acted_s: dict[str, int | None] = field(default_factory=dict)
     values: dict[str, float | None] = field(default_factory=dict)
+    datapoints: dict[str, tuple[Datapoint, ...]] = field(default_factory=dict)
     not_scaled: dict[tuple[str, str], NotScaled | None] = field(default_factory=dict)
+    panics_s: dict[tuple[str, str], float | None] = field(default_factory=dict)
+    dealt_s: dict[str, float] = field(default_factory=dict)
     events: list[Told] = field(default_factory=list)
     actions: list[Activity] = field(default_factory=list)
     """Pending activities: set their desired counts, once all is written down."""

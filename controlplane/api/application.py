@@ -14,7 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
-from controlplane.api import body, stream, tasks
+from controlplane.api import body, scaling, stream, tasks
 from controlplane.api.guard import UNIX_SOCKET, Asked, Door, refuse
 from controlplane.api.ports import (
     EPHEMERAL_PORT,
@@ -30,6 +30,7 @@ from controlplane.errors import (
     ListenerNotBound,
     ListenerNotFound,
     NotApplied,
+    NotScalable,
     RuleNotFound,
     SamplesInvalid,
     ServiceNotFound,
@@ -63,6 +64,7 @@ STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (DefinitionNotFound, 404, "ClientException"),
     (ListenerNotFound, 404, "ListenerNotFoundException"),
     (RuleNotFound,     404, "RuleNotFoundException"),
+    (NotScalable,      404, "ObjectNotFoundException"),
     (VersionPassed,    409, "VersionPassed"),
     (TooManyMetrics,   429, "LimitExceededException"),
     (InvalidParameter, 400, "InvalidParameterException"),
@@ -102,6 +104,7 @@ def application(cluster: Cluster, token: str) -> web.Application:
     app.router.add_post("/v1/listeners/{listener}/weights", weigh)
     app.router.add_post("/v1/down", down)
     tasks.add_routes(app, cluster.tasks)
+    scaling.add_routes(app, cluster.scaling)
     return app
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from autoscaler.model import ExtendedStatistic, Metric, Statistic
+from autoscaler.policies import SuspendedState
 from controlplane.api.samples import Datum
 from controlplane.events import EventLog
 from controlplane.weights import WeightChange
@@ -69,6 +70,22 @@ class Tasks(Protocol):
     def definitions(self, prefix: str) -> Document: ...
 
     def definition(self, name: str) -> Document: ...
+
+
+class Scaling(Protocol):
+    """Everything may raise ServiceNotFound and NotScalable."""
+
+    def explained(self, service: str) -> Document: ...
+
+    def activities(self, service: str, *, not_scaled: bool) -> Document:
+        """Return {scalingActivities}, oldest first."""
+        ...
+
+    def suspended(self, service: str) -> SuspendedState: ...
+
+    async def suspend(self, service: str, wanted: SuspendedState) -> Document:
+        """Return {serviceName, suspendedState}."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +153,9 @@ class Cluster(Protocol):
 
     @property
     def tasks(self) -> Tasks: ...
+
+    @property
+    def scaling(self) -> Scaling: ...
 
     def ready(self) -> tuple[bool, str]:
         """Return whether the node serves what was decided, else why not."""

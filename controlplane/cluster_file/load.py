@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from autoscaler.model import ScalableTarget
+from autoscaler.policies import ScalableTarget
 from controlplane.cluster_file.decode import decode
 from controlplane.cluster_file.fields import CLUSTER_FILE
 from controlplane.cluster_file.meaning.actions import PORT_MAX
@@ -138,7 +138,7 @@ def _services(
         if target := scalable_target(record, wanted, names, findings):
             targets.append(target)
     check_alarms(records, targets, names, findings)
-    alarms = [policy.alarm.name for one in targets for policy in one.policies]
+    alarms = [alarm.name for one in targets for alarm in one.alarms]
     check_deployment_alarms(records, alarms, findings)
     return tuple(services), tuple(targets)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from alb.model import LoadBalancer
 from autoscaler.decide.exposition import Scrape
 from autoscaler.decide.promql import PromQuery
-from autoscaler.model import ScalableTarget
+from autoscaler.policies import ScalableTarget
 from controlplane.problems import Problem
 from scheduler.model import ContainerInstance, Service, TaskDefinition
 

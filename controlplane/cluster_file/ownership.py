@@ -21,7 +21,13 @@ from typing import Any, Final, NamedTuple
 from alb.model import Listener, LoadBalancer, Rule, Target, TargetGroup, WeightedGroup
 from autoscaler.decide.exposition import Scrape
 from autoscaler.decide.promql import PromQuery
-from autoscaler.model import ScalableTarget, StepScalingPolicy
+from autoscaler.policies import (
+    FastTrackingPolicy,
+    ScalableTarget,
+    ScheduledAction,
+    StepScalingPolicy,
+    TargetTrackingPolicy,
+)
 from controlplane.cluster_file.model import ClusterFile
 from controlplane.cluster_file.spelling import (
     DERIVED,
@@ -114,12 +120,15 @@ _KEYS: Final[Mapping[type, Callable[[Any], str]]] = {
     PromQuery: lambda item: item.name,
     Rule: lambda item: str(item.priority),
     Scrape: lambda item: item.resource,
+    FastTrackingPolicy: lambda item: item.name,
     ScalableTarget: lambda item: item.resource,
+    ScheduledAction: lambda item: item.name,
     Service: lambda item: item.name,
     ServiceLoadBalancer: lambda item: (
         f"{item.target_group}/{item.container_name}/{item.container_port}"
     ),
     StepScalingPolicy: lambda item: item.name,
+    TargetTrackingPolicy: lambda item: item.name,
     Target: lambda item: f"{item.host}:{item.port}",
     TargetGroup: lambda item: item.name,
     WeightedGroup: lambda item: item.target_group,

@@ -21,7 +21,16 @@ from alb.model import (
 from alb.model import LoadBalancerAttributes as Attributes
 from autoscaler.decide.exposition import Scrape
 from autoscaler.decide.promql import PromQuery
-from autoscaler.model import Alarm, StepAdjustment, StepScalingPolicy
+from autoscaler.model import Alarm
+from autoscaler.policies import (
+    FastTrackingPolicy,
+    ScalableTarget,
+    ScheduledAction,
+    StepAdjustment,
+    StepScalingPolicy,
+    SuspendedState,
+    TargetTrackingPolicy,
+)
 from controlplane.cluster_file.model import ClusterFile
 from scheduler.configuration import (
     CircuitBreaker,
@@ -98,6 +107,23 @@ _NAMES: Final[Mapping[tuple[type, str], str]] = {
     (CircuitBreaker, "threshold_value"): "thresholdConfiguration.value",
     (DeploymentAlarms, "names"): "alarmNames",
     (Service, "health_check_grace_period_s"): "healthCheckGracePeriodSeconds",
+    (ScalableTarget, "suspended"): "suspendedState",
+    (SuspendedState, "dynamic_scaling_in"): "dynamicScalingInSuspended",
+    (SuspendedState, "dynamic_scaling_out"): "dynamicScalingOutSuspended",
+    (SuspendedState, "scheduled_scaling"): "scheduledScalingSuspended",
+    (ScheduledAction, "start_unix_s"): "startTime",
+    (ScheduledAction, "end_unix_s"): "endTime",
+    (ScheduledAction, "min_capacity"): "scalableTargetAction.minCapacity",
+    (ScheduledAction, "max_capacity"): "scalableTargetAction.maxCapacity",
+    (TargetTrackingPolicy, "high"): "alarmHigh",
+    (TargetTrackingPolicy, "low"): "alarmLow",
+    (TargetTrackingPolicy, "scale_out_cooldown_s"): "scaleOutCooldown",
+    (TargetTrackingPolicy, "scale_in_cooldown_s"): "scaleInCooldown",
+    (FastTrackingPolicy, "stable_window_s"): "stableWindow",
+    (FastTrackingPolicy, "panic_window_s"): "panicWindow",
+    (FastTrackingPolicy, "panic_threshold_percent"): "panicThreshold",
+    (FastTrackingPolicy, "stabilization_s"): "scaleInStabilization",
+    (FastTrackingPolicy, "tolerance_percent"): "tolerance",
     (StepScalingPolicy, "steps"): "stepAdjustments",
     (StepScalingPolicy, "cooldown_s"): "cooldown",
     (StepAdjustment, "lower_bound"): "metricIntervalLowerBound",

@@ -5,14 +5,10 @@ from dataclasses import dataclass, field
 
 from autoscaler.app.autoscaler import RECORDS, Autoscaler
 from autoscaler.decide.utilization import cpu_metric
-from autoscaler.model import (
+from autoscaler.model import Alarm, AlarmState, Capacity, Comparison, Statistic
+from autoscaler.policies import (
     AdjustmentType,
-    Alarm,
-    AlarmState,
-    Capacity,
-    Comparison,
     ScalableTarget,
-    Statistic,
     StepAdjustment,
     StepScalingPolicy,
 )
@@ -36,6 +32,13 @@ def back(cooldown_s: float = 15.0) -> StepScalingPolicy:
     steps = (StepAdjustment(-1, None, 0.0),)
     kind = AdjustmentType.CHANGE_IN_CAPACITY
     return StepScalingPolicy("in", alarm, kind, steps, cooldown_s)
+
+
+def steps_of(target: ScalableTarget) -> list[StepScalingPolicy]:
+    """Return the policies of a target that has no others."""
+    found = [one for one in target.policies if isinstance(one, StepScalingPolicy)]
+    assert len(found) == len(target.policies)
+    return found
 
 
 TARGET = ScalableTarget("web", 1, 6, (out(), back()))

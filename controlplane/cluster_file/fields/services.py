@@ -1,15 +1,12 @@
-"""The field table of services and their scaling.
+"""The field table of services.
 
-Source of names, defaults and ranges: ECS API reference (CreateService),
-Application Auto Scaling API reference (RegisterScalableTarget,
-PutScalingPolicy).
+Source of names, defaults and ranges: ECS API reference (CreateService).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from controlplane.cluster_file.fields.alarms import ALARM
 from controlplane.cluster_file.fields.containers import NAME
 from controlplane.cluster_file.fields.deployments import DEPLOYMENT
 from controlplane.cluster_file.fields.placement import (
@@ -17,83 +14,18 @@ from controlplane.cluster_file.fields.placement import (
     STRATEGIES,
 )
 from controlplane.cluster_file.fields.rules import GROUP
+from controlplane.cluster_file.fields.scaling import AUTO_SCALING
 from controlplane.cluster_file.fields.sources import SCRAPE
 from controlplane.cluster_file.kinds import (
     Choice,
     Each,
     Field,
-    Number,
-    Status,
     Text,
-    Variants,
     Whole,
     ignored,
     refused,
     shape,
 )
-
-_IGNORED = Status.IGNORED
-_REFUSED = Status.REFUSED
-
-# --- policies -----------------------------------------------------------------
-
-_POLICY = "Application Auto Scaling PutScalingPolicy"
-STEPS_MAX: Final = 20
-TASKS_MAX: Final = 100_000
-"""Ours: a bound on the tasks of one service, far above ECS's quota."""
-_STEP = shape(
-    "StepAdjustment",
-    Field("metricIntervalLowerBound", Number(), _POLICY, note="left out: -infinity"),
-    Field("metricIntervalUpperBound", Number(), _POLICY, note="left out: +infinity"),
-    Field("scalingAdjustment", Whole(-TASKS_MAX, TASKS_MAX), _POLICY, required=True),
-)
-POLICY: Final = Variants(
-    "policyType",
-    {
-        "StepScaling": shape(
-            "StepScaling",
-            Field("policyName", Text(longest=256), _POLICY, required=True),
-            Field("alarm", ALARM, "ours", required=True),
-            Field(
-                "adjustmentType",
-                Choice(
-                    (
-                        "ChangeInCapacity",
-                        "ExactCapacity",
-                        "PercentChangeInCapacity",
-                    )
-                ),
-                _POLICY,
-                required=True,
-            ),
-            Field("stepAdjustments", Each(_STEP, 1, STEPS_MAX), _POLICY, required=True),
-            Field("cooldown", Whole(0), _POLICY, 300, note="seconds"),
-            Field("minAdjustmentMagnitude", Whole(1), _POLICY, note="percent only"),
-            Field(
-                "metricAggregationType",
-                Choice(("Average", "Minimum", "Maximum")),
-                _POLICY,
-                "Average",
-                status=_IGNORED,
-            ),
-            wrappers=("stepScalingPolicyConfiguration",),
-        ),
-    },
-    later=("TargetTrackingScaling", "PredictiveScaling", "FastTracking"),
-)
-
-_TARGET = "Application Auto Scaling RegisterScalableTarget"
-AUTO_SCALING: Final = shape(
-    "AutoScaling",
-    Field("minCapacity", Whole(0, TASKS_MAX), _TARGET, required=True),
-    Field("maxCapacity", Whole(0, TASKS_MAX), _TARGET, required=True),
-    Field("policies", Each(POLICY, key="policyName"), _POLICY),
-    refused("scheduledActions", "Application Auto Scaling PutScheduledAction"),
-    refused("suspendedState", _TARGET),
-    ignored("tags", _TARGET),
-)
-
-# --- services -------------------------------------------------------------------
 
 _SERVICE = "ECS CreateService"
 SERVICE: Final = shape(
@@ -163,8 +95,12 @@ SERVICE: Final = shape(
         ),
         _SERVICE,
     ),
-    Field("autoScaling", AUTO_SCALING, _TARGET),
     Field("metrics", SCRAPE, "ours", note="its tasks' own, in Prometheus's format"),
+    Field(
+        "autoScaling",
+        AUTO_SCALING,
+        "Application Auto Scaling RegisterScalableTarget",
+    ),
     refused("capacityProviderStrategy", _SERVICE),
     refused("networkConfiguration", _SERVICE),
     refused("serviceRegistries", _SERVICE),

@@ -12,9 +12,9 @@ from autoscaler.model import (
     Alarm,
     Comparison,
     MissingData,
-    ScalableTarget,
     Statistic,
 )
+from autoscaler.policies import ScalableTarget, StepScalingPolicy
 from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.fields.alarms import DAY_S
 from controlplane.cluster_file.meaning.fed_metrics import check_dimensions, metric_of
@@ -37,8 +37,14 @@ def check_alarms(
         policy
         for service in services
         for policy in service.record("autoScaling").records("policies")
+        if "alarm" in policy.shape.fields
     ]
-    alarms = [policy.alarm for target in targets for policy in target.policies]
+    alarms = [
+        policy.alarm
+        for target in targets
+        for policy in target.policies
+        if isinstance(policy, StepScalingPolicy)
+    ]
     first_use: dict[str, str] = {}
     for record, alarm in zip(policies, alarms, strict=True):
         written = record.record("alarm")

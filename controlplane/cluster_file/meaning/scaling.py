@@ -1,6 +1,7 @@
-"""Scalable targets and policies, as `autoscaler.model` has them. Pure.
+"""Scalable targets and step scaling, as `autoscaler.policies` has them. Pure.
 
-Source: Application Auto Scaling API reference (StepScalingPolicyConfiguration).
+Source: Application Auto Scaling API reference (RegisterScalableTarget,
+StepScalingPolicyConfiguration).
 """
 
 from __future__ import annotations
@@ -8,17 +9,32 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from itertools import pairwise, starmap
+from typing import Final
 
-from autoscaler.model import (
+from autoscaler.policies import (
     AdjustmentType,
+    MetricAggregation,
+    Policy,
     ScalableTarget,
     StepAdjustment,
     StepScalingPolicy,
+    SuspendedState,
 )
 from controlplane.cluster_file.meaning.alarms import policy_alarm
 from controlplane.cluster_file.meaning.balancer import check_unique
+from controlplane.cluster_file.meaning.schedules import scheduled_action
+from controlplane.cluster_file.meaning.tracking import (
+    Tracker,
+    fast_tracking,
+    target_tracking,
+    warn_of_no_way_back,
+)
 from controlplane.cluster_file.record import Findings, Record
 from scheduler.model import Service
+
+POLICIES_MAX: Final = 50
+SCHEDULED_ACTIONS_MAX: Final = 200
+"""Per scalable target: Application Auto Scaling's quotas."""
 
 
 def scalable_target(
@@ -41,23 +57,51 @@ def scalable_target(
         findings.error(at, path, message)
     records = scaling.records("policies")
     check_unique(records, "policyName", findings)
-    if (
-        records
-        and not wanted.task_definition.reserved_cpu
-        and record.has("taskDefinition")
-        and any(
-            one.record("alarm").text("metricName") == "CPUUtilization"
-            for one in records
-        )
-    ):
+    _check_quota(scaling, "policies", POLICIES_MAX, findings)
+    actions = scaling.records("scheduledActions")
+    check_unique(actions, "scheduledActionName", findings)
+    _check_quota(scaling, "scheduledActions", SCHEDULED_ACTIONS_MAX, findings)
+    tracker = Tracker(wanted, _own_dimensions(wanted, around))
+    target = ScalableTarget(
+        wanted.name,
+        low,
+        high,
+        tuple(_policy(policy, tracker, findings) for policy in records),
+        tuple(scheduled_action(action, scaling, findings) for action in actions),
+        _suspended(scaling.record("suspendedState")),
+    )
+    _warn_of_no_cpu(record, wanted, target, findings)
+    if all(policy.intact() for policy in records):
+        warn_of_no_way_back(scaling, target, findings)
+    return target
+
+
+def _check_quota(scaling: Record, name: str, most: int, findings: Findings) -> None:
+    count = len(scaling.records(name))
+    if findings.strict and count > most:
+        message = f"must have at most {most} under strictAwsLimits (got {count})"
+        findings.error(scaling.at(name), scaling.path_of(name), message)
+
+
+def _suspended(record: Record) -> SuspendedState:
+    return SuspendedState(
+        record.flag("dynamicScalingInSuspended"),
+        record.flag("dynamicScalingOutSuspended"),
+        record.flag("scheduledScalingSuspended"),
+    )
+
+
+def _warn_of_no_cpu(
+    record: Record, wanted: Service, target: ScalableTarget, findings: Findings
+) -> None:
+    """Tell of alarms on a share of nothing."""
+    definition = wanted.task_definition
+    on_cpu = any(one.metric.name == "CPUUtilization" for one in target.alarms)
+    if on_cpu and not definition.reserved_cpu and record.has("taskDefinition"):
         message = (
-            f'"{wanted.task_definition.family}" reserves no cpu: '
-            "CPUUtilization has no datapoints"
+            f'"{definition.family}" reserves no cpu: CPUUtilization has no datapoints'
         )
         findings.warn(record.at("taskDefinition"), record.path, message)
-    own = _own_dimensions(wanted, around)
-    policies = (_policy(policy, wanted.name, own, findings) for policy in records)
-    return ScalableTarget(wanted.name, low, high, tuple(policies))
 
 
 def _own_dimensions(
@@ -73,8 +117,18 @@ def _own_dimensions(
     return own
 
 
-def _policy(
-    record: Record, service: str, own: Mapping[str, str], findings: Findings
+def _policy(record: Record, tracker: Tracker, findings: Findings) -> Policy:
+    match record.tag:
+        case "TargetTrackingScaling":
+            return target_tracking(record, tracker, findings)
+        case "FastTracking":
+            return fast_tracking(record, tracker, findings)
+        case _:
+            return _step_scaling(record, tracker, findings)
+
+
+def _step_scaling(
+    record: Record, tracker: Tracker, findings: Findings
 ) -> StepScalingPolicy:
     name = record.text("policyName")
     kind = record.text("adjustmentType")
@@ -83,14 +137,16 @@ def _policy(
     if record.has(magnitude) and kind and not percent:
         message = "only PercentChangeInCapacity has a minimum magnitude"
         findings.error(record.at(magnitude), record.path_of(magnitude), message)
+    service = tracker.service.name
     inline, otherwise = record.record("alarm"), f"{service}-{name}"
     return StepScalingPolicy(
         name,
-        policy_alarm(inline, own, otherwise, findings),
+        policy_alarm(inline, tracker.own, otherwise, findings),
         AdjustmentType(kind) if kind else AdjustmentType.CHANGE_IN_CAPACITY,
         _steps(record, findings),
         float(record.whole("cooldown")),
         record.whole(magnitude),
+        MetricAggregation(record.text("metricAggregationType")),
     )
 
 

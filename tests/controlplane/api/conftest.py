@@ -7,6 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from autoscaler.policies import SuspendedState
 from controlplane.api.application import application
 from controlplane.api.ports import (
     Document,
@@ -17,11 +18,13 @@ from controlplane.api.ports import (
 from controlplane.errors import (
     DefinitionNotFound,
     NoRollback,
+    NotScalable,
     ServiceNotFound,
     TaskNotFound,
 )
 from controlplane.events import EventLog
 from controlplane.problems import ConfigInvalid, Problem
+from controlplane.scaling_commands import suspended_document
 from controlplane.weights import WeightChange
 from foundation.journal import CommitFailed
 from scheduler.decide.overrides import ContainerOverride
@@ -67,12 +70,42 @@ class MemoryTasks:
         return {"taskDefinition": {"family": name}}
 
 
+class MemoryScaling:
+    """One service that scales, "web"; what is suspended stays so."""
+
+    def __init__(self) -> None:
+        self.state = SuspendedState()
+
+    def explained(self, service: str) -> Document:
+        self._require(service)
+        return {"serviceName": service, "decision": "desired count stays 2"}
+
+    def activities(self, service: str, *, not_scaled: bool) -> Document:
+        self._require(service)
+        return {"scalingActivities": ["scaled", *(["not scaled"] * not_scaled)]}
+
+    def suspended(self, service: str) -> SuspendedState:
+        self._require(service)
+        return self.state
+
+    async def suspend(self, service: str, wanted: SuspendedState) -> Document:
+        self.state = wanted
+        return {"serviceName": service, "suspendedState": suspended_document(wanted)}
+
+    def _require(self, service: str) -> None:
+        if service == "api":
+            raise NotScalable(service, "it has no autoScaling in the file")
+        if service != "web":
+            raise ServiceNotFound(service, ["web"])
+
+
 class MemoryCluster:
     """One service, "web"; a file with the word "bad" in it has a problem."""
 
     def __init__(self) -> None:
         self.events = EventLog()
         self.tasks = MemoryTasks()
+        self.scaling = MemoryScaling()
         self.applied: list[Submission] = []
         self.desired: Mapping[str, int] = {"web": 2}
         self.deployed: list[str] = []
