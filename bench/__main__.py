@@ -42,6 +42,7 @@ COMMANDS: Final = {
             "hostile",
             "placement",
             "series",
+            "reaction",
             "soak",
         )
     },
