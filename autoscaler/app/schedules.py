@@ -9,11 +9,12 @@ passed while schedules were suspended is not.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final, NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from autoscaler.app.sight import Memory, Outcome, Sight, Told
 from autoscaler.decide import schedule as deciding
@@ -75,7 +76,9 @@ def next_time(
     begin = now_unix_s if first is None else max(now_unix_s, first - 1)
     if action.start_unix_s is not None:
         begin = max(begin, action.start_unix_s - 1)
-    zone = ZoneInfo(action.timezone)
+    zone = zone_of(action.timezone)
+    if zone is None:
+        return None
     time = deciding.next_after(schedule, zone, begin, first or now_unix_s)
     ended = time is not None and time > (action.end_unix_s or time)
     return None if ended else time
@@ -87,6 +90,20 @@ def key_of(resource: str, action: ScheduledAction) -> str:
 
 def expression_of(action: ScheduledAction) -> str:
     return f"{action.schedule} {action.timezone}"
+
+
+@lru_cache(maxsize=1024)
+def zone_of(name: str) -> datetime.tzinfo | None:
+    """Return a time zone by its IANA name; None where this machine does not know it.
+
+    UTC needs no database.
+    """
+    if name == "UTC":
+        return datetime.UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 @lru_cache(maxsize=1024)
@@ -141,7 +158,9 @@ def _last_time(
     first = _first(schedule, action, record)
     after = max(dealt_s, wall_s - LATE_S, (action.start_unix_s or 0.0) - 1)
     through = min(wall_s, action.end_unix_s or wall_s)
-    zone = ZoneInfo(action.timezone)
+    zone = zone_of(action.timezone)
+    if zone is None:
+        return None
     return deciding.last_within(schedule, zone, after, through, first or 0.0)
 
 

@@ -1,6 +1,4 @@
-"""Scheduled actions, as `autoscaler.policies` has them. Pure, but for zones.
-
-Time zones are looked up where Python finds them: the machine's, else `tzdata`.
+"""Scheduled actions, as `autoscaler.policies` has them. Pure, but for time zones.
 
 Source: Application Auto Scaling API reference, PutScheduledAction.
 """
@@ -11,6 +9,7 @@ import datetime
 import zoneinfo
 from typing import Final
 
+from autoscaler.app.schedules import zone_of
 from autoscaler.decide import schedule as schedules
 from autoscaler.policies import ScheduledAction
 from controlplane.cluster_file.decode import quoted
@@ -47,13 +46,12 @@ def scheduled_action(
 
 def _zone(record: Record, findings: Findings) -> datetime.tzinfo:
     name = record.text("timezone")
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+    zone = zone_of(name)
+    if zone is None:
         hint = did_you_mean(name, zoneinfo.available_timezones())
         message = f'no time zone named "{quoted(name)}"{hint}'
         findings.error(record.at("timezone"), record.path_of("timezone"), message)
-        return datetime.UTC
+    return zone or datetime.UTC
 
 
 def _check_schedule(record: Record, zone: datetime.tzinfo, findings: Findings) -> None:
