@@ -30,14 +30,14 @@ from bench.cpu import adopt_orphans, descendants, end_since
 from bench.record import is_smoke, write_result
 from bench.workloads import NotComparable
 from controlplane.client import ClientError, Control, UnixAddress
-from controlplane.demo.image import ensure_image
+from controlplane.demo.host import Host, choose_host
+from controlplane.demo.image import COMMAND
 from controlplane.load.main import run
 from controlplane.load.options import LoadOptions, parse_url
 from controlplane.load.shape import parse_shape
-from controlplane.runtimes import engine_endpoint
-from tests.support.engines import ping
+from foundation.clock import SystemClock
+from scheduler.model import RuntimeKind
 
-IMAGE: Final = "alb-demo/task:1"
 BEFORE: Final = 35
 """Requests a second: a third of what a task can serve."""
 TIMES: Final = 5
@@ -109,10 +109,13 @@ def main() -> int:
     if is_smoke():
         options.rounds = 1
     adopt_orphans()
+    host = choose_host(None, SystemClock())
+    print(f"tasks are {host.why}")
     found: dict[str, list[Reaction]] = {}
     try:
         for way in options.ways.split(","):
-            found[way] = [measured(way, number) for number in range(options.rounds)]
+            rounds = range(options.rounds)
+            found[way] = [measured(way, host, number) for number in rounds]
     except NotComparable as why:
         print(f"NOT MEASURED: {why}", file=sys.stderr)
         return 1
@@ -124,7 +127,7 @@ def main() -> int:
         f"seconds from {BEFORE} to {BEFORE * TIMES} requests/s until alarm, decision "
         f"for {NEEDED} tasks instead of one, and all of them healthy and answering",
         {
-            "tasks": "containers" if _endpoint() else "processes",
+            "tasks": host.why,
             "alarm_period_s": PERIOD_S,
             "policies": {way: WAYS[way] for way in found},
             "seconds": told,
@@ -173,8 +176,8 @@ def reaction_of(looks: Sequence[Look], failed: int) -> Reaction:
 # --- one round --------------------------------------------------------------------
 
 
-def measured(way: str, number: int) -> Reaction:
-    with cluster(way) as (port, control):
+def measured(way: str, host: Host, number: int) -> Reaction:
+    with cluster(way, host) as (port, control):
         looks, failed = asyncio.run(_step(port, control))
     found = reaction_of(looks, failed)
     alarm = "" if found.alarm_s is None else f"alarm {found.alarm_s} s, "
@@ -224,14 +227,14 @@ def look_of(state: Mapping[str, Any], at_s: float) -> Look:
 
 
 @contextmanager
-def cluster(way: str) -> Iterator[tuple[int, Control]]:
+def cluster(way: str, host: Host) -> Iterator[tuple[int, Control]]:
     """Run a cluster with one task that is healthy; end all of it afterwards."""
     before = descendants(os.getpid())
     (port,) = map(int, free_ports(1))
     with tempfile.TemporaryDirectory(prefix="alb-bench-") as name:
         directory = Path(name)
         file = directory / "alb.yaml"
-        file.write_text(json.dumps(cluster_file(way, port)))  # JSON is YAML
+        file.write_text(json.dumps(cluster_file(way, port, host)))  # JSON is YAML
         try:
             _alb(file, "up", "-d", "--workers", "1")
             control = Control(UnixAddress(directory / ".alb" / "control.sock"))
@@ -242,8 +245,7 @@ def cluster(way: str) -> Iterator[tuple[int, Control]]:
             end_since(before)
 
 
-def cluster_file(way: str, port: int) -> Document:
-    endpoint = _endpoint()
+def cluster_file(way: str, port: int, host: Host) -> Document:
     container: Document = {
         "name": "web",
         "cpu": 128,
@@ -251,17 +253,13 @@ def cluster_file(way: str, port: int) -> Document:
         "portMappings": [{"containerPort": 8080}],
         "stopTimeout": 5,
     }
-    if endpoint:
-        ensure_image(endpoint, IMAGE, None)
-        instance = {"name": "here", "runtime": "docker", "endpoint": endpoint}
-        container |= {
-            "image": IMAGE,
-            "command": ["python3", "-m", "controlplane.demo.task"],
-        }
+    instance = {"name": "here", "runtime": host.runtime.value}
+    if host.runtime is RuntimeKind.DOCKER:
+        instance["endpoint"] = host.endpoint
+        container |= {"image": host.image, "command": [*COMMAND]}
     else:
-        instance = {"name": "here", "runtime": "process"}
         task = str(ROOT / "controlplane" / "demo" / "task.py")
-        container |= {"command": [sys.executable, task]}
+        container["command"] = [sys.executable, task]
     container["environment"] = [
         {"name": "DEMO_MS", "value": "10"},
         {"name": "DEMO_CPU_MS", "value": "1"},
@@ -298,13 +296,6 @@ def cluster_file(way: str, port: int) -> Document:
             }
         ],
     }
-
-
-def _endpoint() -> str:
-    """Return where an engine answers; empty: nowhere here."""
-    endpoint = engine_endpoint(os.environ, Path.home())
-    path = endpoint.removeprefix("unix://")
-    return endpoint if path != endpoint and ping(path) else ""
 
 
 def _until_healthy(control: Control) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bench.reaction import (
@@ -17,7 +19,8 @@ from bench.reaction import (
 )
 from bench.workloads import NotComparable
 from controlplane.cluster_file import load
-from controlplane.commands.terminal import say_json
+from controlplane.demo.host import Host
+from scheduler.model import RuntimeKind
 
 BEFORE = [Look(at_s, False, NEEDED, NEEDED) for at_s in (-2.0, -1.0)]  # noqa: FBT003 - a row
 
@@ -68,12 +71,16 @@ def test_medians_are_of_what_there_is() -> None:
     assert {"decision_s": 2.0, "serving_s": 4.0} == medians(rounds)
 
 
+HOSTS = [
+    Host(RuntimeKind.PROCESS, "local processes", "127.0.0.1"),
+    Host(RuntimeKind.DOCKER, "containers", "", "unix:///run/docker.sock", "demo:1"),
+]
+
+
 @pytest.mark.parametrize("way", WAYS)
-def test_its_cluster_files_are_valid(
-    way: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    say_json(cluster_file(way, 8080))
-    loaded = load("alb.yaml", capsys.readouterr().out, {})
+@pytest.mark.parametrize("host", HOSTS, ids=[host.why for host in HOSTS])
+def test_its_cluster_files_are_valid(way: str, host: Host) -> None:
+    loaded = load("alb.yaml", json.dumps(cluster_file(way, 8080, host)), {})
 
     (target,) = loaded.scalable_targets
     assert [WAYS[way]["policyName"]] == [one.name for one in target.policies]
