@@ -120,6 +120,17 @@ async def test_a_step_down_that_tracking_would_take_back_is_anticipated() -> Non
     assert () == made.autoscaler.activities()
 
 
+async def test_what_does_not_change_is_told_once_while_an_alarm_lasts() -> None:
+    made = world(tracking())
+    await made.pass_s(200, idle)
+
+    assert made.alarm("TargetTracking-service/demo/web-AlarmLow-0") is AlarmState.ALARM
+    (refused,) = made.autoscaler.all_activities()
+    assert ["AlreadyAtDesiredCapacity"] == [
+        one.code.value for one in refused.not_scaled_reasons
+    ]
+
+
 async def test_what_did_not_scale_is_kept_apart_and_bounded() -> None:
     made = World(replace(TARGET, max_capacity=1))
     for _ in range(120):
@@ -189,6 +200,17 @@ async def test_what_is_suspended_does_not_scale_until_it_is_resumed() -> None:
     assert (1, 1, 2) == (suspended, after_a_restart, made.tasks.counts["web"])
     assert "alb.Suspended" in made.told()
     assert not await made.autoscaler.suspend("api", BOTH_WAYS)
+
+
+async def test_a_resumption_does_not_wait_for_the_next_minute() -> None:
+    slow = replace(out(), alarm=replace(out().alarm, period_s=60))
+    made = World(replace(TARGET, policies=(slow,)))
+    await made.autoscaler.suspend("web", BOTH_WAYS)
+    await made.pass_s(145, busy)
+    await made.autoscaler.suspend("web", SuspendedState())
+    await made.pass_s(1, busy)
+
+    assert made.tasks.counts["web"] == 2
 
 
 async def test_a_file_that_changes_what_is_suspended_wins() -> None:

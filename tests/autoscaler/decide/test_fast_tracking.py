@@ -66,6 +66,7 @@ CASES = [  # values, tasks, and what is wanted at 10 in flight each
     (steady(40.0, (1, 60.0)),  4, 4,  "half as much again for a second is no panic"),
     (steady(15.0),             4, 2,  "less for long: down to what it wants"),
     (steady(40.0, (70, 15.0)), 4, 4,  "less for a minute: not yet"),
+    (steady(80.0, (61, 15.0)), 6, 6,  "more was wanted lately than there is: nothing"),
     (steady(0.0),              4, 2,  "down by half at most in a quarter of a minute"),
     (steady(0.0),              1, 1,  "never to none"),
     (steady(10_000.0),         4, 40, "up to ten times at most in a quarter of a minute"),
