@@ -9,6 +9,7 @@ Synchronous, as the look it is a part of: it fills the outcome and changes nothi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from autoscaler.app import activities
 from autoscaler.app.activities import Cause
@@ -98,25 +99,31 @@ def _fast_decision(
     end_s = int(sight.now_unix_s)
     needed_s = fast_tracking.seconds_needed(policy)
     series = sight.series.get(policy.metric)
-    observed_s, values = 0, []
-    if series is not None:
-        observed_s = max(0, end_s - series.seen_since_s(needed_s))
-        seconds = series.by_second(end_s - min(needed_s, observed_s), end_s)
-        values = fast_tracking.values_of(policy, seconds)
+    since_s = end_s if series is None else series.seen_since_s(needed_s)
+    observed_s = max(0, end_s - since_s)
+
+    def values(seconds: int) -> fast_tracking.Values:
+        if series is None:
+            return ()
+        found = series.by_second(end_s - min(seconds, observed_s), end_s)
+        return fast_tracking.values_of(policy, found)
+
     capacity = sight.capacities[target.resource]
-    since_s = sight.now_unix_s - fast_tracking.VELOCITY_WINDOW_S
+    lately_s = sight.now_unix_s - fast_tracking.VELOCITY_WINDOW_S
     counts = [
         one.from_capacity
         for one in memory.activities.values()
-        if one.resource == target.resource and one.start_unix_s > since_s
+        if one.resource == target.resource and one.start_unix_s > lately_s
     ] + [capacity.desired]
     seen = fast_tracking.Seen(
-        values,
+        values(policy.stable_window_s),
+        partial(values, needed_s),
         observed_s,
         capacity.desired,
         capacity.healthy,
         min(counts),
         max(counts),
+        target.min_capacity,
     )
     until_s = memory.panics_s.get((target.resource, policy.name))
     return fast_tracking.decide(policy, seen, until_s, sight.now_unix_s)

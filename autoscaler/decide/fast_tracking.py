@@ -16,7 +16,7 @@ the values, so that a look that was left out changes nothing afterwards.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,12 +43,17 @@ class Seen:
     """One look. `low`, `high`: extremes of the count within the velocity window."""
 
     values: Values
+    """Of the stable window."""
+    all_values: Callable[[], Values]
+    """Of `seconds_needed`: asked only where it may scale in, for there are many."""
     observed_s: int
     """How long there has been somebody to measure."""
     present: int
     ready: int
     low: int
     high: int
+    minimum: int = 1
+    """The target's: there are never fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ def values_of(
 
 
 def seconds_needed(policy: FastTrackingPolicy) -> int:
-    """Return how many seconds of values a look needs."""
+    """Return how many seconds of values a look needs at most."""
     return policy.stabilization_s + policy.stable_window_s
 
 
@@ -145,6 +150,10 @@ def _calm(policy: FastTrackingPolicy, seen: Seen, stable: float) -> FastDecision
         return FastDecision(None, f"{told} is on target; it only scales out")
     if wanted >= seen.present:
         return FastDecision(None, f"{told} wants what there is", least=seen.present)
+    if seen.present <= seen.minimum:
+        return FastDecision(
+            None, f"{state}; {seen.minimum} is the minimum", least=wanted
+        )
     if seen.observed_s < policy.stabilization_s:
         left_s = policy.stabilization_s - seen.observed_s
         state = f"{state}; it may scale in after {left_s} s more"
@@ -198,7 +207,7 @@ def _is_far(policy: FastTrackingPolicy, value: float, count: int) -> bool:
 def _recommended(policy: FastTrackingPolicy, seen: Seen) -> Iterator[int]:
     """Yield what the stable window wanted, second by second, while stabilizing."""
     window = policy.stable_window_s
-    for average in _averages(seen.values[-seconds_needed(policy) :], window):
+    for average in _averages(seen.all_values()[-seconds_needed(policy) :], window):
         yield _count(policy, average, seen.ready)
 
 

@@ -34,7 +34,8 @@ def seen(
     values: Values, present: int, *, ready: int | None = None, observed_s: int = 10_000
 ) -> Seen:
     return Seen(
-        values,
+        values[-IN_FLIGHT.stable_window_s :],
+        lambda: values,
         observed_s,
         present,
         present if ready is None else ready,
@@ -107,6 +108,17 @@ def test_panic_goes_by_the_tasks_that_are_ready() -> None:
 
     assert decision.want is None
     assert decision.panic_until_s == NOW + IN_FLIGHT.stable_window_s
+
+
+def test_at_the_minimum_it_looks_no_further_back() -> None:
+    def never() -> Values:
+        raise AssertionError
+
+    low = Seen(steady(10.0)[-60:], never, 10_000, 3, 3, 3, 3, minimum=3)
+    decision = decide(IN_FLIGHT, low, None, NOW)
+
+    assert decision.want is None
+    assert decision.state.endswith("wants 1; 3 is the minimum")
 
 
 def test_after_a_start_it_scales_out_at_once_and_in_later() -> None:
