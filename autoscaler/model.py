@@ -13,6 +13,8 @@ import enum
 from dataclasses import dataclass
 from typing import Final
 
+from autoscaler.actions import NO_ACTIONS, AlarmActions
+
 
 class Statistic(enum.Enum):
     AVERAGE = "Average"
@@ -98,6 +100,22 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricQuery:
+    """One line of metric math: the statistic of a metric, or an expression over others.
+
+    Source: CloudWatch API, MetricDataQuery.
+    """
+
+    id: str
+    metric: Metric | None = None
+    """None: it is an expression."""
+    statistic: Statistic | ExtendedStatistic = Statistic.AVERAGE
+    expression: str = ""
+    label: str = ""
+    return_data: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm:
     """When `datapoints_to_alarm` of the last `evaluation_periods` breach.
 
@@ -108,7 +126,8 @@ class Alarm:
 
     name: str
     metric: Metric
-    statistic: Statistic
+    """Of metric math: without a namespace, named by the label of what it returns."""
+    statistic: Statistic | ExtendedStatistic
     period_s: int
     evaluation_periods: int
     datapoints_to_alarm: int
@@ -116,9 +135,51 @@ class Alarm:
     threshold: float
     treat_missing_data: MissingData = MissingData.MISSING
     aws_timing: bool = False
+    evaluate_low_samples: bool = True
+    """Whether percentiles of few samples count (EvaluateLowSampleCountPercentile)."""
+    queries: tuple[MetricQuery, ...] = ()
+    """Metric math, of which exactly one returns the data; else none."""
+    actions: AlarmActions = NO_ACTIONS
+    description: str = ""
+
+    @property
+    def inputs(self) -> tuple[Metric, ...]:
+        """The metrics that have to be measured for it."""
+        if not self.queries:
+            return (self.metric,)
+        return tuple(query.metric for query in self.queries if query.metric is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class CompositeAlarm:
+    """An alarm on the states of others; it scales nothing.
+
+    While `suppressor` is in ALARM no action runs. `wait_s` after its own state has
+    changed, and `extension_s` after the suppressor has left ALARM, are left to both
+    to catch up. Source: CloudWatch API, PutCompositeAlarm.
+    """
+
+    name: str
+    rule: str
+    """See `decide.alarm_rule`."""
+    suppressor: str = ""
+    wait_s: float = 0.0
+    extension_s: float = 0.0
+    actions: AlarmActions = NO_ACTIONS
+    description: str = ""
 
 
 # --- observed -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Datapoint:
+    """One period's value; None when no sample came. `start_s` is unix seconds."""
+
+    start_s: int
+    value: float | None
+    sample_count: float = 0.0
+    """0 where it is not known: of metric math."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +255,50 @@ class AlarmRecord:
     state: AlarmState
     reason: str
     since_unix_s: float
+    reason_data: str = ""
+    """JSON, for programs; empty where there is none."""
+    actions_enabled: bool = True
+    """As configured last, or as commanded since."""
+    configured_unix_s: float = 0.0
+    suppression: Suppression | None = None
+    """Of composite alarms whose actions wait."""
+
+
+class SuppressedBy(enum.Enum):
+    """Source: CloudWatch API, CompositeAlarm.ActionsSuppressedBy."""
+
+    ALARM = "Alarm"
+    WAIT_PERIOD = "WaitPeriod"
+    EXTENSION_PERIOD = "ExtensionPeriod"
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """Actions that are held back. `until_unix_s` None: while the suppressor holds."""
+
+    by: SuppressedBy
+    until_unix_s: float | None
+    before: AlarmState | None = None
+    """The state before the change whose actions wait; None: nothing waits."""
+
+
+class HistoryItemType(enum.Enum):
+    """Source: CloudWatch API, AlarmHistoryItem.HistoryItemType."""
+
+    STATE_UPDATE = "StateUpdate"
+    CONFIGURATION_UPDATE = "ConfigurationUpdate"
+    ACTION = "Action"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmHistoryItem:
+    """One thing that became of an alarm. `data` is JSON."""
+
+    alarm: str
+    unix_s: float
+    kind: HistoryItemType
+    summary: str
+    data: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,14 +397,21 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class AlarmView:
-    """One alarm as people ask for it. `value` is its newest datapoint, if any."""
+    """One alarm as people ask for it: how it is configured, and how it is."""
 
-    name: str
-    resource: str
-    metric: Metric
-    state: AlarmState
-    reason: str
-    since_unix_s: float
-    comparison: Comparison
-    threshold: float
-    value: float | None
+    definition: Alarm | CompositeAlarm
+    record: AlarmRecord
+    resource: str = ""
+    """What it scales; nothing when it scales nothing."""
+    value: float | None = None
+    """Its newest datapoint, if any."""
+    datapoints: tuple[Datapoint, ...] = ()
+    """What it was evaluated by last, oldest first."""
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def state(self) -> AlarmState:
+        return self.record.state

@@ -14,7 +14,14 @@ from alb.model import LoadBalancer, Target, TargetId, TargetObservation
 from alb.ports import Counters
 from alb.state.counters import add_counters
 from alb.state.histogram import merge, percentile_us
-from autoscaler.model import Activity, AlarmView, NotScaled, NotScaledReason
+from autoscaler.model import (
+    Activity,
+    Alarm,
+    AlarmView,
+    CompositeAlarm,
+    NotScaled,
+    NotScaledReason,
+)
 from controlplane.api.ports import Document
 from scheduler.decide.deployments import status_of
 from scheduler.decide.protection import NotProtected, Protected
@@ -362,20 +369,29 @@ def _worst(healths: Sequence[str]) -> str | None:
 
 
 def alarm_document(view: AlarmView) -> Document:
-    return {
+    """Return how an alarm is; `/v1/alarms` tells all of it in CloudWatch's shape."""
+    record = view.record
+    told = {
         "name": view.name,
         "resource": view.resource,
-        "metricName": view.metric.name,
-        "dimensions": [
-            {"name": name, "value": value} for name, value in view.metric.dimensions
-        ],
-        "state": view.state.value,
-        "reason": view.reason,
-        "since": view.since_unix_s,
-        "comparisonOperator": view.comparison.value,
-        "threshold": view.threshold,
+        "state": record.state.value,
+        "reason": record.reason,
+        "since": record.since_unix_s,
         "value": view.value,
     }
+    match view.definition:
+        case Alarm() as alarm:
+            dimensions = alarm.metric.dimensions
+            return told | {
+                "metricName": alarm.metric.name,
+                "dimensions": [
+                    {"name": name, "value": value} for name, value in dimensions
+                ],
+                "comparisonOperator": alarm.comparison.value,
+                "threshold": alarm.threshold,
+            }
+        case CompositeAlarm() as composite:
+            return told | {"alarmRule": composite.rule}
 
 
 def activity_document(activity: Activity) -> Document:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from autoscaler.app import alarms, scaling, schedules
+from autoscaler.app.composites import look_at_composites
 from autoscaler.app.sight import Memory, Outcome, Sight
 from autoscaler.model import AlarmState
 from autoscaler.policies import ScalableTarget
@@ -28,6 +29,7 @@ def look(sight: Sight, memory: Memory) -> Outcome:
     outcome = Outcome()
     _forget_what_is_gone(sight.targets, memory, outcome)
     triggered = alarms.triggered(sight, memory, outcome)
+    look_at_composites(alarms.Looking(sight, memory, outcome))
     sight = replace(sight, targets=schedules.in_force(sight, memory, outcome))
     for target in sight.targets:
         if target.resource in sight.capacities:
@@ -40,14 +42,12 @@ def look(sight: Sight, memory: Memory) -> Outcome:
 def _forget_what_is_gone(
     targets: Sequence[ScalableTarget], memory: Memory, outcome: Outcome
 ) -> None:
-    names = {alarm.name for target in targets for alarm in target.alarms}
     resources = {target.resource for target in targets}
     scheduled = {
         schedules.key_of(target.resource, action)
         for target in targets
         for action in target.scheduled_actions
     }
-    outcome.alarms.update(dict.fromkeys(memory.alarms.keys() - names))
     outcome.cooldowns.update(dict.fromkeys(memory.cooldowns.keys() - resources))
     outcome.bounds.update(dict.fromkeys(memory.bounds.keys() - resources))
     outcome.suspensions.update(dict.fromkeys(memory.suspensions.keys() - resources))

@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from autoscaler.decide.alarm import Datapoint
+from autoscaler.actions import Notice
 from autoscaler.model import (
     Activity,
+    Alarm,
+    AlarmHistoryItem,
     AlarmRecord,
     Capacity,
+    CompositeAlarm,
     Cooldown,
+    Datapoint,
     Metric,
     NotScaled,
 )
@@ -49,7 +53,16 @@ class Memory:
     values: dict[str, float | None] = field(default_factory=dict)
     """Alarm -> its newest datapoint."""
     datapoints: dict[str, tuple[Datapoint, ...]] = field(default_factory=dict)
-    """Alarm -> its evaluation range, oldest first."""
+    """Alarm -> what it was evaluated by last, oldest first."""
+    definitions: dict[str, Alarm | CompositeAlarm] = field(default_factory=dict)
+    """Alarm -> how it was configured at the last look."""
+    by_hand: dict[str, float | None] = field(default_factory=dict)
+    """Alarms that were set to ALARM by a person since the last look -> the value
+    that is to be acted on, if one was given."""
+    history: dict[str, AlarmHistoryItem] = field(default_factory=dict)
+    """By key, oldest first."""
+    notices: dict[str, Notice] = field(default_factory=dict)
+    """Actions that have to run, by key, oldest first."""
     not_scaled: dict[tuple[str, str], NotScaled] = field(default_factory=dict)
     """(resource, policy) -> what was told last, so that it is told once."""
     panics_s: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -73,6 +86,9 @@ class Sight:
     targets: Sequence[ScalableTarget]
     capacities: Mapping[str, Capacity]
     series: Mapping[Metric, Series]
+    alarms: Mapping[str, tuple[Alarm, str]] = field(default_factory=dict)
+    """Every metric alarm by name, with the resource it scales, or nothing."""
+    composites: Sequence[CompositeAlarm] = ()
     wall_unix_s: float = 0.0
     """What the machine's clock says. It may jump: only schedules go by it."""
 
@@ -99,6 +115,12 @@ class Outcome:
     acted_s: dict[str, int | None] = field(default_factory=dict)
     values: dict[str, float | None] = field(default_factory=dict)
     datapoints: dict[str, tuple[Datapoint, ...]] = field(default_factory=dict)
+    definitions: dict[str, Alarm | CompositeAlarm | None] = field(default_factory=dict)
+    by_hand: dict[str, float | None] = field(default_factory=dict)
+    by_hand_done: list[str] = field(default_factory=list)
+    """What was set by hand and is acted on, or is gone."""
+    history: dict[str, AlarmHistoryItem | None] = field(default_factory=dict)
+    notices: dict[str, Notice | None] = field(default_factory=dict)
     not_scaled: dict[tuple[str, str], NotScaled | None] = field(default_factory=dict)
     panics_s: dict[tuple[str, str], float | None] = field(default_factory=dict)
     dealt_s: dict[str, float] = field(default_factory=dict)

@@ -14,9 +14,9 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from autoscaler.decide.alarm import Datapoint, breaches
+from autoscaler.decide.alarm import breaches
 from autoscaler.decide.proposal import Want
-from autoscaler.model import Comparison, NotScaled
+from autoscaler.model import Comparison, Datapoint, NotScaled
 from autoscaler.policies import (
     AdjustmentType,
     MetricAggregation,

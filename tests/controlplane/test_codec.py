@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alb.model
+import autoscaler.actions
 import autoscaler.model
 import autoscaler.policies
 import scheduler.model
@@ -39,6 +40,7 @@ RECORDS = [
         scheduler.model,
         autoscaler.model,
         autoscaler.policies,
+        autoscaler.actions,
     )
     for cls in dataclasses_of(module)
 ]

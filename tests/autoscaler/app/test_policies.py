@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.decide.target_tracking import Tracked, alarms_of
-from autoscaler.model import ActivityStatus, AlarmState, Metric, Statistic
+from autoscaler.model import ActivityStatus, Alarm, AlarmState, Metric, Statistic
 from autoscaler.policies import (
     FastMetric,
     FastTrackingPolicy,
@@ -89,7 +89,11 @@ async def test_target_tracking_shows_its_alarms() -> None:
 
     high, low = made.autoscaler.alarms().values()
     assert (AlarmState.ALARM, AlarmState.OK) == (high.state, low.state)
-    assert (50.0, 45.0) == (high.threshold, low.threshold)
+    assert (50.0, 45.0) == tuple(
+        view.definition.threshold
+        for view in (high, low)
+        if isinstance(view.definition, Alarm)
+    )
 
 
 async def test_without_data_it_never_scales() -> None:

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.decide.alarm import Datapoint
 from autoscaler.decide.proposal import (
     Proposal,
     Standing,
@@ -20,6 +19,7 @@ from autoscaler.model import (
     Capacity,
     Comparison,
     Cooldown,
+    Datapoint,
     Direction,
     Metric,
     NotScaled,
