@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from alb.model import LoadBalancer
 from autoscaler.decide.exposition import Scrape
 from autoscaler.decide.promql import PromQuery
+from autoscaler.model import Alarm, CompositeAlarm
 from autoscaler.policies import ScalableTarget
 from controlplane.problems import Problem
 from scheduler.model import ContainerInstance, Service, TaskDefinition
@@ -28,6 +29,9 @@ class ClusterFile:
     """By family; revisions are the scheduler's to give."""
     services: tuple[Service, ...] = ()
     scalable_targets: tuple[ScalableTarget, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    """Those at top level; policies have theirs besides."""
+    composite_alarms: tuple[CompositeAlarm, ...] = ()
     scrapes: tuple[Scrape, ...] = ()
     prometheus_queries: tuple[PromQuery, ...] = ()
     strict_aws_limits: bool = False

@@ -11,7 +11,8 @@ from typing import Final
 
 from autoscaler.decide import target_tracking
 from autoscaler.policies import FastMetric
-from controlplane.cluster_file.fields.alarms import ALARM
+from controlplane.cluster_file.fields.alarms import NAME as ALARM_NAME
+from controlplane.cluster_file.fields.alarms import POLICY_ALARM
 from controlplane.cluster_file.fields.rules import GROUP
 from controlplane.cluster_file.kinds import (
     Choice,
@@ -47,7 +48,13 @@ _STEP = shape(
 _STEP_SCALING = shape(
     "StepScaling",
     _NAME,
-    Field("alarm", ALARM, "ours", required=True),
+    Field("alarm", POLICY_ALARM, _OURS, note="this or alarmName"),
+    Field(
+        "alarmName",
+        ALARM_NAME,
+        _OURS,
+        note="one of `alarms`; their dimensions are not this service's",
+    ),
     Field(
         "adjustmentType",
         Choice(("ChangeInCapacity", "ExactCapacity", "PercentChangeInCapacity")),

@@ -20,7 +20,7 @@ from autoscaler.policies import (
     StepScalingPolicy,
     SuspendedState,
 )
-from controlplane.cluster_file.meaning.alarms import policy_alarm
+from controlplane.cluster_file.meaning.alarms import Around, policy_alarm
 from controlplane.cluster_file.meaning.balancer import check_unique
 from controlplane.cluster_file.meaning.schedules import scheduled_action
 from controlplane.cluster_file.meaning.tracking import (
@@ -38,14 +38,11 @@ SCHEDULED_ACTIONS_MAX: Final = 200
 
 
 def scalable_target(
-    record: Record,
-    wanted: Service,
-    around: Mapping[str, Collection[str]],
-    findings: Findings,
+    record: Record, wanted: Service, around: Around, findings: Findings
 ) -> ScalableTarget | None:
     """Return how one service scales, or None when it does not.
 
-    `around` are the names of this file that dimensions may have, by dimension.
+    `around` is what its alarms refer to.
     """
     if not record.has("autoScaling"):
         return None
@@ -61,12 +58,12 @@ def scalable_target(
     actions = scaling.records("scheduledActions")
     check_unique(actions, "scheduledActionName", findings)
     _check_quota(scaling, "scheduledActions", SCHEDULED_ACTIONS_MAX, findings)
-    tracker = Tracker(wanted, _own_dimensions(wanted, around))
+    tracker = Tracker(wanted, _own_dimensions(wanted, around.names))
     target = ScalableTarget(
         wanted.name,
         low,
         high,
-        tuple(_policy(policy, tracker, findings) for policy in records),
+        tuple(_policy(policy, tracker, around, findings) for policy in records),
         tuple(scheduled_action(action, scaling, findings) for action in actions),
         _suspended(scaling.record("suspendedState")),
     )
@@ -117,18 +114,20 @@ def _own_dimensions(
     return own
 
 
-def _policy(record: Record, tracker: Tracker, findings: Findings) -> Policy:
+def _policy(
+    record: Record, tracker: Tracker, around: Around, findings: Findings
+) -> Policy:
     match record.tag:
         case "TargetTrackingScaling":
             return target_tracking(record, tracker, findings)
         case "FastTracking":
             return fast_tracking(record, tracker, findings)
         case _:
-            return _step_scaling(record, tracker, findings)
+            return _step_scaling(record, tracker, around, findings)
 
 
 def _step_scaling(
-    record: Record, tracker: Tracker, findings: Findings
+    record: Record, tracker: Tracker, around: Around, findings: Findings
 ) -> StepScalingPolicy:
     name = record.text("policyName")
     kind = record.text("adjustmentType")
@@ -137,11 +136,10 @@ def _step_scaling(
     if record.has(magnitude) and kind and not percent:
         message = "only PercentChangeInCapacity has a minimum magnitude"
         findings.error(record.at(magnitude), record.path_of(magnitude), message)
-    service = tracker.service.name
-    inline, otherwise = record.record("alarm"), f"{service}-{name}"
+    otherwise = f"{tracker.service.name}-{name}"
     return StepScalingPolicy(
         name,
-        policy_alarm(inline, tracker.own, otherwise, findings),
+        policy_alarm(record, tracker.own, otherwise, around, findings),
         AdjustmentType(kind) if kind else AdjustmentType.CHANGE_IN_CAPACITY,
         _steps(record, findings),
         float(record.whole("cooldown")),

@@ -600,10 +600,10 @@ WARNINGS = [
      "72:27: warning: listeners[0].rules[2].actions[0].targetGroups: "
      "every weight is 0: nothing receives these requests",
      "a weight of 0 takes nothing"),
-    ("statistic: Average", "alarmDescription: x",
-     "90:47: warning: services[0].autoScaling.policies[0].alarm.alarmDescription: "
+    ("statistic: Average", "unit: Percent",
+     "90:47: warning: services[0].autoScaling.policies[0].alarm.unit: "
      "is not built yet and is ignored",
-     "a description decides nothing"),
+     "a unit decides nothing"),
 ]
 # fmt: on
 

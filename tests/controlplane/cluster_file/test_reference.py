@@ -77,7 +77,7 @@ REFUSED = [  # what is not built and would change who reaches what
     "securityGroups", "efsVolumeConfiguration",
     "capacityProviderStrategy", "configuredAtLaunch", "credentialSpecs",
     "ipv6.deny_all_igw_traffic", "networkConfiguration",
-    "compositeAlarms", "proxyConfiguration",
+    "proxyConfiguration",
 ]
 # fmt: on
 
