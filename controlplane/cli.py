@@ -45,6 +45,8 @@ COMMANDS: Final = {
     "rollback": "go back to what a service's deployment completed before",
     "upgrade": "go on as the program that is installed now, without a pause",
     "logs": "what a service's tasks write",
+    "alarms": "every alarm, its state and why",
+    "alarm": "one alarm with its history; set its state; enable or disable its actions",
     "events": "what happened, with reasons",
     "metrics": "what is measured, and its recent values",
     "explain": "which rule answers a request, or why a service scaled",

@@ -18,6 +18,7 @@ from typing import Final
 
 from alb.model import LoadBalancer
 from controlplane import explain, logs
+from controlplane.alarm_commands import AlarmCommands
 from controlplane.api.ports import (
     Document,
     ProtectionChange,
@@ -115,12 +116,10 @@ class Cluster:
         self.configured = asyncio.Event()
         """Set once a file is in force."""
         self.going_down = asyncio.Event()
+        self.events: EventLog = parts.events
         self.tasks = TaskCommands(parts.scheduler, self._in_force)
         self.scaling = ScalingCommands(parts.scaler, self._in_force)
-
-    @property
-    def events(self) -> EventLog:
-        return self._parts.events
+        self.alarms = AlarmCommands(parts.scaler)
 
     # --- commands -----------------------------------------------------------------
 
@@ -286,8 +285,8 @@ class Cluster:
             for name, view in self._parts.scheduler.observe_services().items()
             if view.status is ServiceStatus.ACTIVE
         }
-        weights = self._weights.by_place
-        return merge(last, content, last and live_of(last, counts, weights))
+        weights, enabled = self._weights.by_place, self._parts.scaler.actions_enabled()
+        return merge(last, content, last and live_of(last, counts, weights, enabled))
 
     async def _prepare(self, submission: Submission) -> Prepared:
         content = await load_submission(submission)
@@ -395,7 +394,10 @@ class Cluster:
         await self._parts.scheduler.configure(
             instances, desired.services, url_of(wanted.listeners)
         )
-        self._parts.scaler.configure(desired.scalable_targets)
+        self._parts.courier.directory = Path(applied.directory)
+        self._parts.scaler.configure(
+            desired.scalable_targets, desired.alarms, desired.composite_alarms
+        )
         self._parts.sources.configure(desired.sources)
         self._parts.ecs.cluster = desired.cluster
         self._parts.elb.configure(wanted, instances)
@@ -427,18 +429,15 @@ class Cluster:
         self, service: str, *, follow: bool, tail: int | None
     ) -> AsyncGenerator[bytes, None]:
         self._require(service)
+        parts, scheduler = self._parts, self._parts.scheduler
 
         def tasks_now() -> Sequence[Task] | None:
-            scheduler = self._parts.scheduler
             if service not in scheduler.observe_services():
                 return None
             return [task for task in scheduler.tasks() if task.service == service]
 
-        sources = logs.Sources(
-            self._parts.store.cluster_uid,
-            self._parts.runtimes,
-            self._parts.scheduler.last_outputs(),
-        )
+        uid, outputs = parts.store.cluster_uid, scheduler.last_outputs()
+        sources = logs.Sources(uid, parts.runtimes, outputs)
         later = tasks_now if follow else None
         return logs.lines_of(tasks_now() or (), sources, tail, later)
 

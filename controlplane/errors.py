@@ -110,6 +110,18 @@ class RuleNotFound(ControlError):
         return f'listener {self.port} has no rule "{self.name}"{near}'
 
 
+class AlarmNotFound(ControlError):
+    """No alarm has that name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        return f'no alarm named "{self.name}"{did_you_mean(self.name, self.known)}'
+
+
 class VersionPassed(ControlError):
     """What was to be changed is not any more what the caller has seen."""
 

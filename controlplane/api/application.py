@@ -14,7 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
-from controlplane.api import body, scaling, stream, tasks
+from controlplane.api import alarms, body, scaling, stream, tasks
 from controlplane.api.guard import UNIX_SOCKET, Asked, Door, refuse
 from controlplane.api.ports import (
     EPHEMERAL_PORT,
@@ -24,6 +24,7 @@ from controlplane.api.ports import (
     Question,
 )
 from controlplane.errors import (
+    AlarmNotFound,
     ControlError,
     DefinitionNotFound,
     InvalidParameter,
@@ -65,6 +66,7 @@ STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (ListenerNotFound, 404, "ListenerNotFoundException"),
     (RuleNotFound,     404, "RuleNotFoundException"),
     (NotScalable,      404, "ObjectNotFoundException"),
+    (AlarmNotFound,    404, "ResourceNotFound"),
     (VersionPassed,    409, "VersionPassed"),
     (TooManyMetrics,   429, "LimitExceededException"),
     (InvalidParameter, 400, "InvalidParameterException"),
@@ -105,6 +107,7 @@ def application(cluster: Cluster, token: str) -> web.Application:
     app.router.add_post("/v1/down", down)
     tasks.add_routes(app, cluster.tasks)
     scaling.add_routes(app, cluster.scaling)
+    alarms.add_routes(app, cluster.alarms)
     return app
 
 

@@ -89,6 +89,36 @@ class Scaling(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class StateWish:
+    """The state that a person gives an alarm until it is evaluated next."""
+
+    state: str
+    reason: str
+    reason_data: str = ""
+    """JSON."""
+
+
+class Alarms(Protocol):
+    """Answers are in CloudWatch's shapes. Everything may raise a ControlError."""
+
+    def listed(self, prefix: str, state: str) -> Document:
+        """Return {MetricAlarms, CompositeAlarms}; an empty `state`: any."""
+        ...
+
+    def described(self, alarm: str) -> Document:
+        """Return one of them, with its recent datapoints."""
+        ...
+
+    def history(self, alarm: str) -> Document:
+        """Return {AlarmHistoryItems}, newest first."""
+        ...
+
+    async def set_state(self, alarm: str, wish: StateWish) -> None: ...
+
+    async def enable(self, alarm: str, *, enabled: bool) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
 class ProtectionChange:
     """Tasks to protect from scale-in for some minutes; None: not any more."""
 
@@ -156,6 +186,9 @@ class Cluster(Protocol):
 
     @property
     def scaling(self) -> Scaling: ...
+
+    @property
+    def alarms(self) -> Alarms: ...
 
     def ready(self) -> tuple[bool, str]:
         """Return whether the node serves what was decided, else why not."""

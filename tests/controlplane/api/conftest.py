@@ -7,7 +7,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from autoscaler.actions import AlarmActions, Webhook
+from autoscaler.app.autoscaler import Autoscaler
+from autoscaler.decide.statistics import parse_statistic
+from autoscaler.decide.utilization import cpu_metric
+from autoscaler.model import Alarm, Comparison, CompositeAlarm
 from autoscaler.policies import SuspendedState
+from controlplane.alarm_commands import AlarmCommands
 from controlplane.api.application import application
 from controlplane.api.ports import (
     Document,
@@ -26,8 +32,10 @@ from controlplane.events import EventLog
 from controlplane.problems import ConfigInvalid, Problem
 from controlplane.scaling_commands import suspended_document
 from controlplane.weights import WeightChange
-from foundation.journal import CommitFailed
+from foundation.clock import VirtualClock
+from foundation.journal import CommitFailed, MemoryJournal
 from scheduler.decide.overrides import ContainerOverride
+from tests.support.scaling import NoCapacities
 
 TOKEN = "t" * 43
 
@@ -99,6 +107,38 @@ class MemoryScaling:
             raise ServiceNotFound(service, ["web"])
 
 
+class MemoryAlarms:
+    """Two real alarms that nobody evaluates, behind the real commands."""
+
+    def __init__(self) -> None:
+        self.scaler = Autoscaler(
+            clock=VirtualClock(),
+            journal=MemoryJournal(),
+            capacities=NoCapacities(),
+            records={},
+        )
+        self.scaler.configure((), (HIGH,), (TROUBLE,))
+        self.commands = AlarmCommands(self.scaler)
+
+
+HIGH = Alarm(
+    "cpu/high 1",
+    cpu_metric("demo", "web"),
+    parse_statistic("p99"),
+    60,
+    3,
+    2,
+    Comparison.GREATER,
+    75.0,
+    evaluate_low_samples=False,
+    actions=AlarmActions(alarm=(Webhook("http://pager.test/"),)),
+    description="hot",
+)
+TROUBLE = CompositeAlarm(
+    "trouble", 'ALARM("cpu/high 1")', suppressor="cpu/high 1", wait_s=30.0
+)
+
+
 class MemoryCluster:
     """One service, "web"; a file with the word "bad" in it has a problem."""
 
@@ -106,6 +146,7 @@ class MemoryCluster:
         self.events = EventLog()
         self.tasks = MemoryTasks()
         self.scaling = MemoryScaling()
+        self.alarms = MemoryAlarms().commands
         self.applied: list[Submission] = []
         self.desired: Mapping[str, int] = {"web": 2}
         self.deployed: list[str] = []
