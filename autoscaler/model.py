@@ -1,15 +1,19 @@
-"""Alarms and scaling policies in CloudWatch's and Application Auto Scaling's words.
+"""Alarms and scaling activities in CloudWatch's and Application Auto Scaling's words.
 
-Floor 0: values only. Desired state above, observed state below.
+Floor 0: values only. Desired state above, observed and recorded state below; what
+scales, and how, is in `policies`.
 
 Source: CloudWatch API (PutMetricAlarm), Application Auto Scaling API
-(PutScalingPolicy, StepScalingPolicyConfiguration).
+(ScalingActivity, NotScaledReason).
 """
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import Final
+
+from autoscaler.actions import NO_ACTIONS, AlarmActions
 
 
 class Statistic(enum.Enum):
@@ -86,12 +90,6 @@ class AlarmState(enum.Enum):
     INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
 
 
-class AdjustmentType(enum.Enum):
-    CHANGE_IN_CAPACITY = "ChangeInCapacity"
-    EXACT_CAPACITY = "ExactCapacity"
-    PERCENT_CHANGE_IN_CAPACITY = "PercentChangeInCapacity"
-
-
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A time series' identity. `dimensions` are sorted (name, value) pairs."""
@@ -99,6 +97,22 @@ class Metric:
     namespace: str
     name: str
     dimensions: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricQuery:
+    """One line of metric math: the statistic of a metric, or an expression over others.
+
+    Source: CloudWatch API, MetricDataQuery.
+    """
+
+    id: str
+    metric: Metric | None = None
+    """None: it is an expression."""
+    statistic: Statistic | ExtendedStatistic = Statistic.AVERAGE
+    expression: str = ""
+    label: str = ""
+    return_data: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +126,8 @@ class Alarm:
 
     name: str
     metric: Metric
-    statistic: Statistic
+    """Of metric math: without a namespace, named by the label of what it returns."""
+    statistic: Statistic | ExtendedStatistic
     period_s: int
     evaluation_periods: int
     datapoints_to_alarm: int
@@ -120,41 +135,51 @@ class Alarm:
     threshold: float
     treat_missing_data: MissingData = MissingData.MISSING
     aws_timing: bool = False
+    evaluate_low_samples: bool = True
+    """Whether percentiles of few samples count (EvaluateLowSampleCountPercentile)."""
+    queries: tuple[MetricQuery, ...] = ()
+    """Metric math, of which exactly one returns the data; else none."""
+    actions: AlarmActions = NO_ACTIONS
+    description: str = ""
+
+    @property
+    def inputs(self) -> tuple[Metric, ...]:
+        """The metrics that have to be measured for it."""
+        if not self.queries:
+            return (self.metric,)
+        return tuple(query.metric for query in self.queries if query.metric is not None)
 
 
 @dataclass(frozen=True, slots=True)
-class StepAdjustment:
-    """Bounds are relative to the threshold; None is infinite."""
+class CompositeAlarm:
+    """An alarm on the states of others; it scales nothing.
 
-    scaling_adjustment: int
-    lower_bound: float | None = None
-    upper_bound: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StepScalingPolicy:
-    """What to do when `alarm` is in ALARM. `cooldown_s` in seconds (ECS: 300)."""
+    While `suppressor` is in ALARM no action runs. `wait_s` after its own state has
+    changed, and `extension_s` after the suppressor has left ALARM, are left to both
+    to catch up. Source: CloudWatch API, PutCompositeAlarm.
+    """
 
     name: str
-    alarm: Alarm
-    adjustment_type: AdjustmentType
-    steps: tuple[StepAdjustment, ...]
-    cooldown_s: float = 300.0
-    min_adjustment_magnitude: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ScalableTarget:
-    """One service's desired count, its bounds and its policies."""
-
-    resource: str
-    """The service's name; AWS's ResourceId is ``service/CLUSTER/NAME``."""
-    min_capacity: int
-    max_capacity: int
-    policies: tuple[StepScalingPolicy, ...] = ()
+    rule: str
+    """See `decide.alarm_rule`."""
+    suppressor: str = ""
+    wait_s: float = 0.0
+    extension_s: float = 0.0
+    actions: AlarmActions = NO_ACTIONS
+    description: str = ""
 
 
 # --- observed -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Datapoint:
+    """One period's value; None when no sample came. `start_s` is unix seconds."""
+
+    start_s: int
+    value: float | None
+    sample_count: float = 0.0
+    """0 where it is not known: of metric math."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +227,22 @@ class NotScaled(enum.Enum):
     COOLDOWN = "alb.Cooldown"
     NO_STEP = "alb.NoStepAdjustment"
     NO_DATA = "alb.NoDatapoint"
+    SUSPENDED = "alb.Suspended"
+    SCALE_IN_DISABLED = "alb.ScaleInDisabled"
+    OTHERS_DISAGREE = "alb.OtherPoliciesDoNotScaleIn"
+
+
+@dataclass(frozen=True, slots=True)
+class NotScaledReason:
+    """A code with the capacities that it is about.
+
+    Source: Application Auto Scaling API, NotScaledReason.
+    """
+
+    code: NotScaled
+    current_capacity: int
+    min_capacity: int
+    max_capacity: int
 
 
 # --- recorded -------------------------------------------------------------------
@@ -214,6 +255,50 @@ class AlarmRecord:
     state: AlarmState
     reason: str
     since_unix_s: float
+    reason_data: str = ""
+    """JSON, for programs; empty where there is none."""
+    actions_enabled: bool = True
+    """As configured last, or as commanded since."""
+    configured_unix_s: float = 0.0
+    suppression: Suppression | None = None
+    """Of composite alarms whose actions wait."""
+
+
+class SuppressedBy(enum.Enum):
+    """Source: CloudWatch API, CompositeAlarm.ActionsSuppressedBy."""
+
+    ALARM = "Alarm"
+    WAIT_PERIOD = "WaitPeriod"
+    EXTENSION_PERIOD = "ExtensionPeriod"
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """Actions that are held back. `until_unix_s` None: while the suppressor holds."""
+
+    by: SuppressedBy
+    until_unix_s: float | None
+    before: AlarmState | None = None
+    """The state before the change whose actions wait; None: nothing waits."""
+
+
+class HistoryItemType(enum.Enum):
+    """Source: CloudWatch API, AlarmHistoryItem.HistoryItemType."""
+
+    STATE_UPDATE = "StateUpdate"
+    CONFIGURATION_UPDATE = "ConfigurationUpdate"
+    ACTION = "Action"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmHistoryItem:
+    """One thing that became of an alarm. `data` is JSON."""
+
+    alarm: str
+    unix_s: float
+    kind: HistoryItemType
+    summary: str
+    data: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +318,27 @@ class Cooldown:
     completed_unix_s: float | None = None
 
 
+_SENTENCES: Final = {
+    ActivityStatus.PENDING: "Will {}.",
+    ActivityStatus.IN_PROGRESS: (
+        "Successfully {}. Waiting for change to be fulfilled by ecs."
+    ),
+    ActivityStatus.SUCCESSFUL: (
+        "Successfully {}. Change successfully fulfilled by ecs."
+    ),
+    ActivityStatus.OVERRIDDEN: (
+        "The desired count was changed before this was fulfilled."
+    ),
+    ActivityStatus.UNFULFILLED: (
+        "Successfully {}, but the change was not fulfilled by ecs in time."
+    ),
+    ActivityStatus.FAILED: "The desired count changed while this was decided.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One change of a desired count, in Application Auto Scaling's words.
+    """A change of a count or of its bounds, in Application Auto Scaling's words.
 
     `if_version` lets a restart repeat a Pending activity without doing it twice.
     """
@@ -243,7 +346,7 @@ class Activity:
     activity_id: str
     resource: str
     policy: str
-    """Empty when the bounds, not a policy, asked for it."""
+    """Empty when bounds or a schedule, not a policy, asked for it."""
     cause: str
     details: str
     """The decision's reason, with its figures, for a person."""
@@ -253,10 +356,21 @@ class Activity:
     status: ActivityStatus
     start_unix_s: float
     end_unix_s: float | None = None
+    bounds: tuple[int, int] | None = None
+    """What a scheduled action sets (minimum, maximum); then no count is set."""
+    not_scaled_reasons: tuple[NotScaledReason, ...] = ()
+    """Why a policy that was triggered changed nothing; then nothing is set."""
 
     @property
     def description(self) -> str:
-        return f"Setting desired count to {self.to_capacity}."
+        if self.not_scaled_reasons:
+            return "Attempting to scale due to alarm triggered"
+        return f"Setting {self._what}" + ("" if self.bounds else ".")
+
+    @property
+    def scales(self) -> bool:
+        """Whether anything was set: it is none of those that did not scale."""
+        return not self.not_scaled_reasons
 
     @property
     def is_open(self) -> bool:
@@ -264,40 +378,40 @@ class Activity:
 
     @property
     def status_message(self) -> str:
-        match self.status:
-            case ActivityStatus.PENDING:
-                return f"Will set desired count to {self.to_capacity}."
-            case ActivityStatus.IN_PROGRESS:
-                return (
-                    f"Successfully set desired count to {self.to_capacity}. "
-                    "Waiting for change to be fulfilled by ecs."
-                )
-            case ActivityStatus.SUCCESSFUL:
-                return (
-                    f"Successfully set desired count to {self.to_capacity}. "
-                    "Change successfully fulfilled by ecs."
-                )
-            case ActivityStatus.OVERRIDDEN:
-                return "The desired count was changed before this was fulfilled."
-            case ActivityStatus.UNFULFILLED:
-                return (
-                    f"Successfully set desired count to {self.to_capacity}, "
-                    "but the change was not fulfilled by ecs in time."
-                )
-            case ActivityStatus.FAILED:
-                return "The desired count changed while this was decided."
+        if self.not_scaled_reasons:
+            return self.details
+        if self.bounds and self.status is ActivityStatus.FAILED:
+            return f"Failed to set {self._what}: {self.details}"
+        if self.bounds:
+            return f"Successfully set {self._what}"
+        return _SENTENCES[self.status].format(f"set {self._what}")
+
+    @property
+    def _what(self) -> str:
+        if self.bounds:
+            return (
+                f"min capacity to {self.bounds[0]} and max capacity to {self.bounds[1]}"
+            )
+        return f"desired count to {self.to_capacity}"
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmView:
-    """One alarm as people ask for it. `value` is its newest datapoint, if any."""
+    """One alarm as people ask for it: how it is configured, and how it is."""
 
-    name: str
-    resource: str
-    metric: Metric
-    state: AlarmState
-    reason: str
-    since_unix_s: float
-    comparison: Comparison
-    threshold: float
-    value: float | None
+    definition: Alarm | CompositeAlarm
+    record: AlarmRecord
+    resource: str = ""
+    """What it scales; nothing when it scales nothing."""
+    value: float | None = None
+    """Its newest datapoint, if any."""
+    datapoints: tuple[Datapoint, ...] = ()
+    """What it was evaluated by last, oldest first."""
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def state(self) -> AlarmState:
+        return self.record.state

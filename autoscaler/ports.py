@@ -7,8 +7,9 @@ feeds `state.series`; `Journal` makes decisions durable before they act.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from autoscaler.actions import Notice
 from autoscaler.model import Capacity
 
 
@@ -31,4 +32,22 @@ class Capacities(Protocol):
 
         Idempotent per `activity_id`: repeating a call that took effect is True.
         """
+        ...
+
+
+class Ran(NamedTuple):
+    """How an action ended. No `error`: well."""
+
+    error: str
+    detail: str = ""
+    """What it answered, or wrote: short, for a person."""
+    again: bool = False
+    """Whether the same may succeed in a moment."""
+
+
+class Courier(Protocol):
+    """Who runs the actions of alarms."""
+
+    async def run(self, notice: Notice) -> Ran:
+        """Run it once. Ends within its own deadline, and raises nothing."""
         ...

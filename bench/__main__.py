@@ -43,6 +43,7 @@ COMMANDS: Final = {
             "placement",
             "series",
             "tasks",
+            "reaction",
             "soak",
         )
     },

@@ -108,6 +108,10 @@ ROWS: Final = (
         _figure("cpu_s"), " s"),
     Row("start to ready", 1.5, 0.5, "start", _figure("ready_s", "wheel"), " s"),
     Row("100 tasks healthy ÷ docker run", 1.3, 1.0, "tasks", _figure("ratio")),
+    Row("five times the load to the last task, 10 s alarm", 25, 15, "reaction",
+        _figure("seconds", "alarm", "serving_s"), " s"),
+    Row("five times the load to the last task, FastTracking", 8, 4, "reaction",
+        _figure("seconds", "fast", "serving_s"), " s"),
 )
 # fmt: on
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
+from autoscaler.app.alarms import measured_by
 from autoscaler.decide.alarm import evaluate_alarm, look_every_s
 from autoscaler.decide.statistics import Distribution, parse_statistic
 from autoscaler.decide.utilization import cpu_metric
@@ -90,6 +91,7 @@ def measure(services: int, alarms: int, hours: int) -> Round:
     states = dict.fromkeys((alarm.name for alarm in watched), AlarmState.OK)
     table = SeriesTable()
     table.watch(dict.fromkeys(metrics, HOUR_S), 0)
+    measured = measured_by(table.view())
     noise = draws()
     recording_s = alarms_s = 0.0
     evaluations = 0
@@ -105,22 +107,14 @@ def measure(services: int, alarms: int, hours: int) -> Round:
             for alarm in watched:
                 if (second + 1) % look_every_s(alarm) == 0:
                     evaluations += 1
-                    series = table.view()[alarm.metric]
                     states[alarm.name] = evaluate_alarm(
-                        alarm, window_of(alarm, series), second + 1, states[alarm.name]
+                        alarm, measured, second + 1, states[alarm.name]
                     ).state
             alarms_s += time.process_time() - recorded
             recording_s += recorded - begun
     days = hours / 24
     size = table.statistics().size
     return Round(recording_s / days, alarms_s / days, evaluations, size)
-
-
-def window_of(
-    alarm: Alarm, series: Series
-) -> Callable[[int, int], Distribution | None]:
-    plain = isinstance(alarm.statistic, Statistic)
-    return series.totals if plain else series.window
 
 
 def alarms_on(metrics: Sequence[Metric], wanted: int) -> Iterator[Alarm]:
@@ -139,7 +133,7 @@ def alarms_on(metrics: Sequence[Metric], wanted: int) -> Iterator[Alarm]:
         yield Alarm(
             f"{name}-{number}",
             metric,
-            statistic,  # type: ignore[arg-type]
+            statistic,
             period_s,
             n,
             n,

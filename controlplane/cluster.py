@@ -18,6 +18,7 @@ from typing import Final
 
 from alb.model import LoadBalancer
 from controlplane import explain, logs
+from controlplane.alarm_commands import AlarmCommands
 from controlplane.api.ports import (
     Document,
     LogsAsked,
@@ -53,6 +54,7 @@ from controlplane.runtimes import (
     engine_endpoint,
     require_commands,
 )
+from controlplane.scaling_commands import ScalingCommands
 from controlplane.shares import require_nobodys
 from controlplane.submissions import (
     directory_of,
@@ -75,8 +77,7 @@ from controlplane.weights import (
 from foundation.journal import Change as JournalChange
 from foundation.journal import CommitFailed, Put
 from scheduler.decide.protection import MINUTE_S
-from scheduler.instance import ContainerInstanceStatus
-from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus, Task
+from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus
 from scheduler.ports import Runtime
 
 LATE_S: Final = 1.0
@@ -116,15 +117,14 @@ class Cluster:
         """Set once a file is in force."""
         self.going_down = asyncio.Event()
         uid, runtimes = parts.store.cluster_uid, parts.runtimes
+        self.events: EventLog = parts.events
         self.tasks = TaskCommands(parts.scheduler, self._in_force, runtimes, uid)
         self.deployments = DeploymentCommands(parts.scheduler, self._in_force)
         self.instances = InstanceCommands(
             parts.scheduler, self._in_force, lambda: self._instances
         )
-
-    @property
-    def events(self) -> EventLog:
-        return self._parts.events
+        self.scaling = ScalingCommands(parts.scaler, self._in_force)
+        self.alarms = AlarmCommands(parts.scaler)
 
     # --- commands -----------------------------------------------------------------
 
@@ -273,9 +273,11 @@ class Cluster:
             for name, view in self._parts.scheduler.observe_services().items()
             if view.status is ServiceStatus.ACTIVE
         }
-        weights = self._weights.by_place
+        parts = self._parts
         statuses = self._statuses()
-        return merge(last, content, last and live_of(last, counts, weights, statuses))
+        weights, enabled = self._weights.by_place, parts.scaler.actions_enabled()
+        live = last and live_of(last, counts, weights, enabled, statuses)
+        return merge(last, content, live)
 
     def _statuses(self) -> dict[str, ContainerInstanceStatus]:
         records = self._parts.scheduler.instance_records()
@@ -392,7 +394,10 @@ class Cluster:
             url_of(wanted.listeners),
             desired.host_lost_after_s,
         )
-        self._parts.scaler.configure(desired.scalable_targets)
+        self._parts.courier.directory = Path(applied.directory)
+        self._parts.scaler.configure(
+            desired.scalable_targets, desired.alarms, desired.composite_alarms
+        )
         self._parts.sources.configure(desired.sources)
         self._parts.ecs.cluster = desired.cluster
         self._parts.elb.configure(wanted, instances)

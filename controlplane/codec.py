@@ -2,20 +2,23 @@
 
     kind + value --> encode --> text --> decode --> an equal value
 
-A kind of record names one type. A closed union of dataclasses is written with
-the name of the class it is (`_type`), so that two shapes that look alike stay
-apart. Fields that this version does not know are ignored, and fields that an
-older version did not write take their default; what cannot be read is an error
-that names the record. Absent: storage, and the cluster file's spelling.
+A kind of record names one type. A closed union of dataclasses is written with the
+name of the class it is (`_type`), so that two shapes that look alike stay apart; one
+without a name was written when there was no choice, and is the union's first. An
+enumeration's value in a union is written as it is. Fields that this version does not
+know are ignored, and fields that an older version did not write take their default;
+what cannot be read is an error that names the record. Absent: storage, and the
+cluster file's spelling.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import enum
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeGuard, Union
 
 from cattrs import BaseValidationError, Converter
@@ -76,40 +79,53 @@ def _converter() -> Converter:
 
     def write(union: object) -> Callable[[object], object]:
         del union
-
-        def tagged(value: object) -> object:
-            if value is None:
-                return None
-            return {TAG: type(value).__name__, **converter.unstructure(value)}
-
-        return tagged
+        return lambda value: _tagged(converter, value)
 
     def read(union: object) -> Callable[[object, object], object]:
-        classes = {cls.__name__: cls for cls in _members(union)}
-
-        def untagged(raw: object, _: object) -> object:
-            if raw is None:
-                return None
-            if not isinstance(raw, dict):
-                raise TypeError(f"expected an object, got {type(raw).__name__}")
-            return converter.structure(raw, classes[raw[TAG]])
-
-        return untagged
+        members = _members(union)
+        return lambda raw, _: _untagged(converter, members, raw)
 
     converter.register_unstructure_hook_factory(_is_sum, write)
     converter.register_structure_hook_factory(_is_sum, read)
     return converter
 
 
+def _tagged(converter: Converter, value: object) -> object:
+    if value is None:
+        return None
+    if isinstance(value, enum.Enum):
+        return value.value
+    return {TAG: type(value).__name__, **converter.unstructure(value)}
+
+
+def _untagged(converter: Converter, members: Sequence[type], raw: object) -> object:
+    if raw is None:
+        return None
+    if isinstance(raw, str):
+        (words,) = filter(_is_enum, members)
+        return words(raw)
+    if not isinstance(raw, dict):
+        raise TypeError(f"expected an object, got {type(raw).__name__}")
+    classes = {cls.__name__: cls for cls in members}
+    return converter.structure(raw, classes[raw[TAG]] if TAG in raw else members[0])
+
+
 def _members(union: object) -> list[type]:
     return [arg for arg in typing.get_args(union) if arg is not type(None)]
 
 
+def _is_enum(member: type) -> bool:
+    return issubclass(member, enum.Enum)
+
+
 def _is_sum(candidate: object) -> TypeGuard[object]:
-    """Return whether it is a union of two dataclasses or more, and None perhaps."""
+    """Return whether it is a union of dataclasses, an enumeration and None perhaps.
+
+    Of dataclasses there are two or more, or one beside the enumeration.
+    """
     if typing.get_origin(candidate) not in {Union, types.UnionType}:
         return False
     members = _members(candidate)
     return len(members) >= UNION_SIZE_MIN and all(
-        dataclasses.is_dataclass(member) for member in members
+        dataclasses.is_dataclass(member) or _is_enum(member) for member in members
     )

@@ -11,6 +11,7 @@
       RuleNotFound         the listener has no such rule
       VersionPassed        somebody else has changed it since
       NotApplied           no cluster file was applied yet
+      NotScalable          a service whose count nothing changes by itself
       NoRollback           no earlier deployment was ever completed
       NotUnderWay          no deployment to be stopped, or to be continued
       GoingDown            everything is being stopped
@@ -139,6 +140,18 @@ class RuleNotFound(ControlError):
         return f'listener {self.port} has no rule "{self.name}"{near}'
 
 
+class AlarmNotFound(ControlError):
+    """No alarm has that name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        super().__init__(name)
+        self.name = name
+        self.known = tuple(known)
+
+    def __str__(self) -> str:
+        return f'no alarm named "{self.name}"{did_you_mean(self.name, self.known)}'
+
+
 class VersionPassed(ControlError):
     """What was to be changed is not any more what the caller has seen."""
 
@@ -156,6 +169,18 @@ class NotApplied(ControlError):
 
     def __str__(self) -> str:
         return "no cluster file was applied yet"
+
+
+class NotScalable(ControlError):
+    """A service that does not scale by itself; the sentence says why."""
+
+    def __init__(self, service: str, reason: str) -> None:
+        super().__init__(service, reason)
+        self.service = service
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.service} does not scale: {self.reason}"
 
 
 class NoRollback(ControlError):

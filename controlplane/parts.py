@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from alb.app.balancer import Balancer
 from autoscaler.app.autoscaler import Autoscaler
 from autoscaler.app.keeping import Keeping
+from autoscaler.app.messenger import Messenger
+from autoscaler.drivers.courier import Courier
 from controlplane.adapters import FrontDoor
 from controlplane.ecs_feed import EcsFeed
 from controlplane.elb_feed import ElbFeed
@@ -43,3 +45,5 @@ class Parts:
     events: EventLog
     feed: EventFeed
     certificates: Certificates
+    courier: Courier
+    messenger: Messenger

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from autoscaler.app.autoscaler import RECORDS as AUTOSCALER_KINDS
+from autoscaler.app.remembering import RECORDS as AUTOSCALER_KINDS
 from controlplane.cluster_file import ClusterFile
 from controlplane.codec import Codec
 from controlplane.store import History

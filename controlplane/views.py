@@ -14,7 +14,14 @@ from alb.model import LoadBalancer, Target, TargetId, TargetObservation
 from alb.ports import Counters
 from alb.state.counters import add_counters
 from alb.state.histogram import merge, percentile_us
-from autoscaler.model import Activity, AlarmView
+from autoscaler.model import (
+    Activity,
+    Alarm,
+    AlarmView,
+    CompositeAlarm,
+    NotScaled,
+    NotScaledReason,
+)
 from controlplane.api.ports import Document
 from scheduler.decide.deployments import status_of
 from scheduler.decide.protection import NotProtected, Protected
@@ -374,20 +381,29 @@ def _worst(healths: Sequence[str]) -> str | None:
 
 
 def alarm_document(view: AlarmView) -> Document:
-    return {
+    """Return how an alarm is; `/v1/alarms` tells all of it in CloudWatch's shape."""
+    record = view.record
+    told = {
         "name": view.name,
         "resource": view.resource,
-        "metricName": view.metric.name,
-        "dimensions": [
-            {"name": name, "value": value} for name, value in view.metric.dimensions
-        ],
-        "state": view.state.value,
-        "reason": view.reason,
-        "since": view.since_unix_s,
-        "comparisonOperator": view.comparison.value,
-        "threshold": view.threshold,
+        "state": record.state.value,
+        "reason": record.reason,
+        "since": record.since_unix_s,
         "value": view.value,
     }
+    match view.definition:
+        case Alarm() as alarm:
+            dimensions = alarm.metric.dimensions
+            return told | {
+                "metricName": alarm.metric.name,
+                "dimensions": [
+                    {"name": name, "value": value} for name, value in dimensions
+                ],
+                "comparisonOperator": alarm.comparison.value,
+                "threshold": alarm.threshold,
+            }
+        case CompositeAlarm() as composite:
+            return told | {"alarmRule": composite.rule}
 
 
 def activity_document(activity: Activity) -> Document:
@@ -404,4 +420,17 @@ def activity_document(activity: Activity) -> Document:
         "statusMessage": activity.status_message,
         "startTime": activity.start_unix_s,
         "endTime": activity.end_unix_s,
+        "notScaledReasons": [
+            _not_scaled(reason) for reason in activity.not_scaled_reasons
+        ],
     }
+
+
+def _not_scaled(reason: NotScaledReason) -> Document:
+    """Return the code with the capacity that it is about, as AWS does."""
+    about: Mapping[NotScaled, Document] = {
+        NotScaled.ALREADY_AT_MAX: {"maxCapacity": reason.max_capacity},
+        NotScaled.ALREADY_AT_MIN: {"minCapacity": reason.min_capacity},
+        NotScaled.ALREADY_AT_DESIRED: {"currentCapacity": reason.current_capacity},
+    }
+    return {"code": reason.code.value, **about.get(reason.code, {})}

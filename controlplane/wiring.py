@@ -25,6 +25,8 @@ from aiohttp import web
 from alb.app.balancer import join
 from autoscaler.app.autoscaler import Autoscaler
 from autoscaler.app.keeping import Keeping
+from autoscaler.app.messenger import Messenger
+from autoscaler.drivers.courier import Courier
 from autoscaler.drivers.history import History
 from autoscaler.state.series import SeriesTable
 from controlplane import records
@@ -130,6 +132,7 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         series=series,
     )
     balancer.on_change(scheduler.wake)
+    courier = Courier()
     events = EventLog()
     feed = EventFeed(clock, events, scheduler, scaler, balancer)
     return Parts(
@@ -155,6 +158,8 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
                 state_dir.certificates, directory_of(os.environ, Path.home())
             ),
         ),
+        courier=courier,
+        messenger=Messenger(scaler, courier),
     )
 
 
@@ -218,6 +223,7 @@ async def _run(parts: Parts, cluster: Cluster, stopped: asyncio.Event) -> None:
         parts.balancer.run,
         parts.scheduler.run,
         parts.scaler.run,
+        parts.messenger.run,
         parts.ecs.run,
         parts.elb.run,
         parts.keeping.run,

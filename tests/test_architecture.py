@@ -28,7 +28,7 @@ STANDS_ON = {part: {part, "foundation"} for part in PARTS} | {
 
 # fmt: off
 FLOOR = {"model": 0, "definition": 0, "container": 0, "configuration": 0, "told": 0,
-         "takeover": 0, "instance": 0,
+         "takeover": 0, "instance": 0, "actions": 0,
          "errors": 0, "ports": 0, "policies": 0,
          "decide": 1, "state": 2, "drivers": 3, "app": 4}
 # fmt: on

@@ -16,39 +16,51 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final
 
+from autoscaler.actions import Notice
+from autoscaler.app import activities, by_hand, explanation
 from autoscaler.app import look as looking
-from autoscaler.app.look import UNCHECKED, Memory, Outcome, Sight
+from autoscaler.app.alarms import UNCHECKED, watched
+from autoscaler.app.explanation import ScalingView
+from autoscaler.app.remembering import (
+    SUSPENSION,
+    batch_of,
+    remember,
+    remembered,
+)
+from autoscaler.app.sight import Memory, Outcome, Sight
 from autoscaler.decide.alarm import evaluation_range
+from autoscaler.decide.fast_tracking import seconds_needed
 from autoscaler.decide.statistics import Distribution
 from autoscaler.model import (
     Activity,
     ActivityStatus,
+    Alarm,
+    AlarmHistoryItem,
     AlarmRecord,
     AlarmState,
     AlarmView,
-    Cooldown,
+    CompositeAlarm,
     Metric,
-    ScalableTarget,
 )
-from autoscaler.ports import Capacities
+from autoscaler.policies import (
+    ScalableTarget,
+    SuspendedState,
+    SuspensionRecord,
+)
+from autoscaler.ports import Capacities, Ran
 from autoscaler.state.series import Series, SeriesStatistics, SeriesTable
 from foundation.clock import Clock
-from foundation.journal import Change, CommitFailed, Delete, Journal, Put
-
-ALARM: Final = "alarm"
-COOLDOWN: Final = "cooldown"
-ACTIVITY: Final = "activity"
-
-RECORDS: Final[Mapping[str, type]] = {
-    ALARM: AlarmRecord,
-    COOLDOWN: Cooldown,
-    ACTIVITY: Activity,
-}
-"""The kinds of records in the journal and what each value is."""
+from foundation.journal import CommitFailed, Journal, Put
 
 EVENTS_MAX: Final = 1000
 SET_DEADLINE_S: Final = 5.0
@@ -77,22 +89,35 @@ class Autoscaler:
         self._capacities = capacities
         self._steady_offset_s = clock.unix_s() - clock.now_s()
         self._targets: tuple[ScalableTarget, ...] = ()
+        self._alarms: Mapping[str, tuple[Alarm, str]] = {}
+        self._composites: tuple[CompositeAlarm, ...] = ()
         self._series = series or SeriesTable()
-        self._memory = _remembered(records, clock.unix_s())
+        self._memory = remembered(records, clock.unix_s())
         self._events: deque[Event] = deque(maxlen=EVENTS_MAX)
         self._callbacks: list[Callable[[], None]] = []
         self._configured = False
         self._commit_failing = False
+        self._deciding = asyncio.Lock()
+        """Held from what is remembered to what is committed: one decision at a time."""
 
-    def configure(self, targets: Sequence[ScalableTarget]) -> None:
-        """Scale `targets` and nothing else from the next look on.
+    def configure(
+        self,
+        targets: Sequence[ScalableTarget],
+        alarms: Sequence[Alarm] = (),
+        composites: Sequence[CompositeAlarm] = (),
+    ) -> None:
+        """Scale `targets`, watch `alarms` and nothing else from the next look on.
 
         An alarm keeps its state when its definition changes, as in CloudWatch;
         what belonged to targets no longer named is forgotten.
         """
         self._targets = tuple(targets)
+        self._alarms = watched(targets, alarms)
+        self._composites = tuple(composites)
         self._configured = True
-        self._series.watch(_spans_s(targets), -int(-self._steady_s() // 1))
+        watching = (alarm for alarm, _ in self._alarms.values())
+        spans_s = _spans_s(targets, watching)
+        self._series.watch(spans_s, -int(-self._steady_s() // 1))
 
     def record(
         self, metric: Metric, at_unix_s: float, value: float, unit: str = ""
@@ -129,17 +154,10 @@ class Autoscaler:
         self._series.forget(int(self._steady_s()))
         if not self._configured:
             return
-        outcome = looking.look(
-            Sight(
-                self._steady_s(),
-                self._targets,
-                self._capacities.observe(),
-                self._series.view(),
-            ),
-            self._memory,
-        )
-        if not await self._commit(outcome):
-            return
+        async with self._deciding:
+            outcome = looking.look(self._sight(), self._memory)
+            if not await self._commit(outcome):
+                return
         for activity in outcome.actions:
             await self._set(activity)
 
@@ -147,9 +165,64 @@ class Autoscaler:
         """Return every configured alarm by name, as last decided."""
         return {view.name: view for view in self._views()}
 
+    def alarm_history(self, name: str) -> Sequence[AlarmHistoryItem]:
+        """Return what became of an alarm, oldest first; of all when `name` is empty."""
+        items = self._memory.history.values()
+        return tuple(item for item in items if name in {"", item.alarm})
+
+    async def set_alarm_state(self, name: str, wish: by_hand.Wish) -> None:
+        """Put an alarm into a state until it is evaluated next; its actions run.
+
+        Raises KeyError when there is no such alarm, CommitFailed.
+        """
+        await self._decide(lambda: by_hand.set_state(*self._known(), name, wish))
+
+    async def enable_alarm_actions(self, name: str, *, enabled: bool) -> None:
+        """Have an alarm's actions run, or not. Raises KeyError, CommitFailed."""
+        await self._decide(lambda: by_hand.enable(*self._known(), name, enabled))
+
+    def actions_enabled(self) -> Mapping[str, bool]:
+        """Return of each alarm whether its actions run now."""
+        alarms = self._memory.alarms.items()
+        return {name: record.actions_enabled for name, record in alarms}
+
+    def notices(self) -> Sequence[Notice]:
+        """Return the actions that have to run, oldest first."""
+        return tuple(self._memory.notices.values())
+
+    async def action_ended(self, notice: Notice, ran: Ran) -> None:
+        """Write down how an action ended. Raises CommitFailed."""
+        now_s = self._steady_s()
+        await self._decide(lambda: by_hand.ended(now_s, self._memory, notice, ran))
+
     def activities(self) -> Sequence[Activity]:
         """Return the scaling activities kept, oldest first."""
+        return tuple(one for one in self._memory.activities.values() if one.scales)
+
+    def all_activities(self) -> Sequence[Activity]:
+        """Return them with those that did not scale."""
         return tuple(self._memory.activities.values())
+
+    def explain(self, resource: str) -> ScalingView | None:
+        """Return why the count is what it is; None when it does not scale yet."""
+        return explanation.explain(self._sight(), self._memory, resource)
+
+    async def suspend(self, resource: str, wanted: SuspendedState) -> bool:
+        """Suspend what `wanted` says and nothing else, until the file changes it.
+
+        False when there is no such target. Policies whose alarm is still in ALARM
+        act at the next look after they are resumed. Raises CommitFailed.
+        """
+        for target in self._targets:
+            if target.resource == resource:
+                record = SuspensionRecord(wanted, target.suspended)
+                await self._journal.commit([Put(SUSPENSION, resource, record)])
+                self._memory.suspensions[resource] = record
+                for alarm in target.alarms:
+                    self._memory.acted_s.pop(alarm.name, None)
+                    self._memory.looked_s.pop(alarm.name, None)
+                return True
+        return False
 
     def events(self) -> Sequence[Event]:
         """Return what was decided and why, oldest first."""
@@ -173,22 +246,39 @@ class Autoscaler:
     def _steady_s(self) -> float:
         return self._clock.now_s() + self._steady_offset_s
 
+    def _sight(self) -> Sight:
+        return Sight(
+            self._steady_s(),
+            self._targets,
+            self._capacities.observe(),
+            self._series.view(),
+            self._alarms,
+            self._composites,
+            self._clock.unix_s(),
+        )
+
     def _views(self) -> Iterator[AlarmView]:
-        for target in self._targets:
-            for policy in target.policies:
-                alarm = policy.alarm
-                record = self._memory.alarms.get(alarm.name)
-                yield AlarmView(
-                    alarm.name,
-                    target.resource,
-                    alarm.metric,
-                    record.state if record else AlarmState.INSUFFICIENT_DATA,
-                    record.reason if record else UNCHECKED,
-                    record.since_unix_s if record else self._steady_s(),
-                    alarm.comparison,
-                    alarm.threshold,
-                    self._memory.values.get(alarm.name),
-                )
+        memory = self._memory
+        unseen = AlarmRecord(AlarmState.INSUFFICIENT_DATA, UNCHECKED, self._steady_s())
+        for name, (alarm, resource) in self._alarms.items():
+            yield AlarmView(
+                alarm,
+                memory.alarms.get(name, unseen),
+                resource,
+                memory.values.get(name),
+                memory.datapoints.get(name, ()),
+            )
+        for composite in self._composites:
+            yield AlarmView(composite, memory.alarms.get(composite.name, unseen))
+
+    def _known(self) -> tuple[Sight, Memory]:
+        return self._sight(), self._memory
+
+    async def _decide(self, decide: Callable[[], Outcome]) -> None:
+        """Commit what a person asked for, or what became of it. Raises CommitFailed."""
+        async with self._deciding:
+            if not await self._commit(decide()):
+                raise CommitFailed("it could not be written down")
 
     async def _set(self, activity: Activity) -> None:
         """Set a desired count; unfinished in time it stays Pending for another look."""
@@ -208,11 +298,12 @@ class Autoscaler:
             begun = replace(activity, status=ActivityStatus.IN_PROGRESS)
             await self._commit(Outcome(activities={begun.activity_id: begun}))
         else:
-            await self._commit(looking.failed(self._steady_s(), activity, self._memory))
+            over = activities.failed(self._steady_s(), activity, self._memory)
+            await self._commit(over)
 
     async def _commit(self, outcome: Outcome) -> bool:
         """Write `outcome` down, then remember and tell it; False changes nothing."""
-        batch = _batch(outcome)
+        batch = batch_of(outcome)
         try:
             if batch:
                 await self._journal.commit(batch)
@@ -223,7 +314,7 @@ class Autoscaler:
             self._commit_failing = True
             return False
         self._commit_failing = self._commit_failing and not batch
-        _remember(outcome, self._memory)
+        remember(outcome, self._memory)
         for told in outcome.events:
             self._tell(told.resource, told.message)
         return True
@@ -234,81 +325,17 @@ class Autoscaler:
             callback()
 
 
-def _spans_s(targets: Sequence[ScalableTarget]) -> dict[Metric, int]:
-    """Return how far back the alarms on each metric look, in seconds."""
+def _spans_s(
+    targets: Sequence[ScalableTarget], alarms: Iterable[Alarm]
+) -> dict[Metric, int]:
+    """Return how far back alarms and policies look on each metric, in seconds."""
     spans_s: dict[Metric, int] = {}
+    for alarm in alarms:
+        span_s = evaluation_range(alarm.evaluation_periods) * alarm.period_s
+        for metric in alarm.inputs:
+            spans_s[metric] = max(spans_s.get(metric, 0), span_s)
     for target in targets:
-        for policy in target.policies:
-            alarm = policy.alarm
-            span_s = evaluation_range(alarm.evaluation_periods) * alarm.period_s
-            spans_s[alarm.metric] = max(spans_s.get(alarm.metric, 0), span_s)
+        for policy in target.fast:
+            span_s = seconds_needed(policy)
+            spans_s[policy.metric] = max(spans_s.get(policy.metric, 0), span_s)
     return spans_s
-
-
-def _remembered(
-    records: Mapping[str, Mapping[str, object]], now_unix_s: float
-) -> Memory:
-    """Return the memory that `records` of an earlier life hold.
-
-    A completion later than now means that the clock was set back: it counts as
-    now, so that the cooldown passes once more and not longer.
-    """
-    memory = Memory()
-    for name, alarm in records.get(ALARM, {}).items():
-        assert isinstance(alarm, AlarmRecord)
-        memory.alarms[name] = alarm
-    for resource, cooldown in records.get(COOLDOWN, {}).items():
-        assert isinstance(cooldown, Cooldown)
-        completed_s = cooldown.completed_unix_s
-        if completed_s is not None:
-            completed_s = min(completed_s, now_unix_s)
-        memory.cooldowns[resource] = replace(cooldown, completed_unix_s=completed_s)
-    activities = []
-    for activity in records.get(ACTIVITY, {}).values():
-        assert isinstance(activity, Activity)
-        activities.append(activity)
-    activities.sort(key=lambda activity: activity.start_unix_s)
-    memory.activities = {activity.activity_id: activity for activity in activities}
-    return memory
-
-
-def _batch(outcome: Outcome) -> list[Change]:
-    kinds: tuple[tuple[str, Mapping[str, object]], ...] = (
-        (ALARM, outcome.alarms),
-        (COOLDOWN, outcome.cooldowns),
-        (ACTIVITY, outcome.activities),
-    )
-    return [
-        Delete(kind, key) if value is None else Put(kind, key, value)
-        for kind, records in kinds
-        for key, value in records.items()
-    ]
-
-
-def _remember(outcome: Outcome, memory: Memory) -> None:
-    _merge(outcome.alarms, memory.alarms)
-    _merge(outcome.cooldowns, memory.cooldowns)
-    _merge(outcome.activities, memory.activities)
-    _merge(outcome.acted_s, memory.acted_s)
-    _merge(outcome.not_scaled, memory.not_scaled)
-    memory.looked_s.update(outcome.looked_s)
-    memory.values.update(outcome.values)
-    for name, record in outcome.alarms.items():
-        if record is None:
-            memory.looked_s.pop(name, None)
-            memory.acted_s.pop(name, None)
-            memory.values.pop(name, None)
-
-
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
-
-
-def _merge(
-    changes: Mapping[_Key, _Value | None], into: MutableMapping[_Key, _Value]
-) -> None:
-    for key, value in changes.items():
-        if value is None:
-            into.pop(key, None)
-        else:
-            into[key] = value

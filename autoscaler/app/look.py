@@ -10,359 +10,48 @@ simulator runs the very same step under its own clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
-from autoscaler.decide import alarm as alarms
-from autoscaler.decide import step_scaling
-from autoscaler.model import (
-    Activity,
-    ActivityStatus,
-    Alarm,
-    AlarmRecord,
-    AlarmState,
-    Capacity,
-    Cooldown,
-    Direction,
-    Metric,
-    MissingData,
-    NotScaled,
-    ScalableTarget,
-    StepScalingPolicy,
-)
-from autoscaler.state.series import Series
-
-FULFILMENT_LIMIT_S: Final = 600.0
-"""After this an activity is Unfulfilled; longer than the longest usual drain
-(deregistration delay 300 s) and stop (120 s) together."""
+from autoscaler.app import alarms, scaling, schedules
+from autoscaler.app.composites import look_at_composites
+from autoscaler.app.sight import Memory, Outcome, Sight
+from autoscaler.model import AlarmState
+from autoscaler.policies import ScalableTarget
 
 ACTIVITIES_MAX: Final = 100
 """Kept per resource, newest; AWS keeps six weeks."""
-
-
-UNCHECKED: Final = "Unchecked: Initial alarm creation"
-"""An alarm's reason before its first look, in CloudWatch's words."""
-
-
-@dataclass(slots=True)
-class Memory:
-    """What looks remember: records as committed, and what a restart may forget."""
-
-    alarms: dict[str, AlarmRecord] = field(default_factory=dict)
-    cooldowns: dict[str, Cooldown] = field(default_factory=dict)
-    """By resource."""
-    activities: dict[str, Activity] = field(default_factory=dict)
-    """By id, oldest first."""
-    looked_s: dict[str, int] = field(default_factory=dict)
-    """Alarm -> the last second it was evaluated at."""
-    acted_s: dict[str, int] = field(default_factory=dict)
-    """Alarm -> the last second its actions ran at, while in ALARM."""
-    values: dict[str, float | None] = field(default_factory=dict)
-    """Alarm -> its newest datapoint."""
-    not_scaled: dict[tuple[str, str], NotScaled] = field(default_factory=dict)
-    """(resource, policy) -> what was told last, so that it is told once."""
-
-    def open_activities(self, resource: str) -> list[Activity]:
-        return [
-            activity
-            for activity in self.activities.values()
-            if activity.resource == resource and activity.is_open
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What is seen at one look. `now_unix_s` never goes back between looks."""
-
-    now_unix_s: float
-    targets: Sequence[ScalableTarget]
-    capacities: Mapping[str, Capacity]
-    series: Mapping[Metric, Series]
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A decision's reason for people. `resource` is empty for none in particular."""
-
-    resource: str
-    message: str
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What one look decided. None as a record means: remove it."""
-
-    alarms: dict[str, AlarmRecord | None] = field(default_factory=dict)
-    cooldowns: dict[str, Cooldown | None] = field(default_factory=dict)
-    activities: dict[str, Activity | None] = field(default_factory=dict)
-    looked_s: dict[str, int] = field(default_factory=dict)
-    acted_s: dict[str, int | None] = field(default_factory=dict)
-    values: dict[str, float | None] = field(default_factory=dict)
-    not_scaled: dict[tuple[str, str], NotScaled | None] = field(default_factory=dict)
-    events: list[Told] = field(default_factory=list)
-    actions: list[Activity] = field(default_factory=list)
-    """Pending activities: set their desired counts, once all is written down."""
 
 
 def look(sight: Sight, memory: Memory) -> Outcome:
     """Return what to do now. Changes nothing, never raises, never waits."""
     outcome = Outcome()
     _forget_what_is_gone(sight.targets, memory, outcome)
-    triggered = _triggered(sight, memory, outcome)
+    triggered = alarms.triggered(sight, memory, outcome)
+    look_at_composites(alarms.Looking(sight, memory, outcome))
+    sight = replace(sight, targets=schedules.in_force(sight, memory, outcome))
     for target in sight.targets:
-        capacity = sight.capacities.get(target.resource)
-        if capacity is None:
-            continue
-        pending = _follow_activities(sight, target, memory, outcome)
-        bound = _within_bounds(sight, target)
-        policies = [
-            policy for policy in target.policies if policy.alarm.name in triggered
-        ]
-        if pending is not None:
-            outcome.actions.append(pending)
-        elif bound is not None:
-            _begin(bound, outcome)
-        elif policies:
-            _scale(sight, target, policies, memory, outcome)
-    _forget_what_was_told(sight.targets, outcome)
+        if target.resource in sight.capacities:
+            scaling.scale(sight, target, triggered, memory, outcome)
+    _forget_what_was_told(sight.targets, memory, outcome)
     _forget_old_activities(memory, outcome)
     return outcome
-
-
-def failed(now_unix_s: float, activity: Activity, memory: Memory) -> Outcome:
-    """Return what changes when `activity` could not be set: no cooldown remains."""
-    over = replace(activity, status=ActivityStatus.FAILED, end_unix_s=now_unix_s)
-    outcome = Outcome(activities={over.activity_id: over})
-    cooldown = memory.cooldowns.get(over.resource)
-    if cooldown is not None and cooldown.activity_id == over.activity_id:
-        outcome.cooldowns[over.resource] = None
-    outcome.events.append(Told(over.resource, over.status_message))
-    return outcome
-
-
-def _triggered(sight: Sight, memory: Memory, outcome: Outcome) -> frozenset[str]:
-    """Evaluate every alarm that is due; return those whose actions run now."""
-    watched = {
-        policy.alarm.name: (policy.alarm, target.resource)
-        for target in reversed(sight.targets)
-        for policy in target.policies
-    }
-    return frozenset(
-        name
-        for name, (alarm, resource) in watched.items()
-        if _look_at(alarm, resource, sight, memory, outcome)
-    )
-
-
-def _look_at(
-    alarm: Alarm, resource: str, sight: Sight, memory: Memory, outcome: Outcome
-) -> bool:
-    """Evaluate `alarm` if a look is due; return whether its actions run now."""
-    name = alarm.name
-    record = memory.alarms.get(name)
-    if record is None:
-        record = AlarmRecord(AlarmState.INSUFFICIENT_DATA, UNCHECKED, sight.now_unix_s)
-        outcome.alarms[name] = record
-    end_s = alarms.last_look_s(alarm, int(sight.now_unix_s))
-    series = sight.series.get(alarm.metric)
-    if end_s == memory.looked_s.get(name) or series is None:
-        return False
-    if not _observed(alarm, series, end_s):
-        return False
-    decision = alarms.evaluate_alarm(alarm, series.totals, end_s, record.state)
-    outcome.looked_s[name] = end_s
-    outcome.values[name] = decision.newest_value
-    if decision.state is not record.state:
-        outcome.alarms[name] = AlarmRecord(
-            decision.state, decision.reason, sight.now_unix_s
-        )
-        outcome.events.append(
-            Told(
-                resource,
-                f"alarm {name} {record.state.value} -> {decision.state.value}:"
-                f" {decision.reason}",
-            )
-        )
-    if decision.state is not AlarmState.ALARM:
-        outcome.acted_s[name] = None
-        return False
-    acted_s = memory.acted_s.get(name)
-    due = acted_s is None or not 0 <= end_s - acted_s < alarms.repeat_every_s(alarm)
-    if due:
-        outcome.acted_s[name] = end_s
-    return due
-
-
-def _observed(alarm: Alarm, series: Series, end_s: int) -> bool:
-    """Whether the periods that would be judged were watched at all.
-
-    After a start an alarm keeps its state until a whole period was seen; where
-    missing data is judged, until all periods were.
-    """
-    judged = alarm.treat_missing_data in {
-        MissingData.BREACHING,
-        MissingData.NOT_BREACHING,
-    }
-    periods = alarm.evaluation_periods if judged else 1
-    since_s = series.seen_since_s(alarm.period_s)
-    return end_s - periods * alarm.period_s >= since_s
-
-
-def _follow_activities(
-    sight: Sight, target: ScalableTarget, memory: Memory, outcome: Outcome
-) -> Activity | None:
-    """Close activities that ended; return the one that still has to be set, if any."""
-    capacity = sight.capacities[target.resource]
-    for activity in memory.open_activities(target.resource):
-        if activity.status is ActivityStatus.PENDING:
-            return activity
-        status = _status(sight.now_unix_s, activity, capacity)
-        if status is ActivityStatus.IN_PROGRESS:
-            continue
-        over = replace(activity, status=status, end_unix_s=sight.now_unix_s)
-        outcome.activities[over.activity_id] = over
-        outcome.events.append(Told(over.resource, over.status_message))
-        cooldown = memory.cooldowns.get(over.resource)
-        if cooldown is not None and cooldown.activity_id == over.activity_id:
-            completed = replace(cooldown, completed_unix_s=sight.now_unix_s)
-            successful = status is ActivityStatus.SUCCESSFUL
-            outcome.cooldowns[over.resource] = completed if successful else None
-    return None
-
-
-def _status(
-    now_unix_s: float, activity: Activity, capacity: Capacity
-) -> ActivityStatus:
-    if capacity.desired != activity.to_capacity:
-        return ActivityStatus.OVERRIDDEN
-    if capacity.reached:
-        return ActivityStatus.SUCCESSFUL
-    if now_unix_s - activity.start_unix_s > FULFILMENT_LIMIT_S:
-        return ActivityStatus.UNFULFILLED
-    return ActivityStatus.IN_PROGRESS
-
-
-def _within_bounds(sight: Sight, target: ScalableTarget) -> Activity | None:
-    """Return the activity that brings a count outside its bounds back, at once."""
-    desired = sight.capacities[target.resource].desired
-    if desired > target.max_capacity:
-        wanted, bound = target.max_capacity, "maximum"
-    elif desired < target.min_capacity:
-        wanted, bound = target.min_capacity, "minimum"
-    else:
-        return None
-    cause = _Cause("", f"{bound} capacity was set to {wanted}", "outside its bounds")
-    return _activity(sight, target, wanted, cause)
-
-
-def _scale(
-    sight: Sight,
-    target: ScalableTarget,
-    policies: Sequence[StepScalingPolicy],
-    memory: Memory,
-    outcome: Outcome,
-) -> None:
-    """Let the triggered policies propose, and begin the largest proposal."""
-    resource = target.resource
-    capacity = sight.capacities[resource]
-    cooldown = outcome.cooldowns.get(resource, memory.cooldowns.get(resource))
-    if cooldown and not step_scaling.remaining_s(cooldown, sight.now_unix_s):
-        outcome.cooldowns[resource] = cooldown = None
-    proposals = [
-        step_scaling.propose(
-            target, policy, capacity, outcome.values[policy.alarm.name], cooldown
-        )
-        for policy in policies
-    ]
-    _tell_what_was_not_scaled(resource, proposals, memory, outcome)
-    chosen = step_scaling.largest(
-        proposal for proposal in proposals if proposal.not_scaled is None
-    )
-    if chosen is None:
-        return
-    name, alarm = chosen.policy.name, chosen.policy.alarm.name
-    because = f"monitor alarm {alarm} in state ALARM triggered policy {name}"
-    cause = _Cause(name, because, chosen.reason)
-    activity = _activity(sight, target, chosen.desired, cause)
-    grows = chosen.desired > capacity.desired
-    outcome.cooldowns[resource] = Cooldown(
-        activity.activity_id,
-        name,
-        Direction.OUT if grows else Direction.IN,
-        chosen.base,
-        chosen.policy.cooldown_s,
-    )
-    _begin(activity, outcome)
-
-
-class _Cause(NamedTuple):
-    """Why an activity begins: the policy if any, AWS's words, and the figures."""
-
-    policy: str
-    words: str
-    details: str
-
-
-def _activity(
-    sight: Sight, target: ScalableTarget, wanted: int, cause: _Cause
-) -> Activity:
-    capacity = sight.capacities[target.resource]
-    milliseconds = int(sight.now_unix_s * 1000)
-    return Activity(
-        activity_id=f"{target.resource}-{capacity.version}-{milliseconds}",
-        resource=target.resource,
-        policy=cause.policy,
-        cause=cause.words,
-        details=cause.details,
-        from_capacity=capacity.desired,
-        to_capacity=wanted,
-        if_version=capacity.version,
-        status=ActivityStatus.PENDING,
-        start_unix_s=sight.now_unix_s,
-    )
-
-
-def _begin(activity: Activity, outcome: Outcome) -> None:
-    outcome.activities[activity.activity_id] = activity
-    outcome.actions.append(activity)
-    outcome.events.append(
-        Told(
-            activity.resource,
-            f"{activity.description} It was {activity.from_capacity}."
-            f" Cause: {activity.cause} ({activity.details})",
-        )
-    )
-
-
-def _tell_what_was_not_scaled(
-    resource: str,
-    proposals: Iterable[step_scaling.Proposal],
-    memory: Memory,
-    outcome: Outcome,
-) -> None:
-    for proposal in proposals:
-        key = (resource, proposal.policy.name)
-        if memory.not_scaled.get(key) is proposal.not_scaled:
-            continue
-        outcome.not_scaled[key] = proposal.not_scaled
-        if proposal.not_scaled is not None:
-            outcome.events.append(
-                Told(
-                    resource,
-                    f"policy {proposal.policy.name} did not scale"
-                    f" ({proposal.not_scaled.value}): {proposal.reason}",
-                )
-            )
 
 
 def _forget_what_is_gone(
     targets: Sequence[ScalableTarget], memory: Memory, outcome: Outcome
 ) -> None:
-    names = {policy.alarm.name for policy in _policies(targets)}
     resources = {target.resource for target in targets}
-    outcome.alarms.update(dict.fromkeys(memory.alarms.keys() - names))
+    scheduled = {
+        schedules.key_of(target.resource, action)
+        for target in targets
+        for action in target.scheduled_actions
+    }
     outcome.cooldowns.update(dict.fromkeys(memory.cooldowns.keys() - resources))
+    outcome.bounds.update(dict.fromkeys(memory.bounds.keys() - resources))
+    outcome.suspensions.update(dict.fromkeys(memory.suspensions.keys() - resources))
+    outcome.schedules.update(dict.fromkeys(memory.schedules.keys() - scheduled))
     outcome.activities.update(
         dict.fromkeys(
             key
@@ -372,25 +61,30 @@ def _forget_what_is_gone(
     )
 
 
-def _forget_what_was_told(targets: Sequence[ScalableTarget], outcome: Outcome) -> None:
-    """When an alarm left ALARM, its policies' next refusal is news again."""
+def _forget_what_was_told(
+    targets: Sequence[ScalableTarget], memory: Memory, outcome: Outcome
+) -> None:
+    """When its alarms left ALARM, a policy's next refusal is news again."""
     calm = {name for name, acted_s in outcome.acted_s.items() if acted_s is None}
     for target in targets:
         for policy in target.policies:
-            if policy.alarm.name in calm:
+            names = {alarm.name for alarm in policy.alarms}
+            states = {scaling.state_of(name, memory, outcome) for name in names}
+            if calm & names and AlarmState.ALARM not in states:
                 outcome.not_scaled[target.resource, policy.name] = None
 
 
 def _forget_old_activities(memory: Memory, outcome: Outcome) -> None:
-    """Keep the newest of each resource that got a new one. Open ones are newest."""
-    for begun in outcome.actions:
-        closed = [
+    """Keep the newest of each resource that got a new one. Open ones are newest.
+
+    What did not scale is counted apart, so that it displaces nothing that did.
+    """
+    new = outcome.activities.keys() - memory.activities.keys()
+    begun = [one for key in new if (one := outcome.activities[key]) is not None]
+    for resource, scaled in {(one.resource, one.scales) for one in begun}:
+        known = [
             key
             for key, activity in memory.activities.items()
-            if activity.resource == begun.resource
+            if (activity.resource, activity.scales) == (resource, scaled)
         ]
-        outcome.activities.update(dict.fromkeys(closed[: 1 - ACTIVITIES_MAX]))
-
-
-def _policies(targets: Sequence[ScalableTarget]) -> Iterable[StepScalingPolicy]:
-    return (policy for target in targets for policy in target.policies)
+        outcome.activities.update(dict.fromkeys(known[: 1 - ACTIVITIES_MAX]))

@@ -4,8 +4,9 @@ Floor 1: pure. Times are whole unix seconds; the newest window always ends at
 the second given, so nothing here can look at samples that are still coming.
 
     windows of samples --> datapoints --> breaching? --> state, reason as text
+           \\-> metric math -/
 
-Absent on purpose: percentiles, metric math, composite and anomaly alarms.
+Absent on purpose: composite alarms (`alarm_rule`) and anomaly detection.
 
 Source: CloudWatch user guide, "Using Amazon CloudWatch alarms" (evaluation,
 treatment of missing data, premature alarm state).
@@ -13,49 +14,79 @@ treatment of missing data, premature alarm state).
 
 from __future__ import annotations
 
-import datetime
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from autoscaler.decide.statistics import Distribution, value_of
+from autoscaler.decide.alarm_reason import kept_reason, reason_data, reason_of
+from autoscaler.decide.metric_math_queries import Measured, returned
+from autoscaler.decide.metric_math_values import Grid
+from autoscaler.decide.statistics import value_of
 from autoscaler.model import (
     Alarm,
     AlarmState,
     Comparison,
+    Datapoint,
     MissingData,
+    Percentile,
 )
 
 MINUTE_S: Final = 60
 AWS_SHORT_LOOK_S: Final = 10
 """How often CloudWatch looks at alarms with periods of 10, 20 and 30 s."""
 
-Window = Callable[[int, int], Distribution | None]
-"""(start, end) in unix seconds, end excluded -> the samples between, if any."""
-
-
-@dataclass(frozen=True, slots=True)
-class Datapoint:
-    """One period's value; None when no sample came. `start_s` is unix seconds."""
-
-    start_s: int
-    value: float | None
+SIGNIFICANT: Final = 1000.0
+"""Samples beyond a percentile, in hundredths of samples: ten are significant."""
+PERCENT: Final = 100.0
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmDecision:
-    """An alarm's state now, why, and the datapoints looked at, oldest first."""
+    """An alarm's state now, and what was looked at to find it.
 
+    The sentences are made when somebody asks for them: most looks change nothing.
+    """
+
+    alarm: Alarm
     state: AlarmState
-    reason: str
+    before: AlarmState
     datapoints: tuple[Datapoint, ...]
+    """Of the evaluation range, oldest first."""
+    end_s: int
+    ignored: bool = False
+    """Passed over, because there were too few samples."""
+
+    @property
+    def judged(self) -> tuple[Datapoint, ...]:
+        """The newest datapoints that are there, at most `evaluation_periods`."""
+        real = [point for point in self.datapoints if point.value is not None]
+        return tuple(real[-self.alarm.evaluation_periods :])
 
     @property
     def newest_value(self) -> float | None:
         """The value that step adjustments are measured by; None without data."""
-        values = [point.value for point in self.datapoints if point.value is not None]
-        return values[-1] if values else None
+        judged = self.judged
+        return judged[-1].value if judged else None
+
+    @property
+    def reason(self) -> str:
+        if self.ignored:
+            return kept_reason(self.alarm)
+        judged, in_alarm = self.judged, self.state is AlarmState.ALARM
+        told = [
+            point
+            for point in judged
+            if point.value is not None
+            and breaches(self.alarm.comparison, point.value, self.alarm.threshold)
+            == in_alarm
+        ]
+        return reason_of(self.alarm, judged, told, self.state, self.before)
+
+    @property
+    def reason_data(self) -> str:
+        """The same for programs: JSON, version 1.0."""
+        return reason_data(self.alarm, self.judged, self.end_s)
 
 
 def evaluation_range(evaluation_periods: int) -> int:
@@ -130,14 +161,19 @@ def evaluate(
 
 
 def evaluate_alarm(
-    alarm: Alarm, window: Window, end_s: int, current: AlarmState
+    alarm: Alarm, measured: Measured, end_s: int, current: AlarmState
 ) -> AlarmDecision:
     """Return what the periods up to `end_s` (unix seconds, excluded) say.
 
     Windows lie back to back; one with fewer samples than seconds counts as it
-    is. Never raises.
+    is, unless too few samples of a percentile are to be ignored: then the state
+    is kept. Never raises.
     """
-    points = datapoints(alarm, window, end_s)
+    points = datapoints(alarm, measured, end_s)
+    if not alarm.evaluate_low_samples:
+        kept = AlarmDecision(alarm, current, current, points, end_s, ignored=True)
+        if any(_too_few(alarm, point) for point in kept.judged):
+            return kept
     flags = tuple(
         None
         if point.value is None
@@ -151,99 +187,36 @@ def evaluate_alarm(
         alarm.treat_missing_data,
         current,
     )
-    return AlarmDecision(state, _reason(alarm, points, state, current), points)
+    return AlarmDecision(alarm, state, current, points, end_s)
 
 
-def datapoints(alarm: Alarm, window: Window, end_s: int) -> tuple[Datapoint, ...]:
+def _too_few(alarm: Alarm, point: Datapoint) -> bool:
+    """Whether a percentile of so few samples is ignored.
+
+    Fewer than 10 / (1 - p), and 10 / p below the median: p99 needs 1000.
+    """
+    statistic = alarm.statistic
+    if not isinstance(statistic, Percentile) or alarm.queries:
+        return False
+    beyond = min(statistic.percent, PERCENT - statistic.percent)
+    return 0 < round(point.sample_count * beyond, 6) < SIGNIFICANT
+
+
+def datapoints(alarm: Alarm, measured: Measured, end_s: int) -> tuple[Datapoint, ...]:
     """Return the evaluation range's datapoints, oldest first."""
-    period = alarm.period_s
     count = evaluation_range(alarm.evaluation_periods)
-    starts = range(end_s - count * period, end_s, period)
-    found = ((start, window(start, start + period)) for start in starts)
-    return tuple(
-        Datapoint(start, value_of(alarm.statistic, samples) if samples else None)
-        for start, samples in found
-    )
-
-
-_WORDS: Final = {
-    Comparison.GREATER_OR_EQUAL: "greater than or equal to",
-    Comparison.GREATER: "greater than",
-    Comparison.LESS: "less than",
-    Comparison.LESS_OR_EQUAL: "less than or equal to",
-}
-
-_TREATED_AS: Final = {
-    MissingData.BREACHING: "Breaching",
-    MissingData.NOT_BREACHING: "NonBreaching",
-}
-
-
-def _reason(
-    alarm: Alarm, points: Sequence[Datapoint], state: AlarmState, current: AlarmState
-) -> str:
-    """Say why, as CloudWatch's StateReason does."""
-    real = [point for point in points if point.value is not None]
-    real = real[-alarm.evaluation_periods :]
-    missing = alarm.evaluation_periods - len(real)
-    if not real:
-        return _reason_without_data(alarm, state, missing)
-    if state is AlarmState.INSUFFICIENT_DATA:
-        return f"Insufficient Data: {_count(missing, 'datapoint')} unknown so far."
-
-    in_alarm = state is AlarmState.ALARM
-    told = [
-        point
-        for point in real
-        if breaches(alarm.comparison, point.value or 0.0, alarm.threshold) == in_alarm
-    ]
-    values = ", ".join(_dated(point) for point in reversed(told))
-    treated_as = _TREATED_AS.get(alarm.treat_missing_data)
-    filled = ""
-    if missing and treated_as is not None:
-        filled = (
-            f" and {_count(missing, 'missing datapoint')} {_were(missing)} treated as"
-            f" [{treated_as}]"
-        )
-    needed = alarm.datapoints_to_alarm
-    if not in_alarm:
-        needed = alarm.evaluation_periods - alarm.datapoints_to_alarm + 1
-    before = AlarmState.OK if in_alarm else AlarmState.ALARM
-    return (
-        f"Threshold Crossed: {len(told)} out of the last {len(real)} datapoints"
-        f"{f' [{values}]' if told else ''} {_were(len(told))}"
-        f"{'' if in_alarm else ' not'} {_WORDS[alarm.comparison]} the threshold"
-        f" ({alarm.threshold}){filled} (minimum {_count(needed, 'datapoint')} for"
-        f" {before.value if current is state else current.value} -> {state.value}"
-        f" transition)."
-    )
-
-
-def _reason_without_data(alarm: Alarm, state: AlarmState, missing: int) -> str:
-    treated_as = _TREATED_AS.get(alarm.treat_missing_data)
-    if treated_as is not None:
-        return (
-            f"Threshold Crossed: no datapoints were received for"
-            f" {_count(missing, 'period')} and {_count(missing, 'missing datapoint')}"
-            f" {_were(missing)} treated as [{treated_as}]."
-        )
-    if state is AlarmState.INSUFFICIENT_DATA:
-        return (
-            f"Insufficient Data: {_count(missing, 'datapoint')}"
-            f" {_were(missing)} unknown."
-        )
-    return f"{_count(missing, 'datapoint')} missing, ignored: the state is kept."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _were(number: int) -> str:
-    return "was" if number == 1 else "were"
-
-
-def _dated(point: Datapoint) -> str:
-    start = datetime.datetime.fromtimestamp(point.start_s, datetime.UTC)
-    assert point.value is not None
-    return f"{round(point.value, 6)} ({start:%d/%m/%y %H:%M:%S})"
+    period = alarm.period_s
+    grid = Grid(end_s - count * period, period, count)
+    if alarm.queries:
+        values = returned(alarm.queries, grid, measured)
+        return tuple(map(Datapoint, grid.starts, values))
+    window, statistic = measured(alarm.metric, alarm.statistic), alarm.statistic
+    found: list[Datapoint] = []
+    for start in grid.starts:
+        samples = window(start, start + period)
+        if samples is None:
+            found.append(Datapoint(start, None))
+        else:
+            value = value_of(statistic, samples)
+            found.append(Datapoint(start, value, samples.sample_count))
+    return tuple(found)

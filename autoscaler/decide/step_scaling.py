@@ -1,31 +1,25 @@
-"""Decide a desired count from a breach, by step adjustments and cooldown.
+"""Decide a desired count from a breach, by step adjustments.
 
-Floor 1: pure. One policy, one look; who triggered it and what becomes of the
-proposal is `app`'s affair.
+Floor 1: pure. One policy, one look; what stands against it is `proposal`'s affair.
 
-    value - threshold --> step --> adjusted count --> cooldown --> min..max
-
-Absent on purpose: target tracking, scheduled actions, prediction.
+    value - threshold --> step --> adjusted count
 
 Source: Application Auto Scaling user guide, "How step scaling works" (step
-adjustments, adjustment types, cooldown period).
+adjustments, adjustment types); API reference, StepScalingPolicyConfiguration.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
-from autoscaler.model import (
+from autoscaler.decide.alarm import breaches
+from autoscaler.decide.proposal import Want
+from autoscaler.model import Comparison, Datapoint, NotScaled
+from autoscaler.policies import (
     AdjustmentType,
-    Capacity,
-    Comparison,
-    Cooldown,
-    Direction,
-    NotScaled,
-    ScalableTarget,
+    MetricAggregation,
     StepAdjustment,
     StepScalingPolicy,
 )
@@ -33,16 +27,27 @@ from autoscaler.model import (
 _RISING: Final = frozenset({Comparison.GREATER, Comparison.GREATER_OR_EQUAL})
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """What one triggered policy wants. `not_scaled` says why nothing, if nothing."""
+def aggregated(
+    policy: StepScalingPolicy, datapoints: Sequence[Datapoint]
+) -> float | None:
+    """Return the value that steps are measured by; None without a breaching datapoint.
 
-    policy: StepScalingPolicy
-    desired: int
-    base: int
-    """The count before the scale-out that this continues, else the present one."""
-    reason: str
-    not_scaled: NotScaled | None = None
+    `metric_aggregation_type` is of the breaching ones among the datapoints that the
+    alarm was judged by, so that the value lies on the side that the steps are for.
+    """
+    alarm = policy.alarm
+    values = [point.value for point in datapoints if point.value is not None]
+    judged = values[-alarm.evaluation_periods :]
+    found = [v for v in judged if breaches(alarm.comparison, v, alarm.threshold)]
+    if not found:
+        return values[-1] if values else None
+    match policy.metric_aggregation_type:
+        case MetricAggregation.AVERAGE:
+            return sum(found) / len(found)
+        case MetricAggregation.MINIMUM:
+            return min(found)
+        case MetricAggregation.MAXIMUM:
+            return max(found)
 
 
 def select_step(policy: StepScalingPolicy, value: float) -> StepAdjustment | None:
@@ -81,102 +86,26 @@ def adjusted(policy: StepScalingPolicy, step: StepAdjustment, capacity: int) -> 
     return capacity + (magnitude if adjustment > 0 else -magnitude)
 
 
-def remaining_s(cooldown: Cooldown, now_unix_s: float) -> float:
-    """Return the seconds `cooldown` still holds: all, until its activity completes."""
-    if cooldown.completed_unix_s is None:
-        return cooldown.cooldown_s
-    return max(0.0, cooldown.completed_unix_s + cooldown.cooldown_s - now_unix_s)
+def want(
+    policy: StepScalingPolicy, present: int, base: int, value: float | None
+) -> Want:
+    """Return what `policy`, just triggered, wants. Never raises.
 
-
-def propose(
-    target: ScalableTarget,
-    policy: StepScalingPolicy,
-    capacity: Capacity,
-    value: float | None,
-    cooling: Cooldown | None,
-) -> Proposal:
-    """Return what `policy`, just triggered, makes of the desired count. Never raises.
-
-    `value` is the metric's; `cooling` the resource's cooldown if it still holds.
-    The result is the present count or lies within the target's bounds.
+    `value` is the metric's; `base` the count before the scale-out whose cooldown
+    holds, else `present`.
     """
-    present = capacity.desired
+    alarm = policy.alarm.name
+    cause = f"monitor alarm {alarm} in state ALARM triggered policy {policy.name}"
     if value is None:
-        return _nothing(policy, present, NotScaled.NO_DATA, "no datapoint to go by")
+        because = "no datapoint to go by"
+        return Want(policy, present, present, because, cause, NotScaled.NO_DATA)
     step = select_step(policy, value)
     if step is None:
-        breach = f"no step adjustment covers {_breach(policy, value)}"
-        return _nothing(policy, present, NotScaled.NO_STEP, breach)
-    wanted = adjusted(policy, step, present)
+        because = f"no step adjustment covers {_breach(policy, value)}"
+        return Want(policy, present, present, because, cause, NotScaled.NO_STEP)
     because = f"{_breach(policy, value)} asks for {_words(policy, step)}"
-    if wanted == present:
-        return _nothing(policy, present, NotScaled.ALREADY_AT_DESIRED, because)
-    demand = _Demand(target, policy, capacity, cooling, because)
-    if wanted < present:
-        return _scale_in(demand, wanted)
-    return _scale_out(demand, step)
-
-
-def largest(proposals: Iterable[Proposal]) -> Proposal | None:
-    """Return the proposal with the largest count; the first of equals.
-
-    Source: Application Auto Scaling user guide, "Multiple scaling policies":
-    the policy that leaves the most capacity has precedence.
-    """
-    return max(proposals, key=lambda proposal: proposal.desired, default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Demand:
-    """A change a policy asks for, and what may stand against it."""
-
-    target: ScalableTarget
-    policy: StepScalingPolicy
-    capacity: Capacity
-    cooling: Cooldown | None
-    because: str
-
-    def refused(self, why: NotScaled, but: str) -> Proposal:
-        reason = f"{self.because}, but {but}"
-        return _nothing(self.policy, self.capacity.desired, why, reason)
-
-
-def _scale_out(demand: _Demand, step: StepAdjustment) -> Proposal:
-    present, most = demand.capacity.desired, demand.target.max_capacity
-    if present >= most:
-        but = f"the maximum capacity is {most}"
-        return demand.refused(NotScaled.ALREADY_AT_MAX, but)
-    base, because = present, demand.because
-    if demand.cooling is not None and demand.cooling.direction is Direction.OUT:
-        base = min(demand.cooling.base, present)
-        because = f"{because}, of which {present - base} came in this cooldown"
-    wanted = adjusted(demand.policy, step, base)
-    if wanted <= present:
-        but = f"{present - base} came already in this cooldown"
-        return demand.refused(NotScaled.COOLDOWN, but)
-    desired = min(max(wanted, demand.target.min_capacity), most)
-    return Proposal(demand.policy, desired, base, because)
-
-
-def _scale_in(demand: _Demand, wanted: int) -> Proposal:
-    present, least = demand.capacity.desired, demand.target.min_capacity
-    if present <= least:
-        but = f"the minimum capacity is {least}"
-        return demand.refused(NotScaled.ALREADY_AT_MIN, but)
-    if demand.capacity.deploying:
-        but = "scale-in is off during a deployment"
-        return demand.refused(NotScaled.UNSCALABLE, but)
-    if demand.cooling is not None:
-        but = f"the cooldown of policy {demand.cooling.policy} holds"
-        return demand.refused(NotScaled.COOLDOWN, but)
-    desired = min(max(wanted, least), demand.target.max_capacity)
-    return Proposal(demand.policy, desired, present, demand.because)
-
-
-def _nothing(
-    policy: StepScalingPolicy, present: int, why: NotScaled, reason: str
-) -> Proposal:
-    return Proposal(policy, present, present, reason, why)
+    wanted = adjusted(policy, step, present)
+    return Want(policy, wanted, adjusted(policy, step, base), because, cause)
 
 
 def _breach(policy: StepScalingPolicy, value: float) -> str:

@@ -244,6 +244,19 @@ class Series:
             max(part.maximum for part in found),
         )
 
+    def by_second(self, start: int, end: int) -> list[Distribution | None]:
+        """Return the samples of each second of [start, end), where they are kept."""
+        found: list[Distribution | None] = [None] * (end - start)
+        for minute in range(start // MINUTE_S, -(-end // MINUTE_S)):
+            seconds = self._open.get(minute)
+            if seconds is None and minute in self._packed:
+                seconds = unpack(self._packed[minute].seconds)
+            for place, samples in (seconds or {}).items():
+                second = minute * MINUTE_S + place
+                if start <= second < end:
+                    found[second - start] = distribution_of(samples)
+        return found
+
     def _figures(self, minute: int, low: int, high: int) -> Distribution | None:
         """Return what `totals` tells of a part of one minute.
 

@@ -14,7 +14,15 @@ from typing import Final
 
 from aiohttp import web
 
-from controlplane.api import body, deployments, instances, stream, tasks
+from controlplane.api import (
+    alarms,
+    body,
+    deployments,
+    instances,
+    scaling,
+    stream,
+    tasks,
+)
 from controlplane.api.guard import UNIX_SOCKET, Asked, Door, refuse
 from controlplane.api.ports import (
     EPHEMERAL_PORT,
@@ -25,6 +33,7 @@ from controlplane.api.ports import (
     Question,
 )
 from controlplane.errors import (
+    AlarmNotFound,
     ControlError,
     DefinitionNotFound,
     InvalidParameter,
@@ -32,6 +41,7 @@ from controlplane.errors import (
     ListenerNotFound,
     LogsNotFound,
     NotApplied,
+    NotScalable,
     RuleNotFound,
     SamplesInvalid,
     ServiceNotFound,
@@ -67,6 +77,8 @@ STATUSES: Final[tuple[tuple[type[Exception], int, str], ...]] = (
     (DefinitionNotFound, 404, "ClientException"),
     (ListenerNotFound, 404, "ListenerNotFoundException"),
     (RuleNotFound,     404, "RuleNotFoundException"),
+    (NotScalable,      404, "ObjectNotFoundException"),
+    (AlarmNotFound,    404, "ResourceNotFound"),
     (VersionPassed,    409, "VersionPassed"),
     (TooManyMetrics,   429, "LimitExceededException"),
     (TargetNotConnected, 400, "TargetNotConnectedException"),
@@ -108,6 +120,8 @@ def application(cluster: Cluster, token: str) -> web.Application:
     tasks.add_routes(app, cluster.tasks)
     deployments.add_routes(app, cluster.deployments)
     instances.add_routes(app, cluster.instances)
+    scaling.add_routes(app, cluster.scaling)
+    alarms.add_routes(app, cluster.alarms)
     return app
 
 

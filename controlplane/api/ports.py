@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from autoscaler.model import ExtendedStatistic, Metric, Statistic
+from autoscaler.policies import SuspendedState
 from controlplane.api.samples import Datum
 from controlplane.events import EventLog
 from controlplane.weights import WeightChange
@@ -146,6 +147,52 @@ class Instances(Protocol):
         ...
 
 
+class Scaling(Protocol):
+    """Everything may raise ServiceNotFound and NotScalable."""
+
+    def explained(self, service: str) -> Document: ...
+
+    def activities(self, service: str, *, not_scaled: bool) -> Document:
+        """Return {scalingActivities}, oldest first."""
+        ...
+
+    def suspended(self, service: str) -> SuspendedState: ...
+
+    async def suspend(self, service: str, wanted: SuspendedState) -> Document:
+        """Return {serviceName, suspendedState}."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StateWish:
+    """The state that a person gives an alarm until it is evaluated next."""
+
+    state: str
+    reason: str
+    reason_data: str = ""
+    """JSON."""
+
+
+class Alarms(Protocol):
+    """Answers are in CloudWatch's shapes. Everything may raise a ControlError."""
+
+    def listed(self, prefix: str, state: str) -> Document:
+        """Return {MetricAlarms, CompositeAlarms}; an empty `state`: any."""
+        ...
+
+    def described(self, alarm: str) -> Document:
+        """Return one of them, with its recent datapoints."""
+        ...
+
+    def history(self, alarm: str) -> Document:
+        """Return {AlarmHistoryItems}, newest first."""
+        ...
+
+    async def set_state(self, alarm: str, wish: StateWish) -> None: ...
+
+    async def enable(self, alarm: str, *, enabled: bool) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class ProtectionChange:
     """Tasks to protect from scale-in for some minutes; None: not any more."""
@@ -217,6 +264,12 @@ class Cluster(Protocol):
 
     @property
     def instances(self) -> Instances: ...
+
+    @property
+    def scaling(self) -> Scaling: ...
+
+    @property
+    def alarms(self) -> Alarms: ...
 
     def ready(self) -> tuple[bool, str]:
         """Return whether the node serves what was decided, else why not."""

@@ -9,22 +9,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from autoscaler.model import ScalableTarget
+from autoscaler.model import CompositeAlarm
+from autoscaler.policies import ScalableTarget
 from controlplane.cluster_file.decode import decode
 from controlplane.cluster_file.fields import CLUSTER_FILE
 from controlplane.cluster_file.meaning.actions import PORT_MAX
+from controlplane.cluster_file.meaning.alarms import (
+    Around,
+    check_alarms,
+    named_alarms,
+)
 from controlplane.cluster_file.meaning.balancer import (
     check_unique,
     load_balancer,
     warn_unused_groups,
 )
+from controlplane.cluster_file.meaning.composites import composite_alarms
 from controlplane.cluster_file.meaning.deployments import check_deployment_alarms
 from controlplane.cluster_file.meaning.hooks import check_commands
 from controlplane.cluster_file.meaning.meetings import (
     warn_shared_ports,
     warn_unreachable,
 )
-from controlplane.cluster_file.meaning.scaling import check_alarms, scalable_target
+from controlplane.cluster_file.meaning.scaling import scalable_target
 from controlplane.cluster_file.meaning.services import service
 from controlplane.cluster_file.meaning.sources import prometheus_queries, scrape_of
 from controlplane.cluster_file.meaning.surroundings import Surroundings
@@ -91,7 +98,14 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
         "TargetGroup": [group.name for group in groups],
         "AvailabilityZone": sorted({host.zone for host in hosts if host.zone}),
     }
-    services, targets = _services(root, around, names, findings)
+    alarms = named_alarms(root, names, findings)
+    watching = Around(
+        names,
+        {alarm.name: alarm for alarm in alarms},
+        frozenset(one.text("alarmName") for one in root.records("compositeAlarms")),
+    )
+    services, targets = _services(root, around, watching, findings)
+    composites = _composites(root, watching, targets, findings)
     scrapes = tuple(
         scrape
         for record, wanted in zip(root.records("services"), services, strict=True)
@@ -115,6 +129,8 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
         task_definitions=definitions,
         services=services,
         scalable_targets=targets,
+        alarms=alarms,
+        composite_alarms=composites,
         scrapes=scrapes,
         prometheus_queries=prometheus_queries(root, findings),
         strict_aws_limits=root.flag("strictAwsLimits"),
@@ -136,7 +152,7 @@ def _tags(root: Record, findings: Findings) -> dict[str, str]:
 def _services(
     root: Record,
     around: Surroundings,
-    names: Mapping[str, Sequence[str]],
+    watching: Around,
     findings: Findings,
 ) -> tuple[tuple[Service, ...], tuple[ScalableTarget, ...]]:
     records = root.records("services")
@@ -146,13 +162,25 @@ def _services(
     for record in records:
         wanted = service(record, around, findings)
         services.append(wanted)
-        if target := scalable_target(record, wanted, names, findings):
+        if target := scalable_target(record, wanted, watching, findings):
             targets.append(target)
     check_pairs(records, services, findings)
-    check_alarms(records, targets, names, findings)
-    alarms = [policy.alarm.name for one in targets for policy in one.policies]
-    check_deployment_alarms(records, alarms, findings)
     return tuple(services), tuple(targets)
+
+
+def _composites(
+    root: Record,
+    watching: Around,
+    targets: tuple[ScalableTarget, ...],
+    findings: Findings,
+) -> tuple[CompositeAlarm, ...]:
+    """Return the composite alarms; check what refers to alarms of any kind."""
+    check_alarms(root, watching, findings)
+    names = [*watching.alarms, *(alarm.name for one in targets for alarm in one.alarms)]
+    composites = composite_alarms(root, names, findings)
+    known = [*names, *(alarm.name for alarm in composites)]
+    check_deployment_alarms(root.records("services"), known, findings)
+    return composites
 
 
 def _control_address(root: Record, findings: Findings) -> tuple[str, int]:

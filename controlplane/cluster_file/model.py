@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from alb.model import LoadBalancer
 from autoscaler.decide.exposition import Scrape
 from autoscaler.decide.promql import PromQuery
-from autoscaler.model import ScalableTarget
+from autoscaler.model import Alarm, CompositeAlarm
+from autoscaler.policies import ScalableTarget
 from controlplane.problems import Problem
 from scheduler.instance import LOST_AFTER_S
 from scheduler.model import ContainerInstance, Service, TaskDefinition
@@ -29,6 +30,9 @@ class ClusterFile:
     """By family; revisions are the scheduler's to give."""
     services: tuple[Service, ...] = ()
     scalable_targets: tuple[ScalableTarget, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    """Those at top level; policies have theirs besides."""
+    composite_alarms: tuple[CompositeAlarm, ...] = ()
     scrapes: tuple[Scrape, ...] = ()
     prometheus_queries: tuple[PromQuery, ...] = ()
     strict_aws_limits: bool = False

@@ -16,12 +16,26 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from alb.model import Listener, LoadBalancer, Rule, Target, TargetGroup, WeightedGroup
 from autoscaler.decide.exposition import Scrape
 from autoscaler.decide.promql import PromQuery
-from autoscaler.model import ScalableTarget, StepScalingPolicy
+from autoscaler.model import (
+    Alarm,
+    CompositeAlarm,
+    MetricQuery,
+    Percentile,
+    PercentileRank,
+    Trimmed,
+)
+from autoscaler.policies import (
+    FastTrackingPolicy,
+    ScalableTarget,
+    ScheduledAction,
+    StepScalingPolicy,
+    TargetTrackingPolicy,
+)
 from controlplane.cluster_file.model import ClusterFile
 from controlplane.cluster_file.spelling import (
     DERIVED,
@@ -77,7 +91,11 @@ def merge(
     sides = _Sides(
         *(_with_front_door(side or nothing, file) for side in (last, file, live))
     )
-    merge_ = _Merge(scaled=file.scaled_services)
+    named = tuple(
+        frozenset(alarm.name for alarm in side.alarms) if side else frozenset()
+        for side in (last, file, live)
+    )
+    merge_ = _Merge(scaled=file.scaled_services, named=named)
     result = merge_.values(sides, "")
     assert isinstance(result, ClusterFile)
     return Merged(_joined(result, file), tuple(merge_.changes))
@@ -87,9 +105,13 @@ def live_of(
     applied: ClusterFile,
     desired_counts: Mapping[str, int],
     weights: Mapping[str, Weights] | None = None,
+    actions_enabled: Mapping[str, bool] | None = None,
     statuses: Mapping[str, ContainerInstanceStatus] | None = None,
 ) -> ClusterFile:
-    """Return `applied` as it runs now: with the counts, weights, drains of now."""
+    """Return `applied` as it runs now: with what commands and scaling made of it.
+
+    `actions_enabled` is of alarms, `statuses` of container instances, by name.
+    """
     balancer = applied.load_balancer
     if balancer is not None and weights:
         applied = replace(applied, load_balancer=with_weights(balancer, weights))
@@ -102,7 +124,24 @@ def live_of(
         replace(one, status=(statuses or {}).get(one.name, one.status))
         for one in applied.instances
     )
-    return replace(applied, services=services, instances=instances)
+    enabled = actions_enabled or {}
+    return replace(
+        applied,
+        services=services,
+        instances=instances,
+        alarms=tuple(_as_enabled(one, enabled) for one in applied.alarms),
+        composite_alarms=tuple(
+            _as_enabled(one, enabled) for one in applied.composite_alarms
+        ),
+    )
+
+
+_AnyAlarm = TypeVar("_AnyAlarm", Alarm, CompositeAlarm)
+
+
+def _as_enabled(alarm: _AnyAlarm, enabled: Mapping[str, bool]) -> _AnyAlarm:
+    now = enabled.get(alarm.name, alarm.actions.enabled)
+    return replace(alarm, actions=replace(alarm.actions, enabled=now))
 
 
 class _Sides(NamedTuple):
@@ -113,19 +152,28 @@ class _Sides(NamedTuple):
 
 _ABSENT: Final = object()
 
+_WHOLE: Final = frozenset({Percentile, PercentileRank, Trimmed})
+"""Dataclasses that a file spells as one text."""
+
 _KEYS: Final[Mapping[type, Callable[[Any], str]]] = {
+    Alarm: lambda item: item.name,
+    CompositeAlarm: lambda item: item.name,
+    MetricQuery: lambda item: item.id,
     ContainerDefinition: lambda item: item.name,
     ContainerInstance: lambda item: item.name,
     Listener: lambda item: str(item.port),
     PromQuery: lambda item: item.name,
     Rule: lambda item: str(item.priority),
     Scrape: lambda item: item.resource,
+    FastTrackingPolicy: lambda item: item.name,
     ScalableTarget: lambda item: item.resource,
+    ScheduledAction: lambda item: item.name,
     Service: lambda item: item.name,
     ServiceLoadBalancer: lambda item: (
         f"{item.target_group}/{item.container_name}/{item.container_port}"
     ),
     StepScalingPolicy: lambda item: item.name,
+    TargetTrackingPolicy: lambda item: item.name,
     Target: lambda item: f"{item.host}:{item.port}",
     TargetGroup: lambda item: item.name,
     WeightedGroup: lambda item: item.target_group,
@@ -137,12 +185,19 @@ class _Merge:
     """Walks three values at once and writes down what differs."""
 
     scaled: frozenset[str]
+    named: tuple[frozenset[str], ...]
+    """The alarms at top level, of each side."""
     changes: list[Change] = field(default_factory=list)
 
     def values(self, sides: _Sides, path: str) -> object:
         kind = type(sides.file)
         alike = all(type(side) is kind for side in sides)
-        if alike and is_dataclass(kind):
+        if alike and kind is Alarm and not path.startswith("alarms["):
+            references = self._references(sides)
+            if any(references):
+                self._leaf(references, f"{path}Name")
+                return sides.file
+        if alike and is_dataclass(kind) and kind not in _WHOLE:
             return self._fields(sides, path)
         keyed = [_keyed(side) for side in sides]
         if all(items is not None for items in keyed):
@@ -171,6 +226,14 @@ class _Merge:
             else:
                 merged[name] = self.values(inner, here)
         return replace(owner, **merged)
+
+    def _references(self, sides: _Sides) -> _Sides:
+        """Return which alarm at top level a policy names, on each side; or none."""
+        found = []
+        for alarm, names in zip(sides, self.named, strict=True):
+            assert isinstance(alarm, Alarm), "asked by the caller"
+            found.append(alarm.name if alarm.name in names else "")
+        return _Sides(*found)
 
     def _desired_count(self, service: Service, sides: _Sides, path: str) -> object:
         if service.name not in self.scaled:
@@ -262,4 +325,26 @@ def _joined(result: ClusterFile, file: ClusterFile) -> ClusterFile:
     balancer = result.load_balancer
     if file.load_balancer is None and balancer and not balancer.listeners:
         balancer = None
-    return replace(result, services=services, load_balancer=balancer)
+    return replace(
+        result,
+        services=services,
+        load_balancer=balancer,
+        scalable_targets=_with_alarms(result),
+    )
+
+
+def _with_alarms(result: ClusterFile) -> tuple[ScalableTarget, ...]:
+    """Give policies the merged alarms at top level that they name."""
+    named = {alarm.name: alarm for alarm in result.alarms}
+    return tuple(
+        replace(
+            target,
+            policies=tuple(
+                replace(policy, alarm=named.get(policy.alarm.name, policy.alarm))
+                if isinstance(policy, StepScalingPolicy)
+                else policy
+                for policy in target.policies
+            ),
+        )
+        for target in result.scalable_targets
+    )

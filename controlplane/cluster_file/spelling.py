@@ -19,9 +19,27 @@ from alb.model import (
     TargetGroup,
 )
 from alb.model import LoadBalancerAttributes as Attributes
+from autoscaler.actions import AlarmActions, Command
 from autoscaler.decide.exposition import Scrape
 from autoscaler.decide.promql import PromQuery
-from autoscaler.model import Alarm, StepAdjustment, StepScalingPolicy
+from autoscaler.model import (
+    Alarm,
+    CompositeAlarm,
+    Metric,
+    MetricQuery,
+    Percentile,
+    PercentileRank,
+    Trimmed,
+)
+from autoscaler.policies import (
+    FastTrackingPolicy,
+    ScalableTarget,
+    ScheduledAction,
+    StepAdjustment,
+    StepScalingPolicy,
+    SuspendedState,
+    TargetTrackingPolicy,
+)
 from controlplane.cluster_file.model import ClusterFile
 from scheduler.configuration import (
     AdvancedConfiguration,
@@ -41,6 +59,7 @@ from scheduler.model import (
 DERIVED: Final = frozenset(
     {
         (ClusterFile, "warnings"),
+        (Alarm, "aws_timing"),
         (Listener, "addresses"),
         (Listener, "attributes"),
         (ServiceLoadBalancer, "deregistration_delay_s"),
@@ -54,6 +73,7 @@ _SELDOM: Final = frozenset({(Forward, "stickiness"), (Forward, "spill_over")})
 """Fields that a plan shows only where they differ from their default."""
 
 _ATTRIBUTES: Final = "attributes."
+_LOW_SAMPLES: Final = "evaluateLowSampleCountPercentile"
 _NAMES: Final[Mapping[tuple[type, str], str]] = {
     (ClusterFile, "instances"): "containerInstances",
     (ClusterFile, "control_address"): "control.address",
@@ -112,13 +132,49 @@ _NAMES: Final[Mapping[tuple[type, str], str]] = {
     (ServiceLoadBalancer, "advanced"): "advancedConfiguration",
     (AdvancedConfiguration, "alternate_target_group"): "alternateTargetGroupName",
     (Service, "health_check_grace_period_s"): "healthCheckGracePeriodSeconds",
+    (ScalableTarget, "suspended"): "suspendedState",
+    (SuspendedState, "dynamic_scaling_in"): "dynamicScalingInSuspended",
+    (SuspendedState, "dynamic_scaling_out"): "dynamicScalingOutSuspended",
+    (SuspendedState, "scheduled_scaling"): "scheduledScalingSuspended",
+    (ScheduledAction, "start_unix_s"): "startTime",
+    (ScheduledAction, "end_unix_s"): "endTime",
+    (ScheduledAction, "min_capacity"): "scalableTargetAction.minCapacity",
+    (ScheduledAction, "max_capacity"): "scalableTargetAction.maxCapacity",
+    (TargetTrackingPolicy, "high"): "alarmHigh",
+    (TargetTrackingPolicy, "low"): "alarmLow",
+    (TargetTrackingPolicy, "scale_out_cooldown_s"): "scaleOutCooldown",
+    (TargetTrackingPolicy, "scale_in_cooldown_s"): "scaleInCooldown",
+    (FastTrackingPolicy, "stable_window_s"): "stableWindow",
+    (FastTrackingPolicy, "panic_window_s"): "panicWindow",
+    (FastTrackingPolicy, "panic_threshold_percent"): "panicThreshold",
+    (FastTrackingPolicy, "stabilization_s"): "scaleInStabilization",
+    (FastTrackingPolicy, "tolerance_percent"): "tolerance",
     (StepScalingPolicy, "steps"): "stepAdjustments",
     (StepScalingPolicy, "cooldown_s"): "cooldown",
     (StepAdjustment, "lower_bound"): "metricIntervalLowerBound",
     (StepAdjustment, "upper_bound"): "metricIntervalUpperBound",
     (Alarm, "name"): "alarmName",
+    (Alarm, "metric"): "",
+    (Metric, "name"): "metricName",
     (Alarm, "period_s"): "period",
     (Alarm, "comparison"): "comparisonOperator",
+    (Alarm, "evaluate_low_samples"): _LOW_SAMPLES,
+    (Alarm, "queries"): "metrics",
+    (Alarm, "description"): "alarmDescription",
+    (Alarm, "actions"): "",
+    (MetricQuery, "statistic"): "stat",
+    (CompositeAlarm, "name"): "alarmName",
+    (CompositeAlarm, "rule"): "alarmRule",
+    (CompositeAlarm, "suppressor"): "actionsSuppressor",
+    (CompositeAlarm, "wait_s"): "actionsSuppressorWaitPeriod",
+    (CompositeAlarm, "extension_s"): "actionsSuppressorExtensionPeriod",
+    (CompositeAlarm, "description"): "alarmDescription",
+    (CompositeAlarm, "actions"): "",
+    (AlarmActions, "ok"): "okActions",
+    (AlarmActions, "alarm"): "alarmActions",
+    (AlarmActions, "insufficient_data"): "insufficientDataActions",
+    (AlarmActions, "enabled"): "actionsEnabled",
+    (Command, "argv"): "command",
 }
 
 
@@ -137,10 +193,11 @@ def camel(name: str) -> str:
 
 def plain(value: object, path: str = "") -> object:
     """Return a value as JSON has it, spelled as in the file."""
-    if path.endswith(".scheme"):
-        return "internet-facing" if value else "internal"
+    for ending, (yes, no) in _WORDS.items():
+        if path.endswith(ending):
+            return yes if value else no
     match value:
-        case enum.Enum():
+        case enum.Enum() | Percentile() | PercentileRank() | Trimmed():
             return value.value
         case float() if value.is_integer():
             return int(value)
@@ -148,6 +205,13 @@ def plain(value: object, path: str = "") -> object:
             return [plain(item) for item in value]
         case _:
             return _plain_record(value) if is_dataclass(value) else value
+
+
+_WORDS: Final = {
+    ".scheme": ("internet-facing", "internal"),
+    f".{_LOW_SAMPLES}": ("evaluate", "ignore"),
+}
+"""What a yes and a no are spelled as, by how the path ends."""
 
 
 def _plain_record(value: object) -> dict[str, object]:

@@ -2,18 +2,18 @@
 
 Control answers where it runs, with the health it sees; otherwise the file does,
 by the same rules. `alb explain --scaling SERVICE` tells why its count is what
-it is: alarms, activities and events.
+it is: alarms, what each policy wants, what stands against it, what follows.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 
-from controlplane.client import Control, Document, Refused, Unreachable, path_of
+from controlplane.client import Control, Document, Unreachable, path_of
 from controlplane.commands.explanation import told
 from controlplane.commands.place import Place, control_of
-from controlplane.commands.terminal import clock_time, complain, say, say_json, table
+from controlplane.commands.scaling import scaling_told
+from controlplane.commands.terminal import clock_time, complain, say, say_json
 
 USAGE = 2
 
@@ -109,35 +109,13 @@ def _from_file(args: argparse.Namespace) -> Document | None:
 
 
 def _explain_scaling(control: Control, service: str, output: str) -> int:
-    state = control.get("/v1/state")
-    services = [one for one in _objects(state, "services") if _is(one, service)]
-    if not services:
-        raise Refused(404, "ServiceNotFoundException", f'no service named "{service}"')
-    alarms = [a for a in _objects(state, "alarms") if _is(a, service)]
-    activities = [a for a in _objects(state, "scalingActivities") if _is(a, service)]
+    document = control.get(path_of("v1", "services", service, "scaling"))
     if output == "json":
-        say_json({"service": services[0], "alarms": alarms, "activities": activities})
+        say_json(document)
         return 0
-    say(f"{service}: desired {services[0].get('desiredCount')}")
-    rows = [(a.get("name"), a.get("state"), a.get("reason")) for a in alarms]
-    for line in table(("ALARM", "STATE", "REASON"), rows):
+    for line in scaling_told(document):
         say(line)
-    for activity in activities:
-        say(f"{activity.get('description')} Cause: {activity.get('cause')}")
     for event in control.events():
         if event.subject == service and event.source == "scaling":
             say(f"{clock_time(event.unix_s)} {event.message}")
     return 0
-
-
-def _is(document: Document, service: str) -> bool:
-    """Whether a document is about `service`, by its name or its resource."""
-    names = ("serviceName", "resource", "resourceId", "service")
-    values = [str(document.get(name, "")) for name in names]
-    return any(value.rpartition("/")[2] == service for value in values)
-
-
-def _objects(document: Document, name: str) -> list[Document]:
-    value = document.get(name)
-    items = value if isinstance(value, list) else []
-    return [item for item in items if isinstance(item, Mapping)]

@@ -89,14 +89,6 @@ class Workers:
     def busy(self) -> frozenset[str]:
         return frozenset(self._busy)
 
-    def last_outputs(self) -> dict[ContainerName, bytes]:
-        """Return the end of what each container wrote that was removed."""
-        return {
-            name: output
-            for of_task in self.outputs.values()
-            for name, output in of_task.items()
-        }
-
     def begin(self, group: asyncio.TaskGroup, action: Work) -> None:
         """Perform the action in `group`, unless its key is busy."""
         if action.key not in self._busy and action.instance in self._runtimes:

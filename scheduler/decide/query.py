@@ -19,18 +19,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final
 
 from foundation.regex import flaw_of
+from foundation.tokens import Token, Tokens, shown
 from scheduler.errors import QueryInvalid
 
 EXPRESSION_MAX: Final = 2000
 """Characters, as the ECS API reference has it."""
 DEPTH_MAX: Final = 50
 """Of parentheses and negations inside each other."""
-
-SHOWN_MAX: Final = 60
-"""Characters of a text that a message repeats."""
 
 ATTRIBUTE: Final = "attribute:"
 
@@ -128,57 +126,44 @@ def instant(text: str) -> float:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
-class _Token(NamedTuple):
-    kind: str
-    """sign, quoted, word, or end"""
-    text: str
-    at: int
-    """Its first character, from 0."""
-
-    @property
-    def shown(self) -> str:
-        return "the end" if self.kind == "end" else f'"{_shown(self.text)}"'
-
-
 class _Parser:
     """Reads left to right; never looks back."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
-        self.at = 0
+        self.tokens = Tokens(text, _TOKEN)
         self.depth = 0
 
     def whole(self) -> Query:
         found = self.either()
-        rest = self.peek()
+        rest = self.tokens.peek()
         if rest.kind != "end":
             self.refuse(rest, 'expected "and", "or" or the end')
         return found
 
     def either(self) -> Query:
         found = [self.both()]
-        while self.skip("||", "or"):
+        while self.tokens.skip("||", "or"):
             found.append(self.both())
         return found[0] if len(found) == 1 else Either(tuple(found))
 
     def both(self) -> Query:
         found = [self.unary()]
-        while self.skip("&&", "and"):
+        while self.tokens.skip("&&", "and"):
             found.append(self.unary())
         return found[0] if len(found) == 1 else Both(tuple(found))
 
     def unary(self) -> Query:
-        start = self.peek()
+        start = self.tokens.peek()
         self.depth += 1
         if self.depth > DEPTH_MAX:
             message = f"nested deeper than {DEPTH_MAX} levels"
             raise QueryInvalid(message, start.at + 1)
         found: Query
-        if self.skip("!", "not"):
+        if self.tokens.skip("!", "not"):
             found = Not(self.unary())
-        elif self.skip("("):
+        elif self.tokens.skip("("):
             found = self.either()
-            end = self.take()
+            end = self.tokens.take()
             if end.text != ")" or end.kind != "sign":
                 self.refuse(
                     end, f'expected ")" for the "(" at character {start.at + 1}'
@@ -189,11 +174,11 @@ class _Parser:
         return found
 
     def comparison(self) -> Query:
-        subject = self.take()
+        subject = self.tokens.take()
         if subject.kind != "word":
             self.refuse(subject, "expected a subject such as attribute:NAME")
         allowed = _operators_of(subject)
-        operator = self.take()
+        operator = self.tokens.take()
         name = WORDS.get(operator.text, operator.text)
         if operator.kind not in {"sign", "word"} or name not in _ALL:
             self.refuse(operator, f"expected an operator such as {allowed[0]}")
@@ -212,23 +197,23 @@ class _Parser:
             return self.listed(operator)
         token = self.literal("a value")
         if problem := _value_problem(subject, operator, token.text):
-            raise QueryInvalid(f"{problem} (got {_shown(token.text)})", token.at + 1)
+            raise QueryInvalid(f"{problem} (got {shown(token.text)})", token.at + 1)
         return (token.text,)
 
     def listed(self, operator: str) -> tuple[str, ...]:
-        token = self.take()
+        token = self.tokens.take()
         if token.text != "[" or token.kind != "sign":
             self.refuse(token, f"expected a list such as [a, b] after {operator}")
         found = [self.literal("a value").text]
-        while self.skip(","):
+        while self.tokens.skip(","):
             found.append(self.literal("a value").text)
-        end = self.take()
+        end = self.tokens.take()
         if end.text != "]" or end.kind != "sign":
             self.refuse(end, 'expected "," or "]"')
         return tuple(found)
 
-    def literal(self, what: str) -> _Token:
-        token = self.take()
+    def literal(self, what: str) -> Token:
+        token = self.tokens.take()
         if token.kind == "quoted":
             return token._replace(text=token.text[1:-1], at=token.at + 1)
         if token.kind != "word":
@@ -236,11 +221,11 @@ class _Parser:
         return token
 
     def pattern(self) -> str:
-        found = _PATTERN.match(self.text, self.at)
+        found = _PATTERN.match(self.tokens.text, self.tokens.at)
         if found is None:
-            self.refuse(self.peek(), "expected a regular expression")
+            self.refuse(self.tokens.peek(), "expected a regular expression")
         assert found is not None, "refuse does not return"
-        self.at = found.end()
+        self.tokens.at = found.end()
         which = found.lastindex or 0
         text = found[which]
         if not text.isascii():
@@ -250,50 +235,18 @@ class _Parser:
             raise QueryInvalid(flaw.message, found.start(which) + flaw.at)
         return text
 
-    def skip(self, *texts: str) -> bool:
-        """Pass over one of these, if it is next."""
-        token = self.peek()
-        if token.kind != "quoted" and token.text in texts:
-            self.take()
-            return True
-        return False
-
-    def peek(self) -> _Token:
-        before = self.at
-        token = self.take()
-        self.at = before
-        return token
-
-    def take(self) -> _Token:
-        found = _TOKEN.match(self.text, self.at)
-        if found is None:
-            rest = self.text[self.at :]
-            at = self.at + len(rest) - len(rest.lstrip())
-            if at == len(self.text):
-                return _Token("end", "", at)
-            return _Token("stray", self.text[at], at)
-        self.at = found.end()
-        kind = str(found.lastgroup)
-        return _Token(kind, found[kind], found.start(kind))
-
-    def refuse(self, token: _Token, expected: str) -> None:
+    def refuse(self, token: Token, expected: str) -> None:
         raise QueryInvalid(f"{expected} (got {token.shown})", token.at + 1)
 
 
-def _shown(text: str) -> str:
-    """Return a text as a message shows it: on one line and not too long."""
-    cut = text if len(text) <= SHOWN_MAX else text[:SHOWN_MAX] + "…"
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in cut)
-
-
-def _operators_of(subject: _Token) -> tuple[str, ...]:
+def _operators_of(subject: Token) -> tuple[str, ...]:
     name = subject.text
     if name in SUBJECTS:
         return SUBJECTS[name]
     if name.startswith(ATTRIBUTE) and name != ATTRIBUTE:
         return _ALL
     known = ", ".join(("attribute:NAME", *SUBJECTS))
-    message = f'no subject "{_shown(name)}"; there are {known}'
+    message = f'no subject "{shown(name)}"; there are {known}'
     raise QueryInvalid(message, subject.at + 1)
 
 

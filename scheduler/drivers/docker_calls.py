@@ -24,7 +24,7 @@ from docker.tls import TLSConfig
 
 from scheduler.drivers.docker_transport import Transport, causes, tls_problem
 from scheduler.errors import ContainerError, HostNotReached, OutcomeUnknown
-from scheduler.model import EndpointTls
+from scheduler.instance import EndpointTls
 
 T = TypeVar("T")
 

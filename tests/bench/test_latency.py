@@ -13,7 +13,8 @@ from typing import Final
 
 import pytest
 
-from bench.latency import added_us, built
+from bench.latency import added_us
+from bench.load import built
 
 ANSWER_S: Final = 0.05
 

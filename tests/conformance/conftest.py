@@ -18,10 +18,10 @@ from scheduler.definition import ContainerDefinition, PortMapping
 from scheduler.drivers.docker import DockerRuntime
 from scheduler.drivers.memory import MemoryHost
 from scheduler.drivers.process import ProcessRuntime
+from scheduler.instance import EndpointTls
 from scheduler.model import (
     ContainerName,
     ContainerState,
-    EndpointTls,
     PortLease,
     TaskId,
 )

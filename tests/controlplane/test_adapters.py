@@ -30,8 +30,8 @@ from alb.ports import (
     WorkerStarted,
     WorkerState,
 )
-from autoscaler.model import Capacity
-from controlplane.adapters import Capacities, FrontDoor, view
+from autoscaler.model import Capacity, Comparison, CompositeAlarm
+from controlplane.adapters import Capacities, FrontDoor, in_alarm, view
 from foundation.clock import VirtualClock
 from foundation.journal import MemoryJournal
 from scheduler.app.scheduler import Scheduler
@@ -47,6 +47,7 @@ from scheduler.model import (
     Task,
     TaskDefinition,
 )
+from tests.support.scaling import TARGET, World, busy, out
 from tests.support.tasks import NOW, task
 
 
@@ -292,3 +293,17 @@ async def test_the_autoscaler_sets_what_the_scheduler_keeps() -> None:
 
     await scheduler.configure([host], [])
     assert {} == capacities.observe(), "a service that drains is not scaled"
+
+
+async def test_a_deployment_may_watch_alarms_of_every_kind() -> None:
+    """Of a policy, at top level, and composite: those in ALARM are told by name."""
+    world = World(replace(TARGET, policies=(out(),)))
+    calm = replace(out().alarm, name="calm", comparison=Comparison.LESS)
+    hot = replace(out().alarm, name="hot")
+    world.alarms = (calm, hot)
+    world.composites = (CompositeAlarm("both", "ALARM(hot) AND ALARM(web-out)"),)
+    world.start()
+
+    await world.pass_s(12, busy)
+
+    assert in_alarm(world.autoscaler.alarms()) == {"web-out", "hot", "both"}

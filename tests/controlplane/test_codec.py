@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from types import ModuleType, UnionType
 from typing import Final, Union, get_args, get_origin, get_type_hints
@@ -12,12 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alb.model
+import autoscaler.actions
 import autoscaler.model
+import autoscaler.policies
 import scheduler.model
 from alb.model import FixedResponse, Forward, Rule, WeightedGroup
+from autoscaler.policies import ScalableTarget, StepScalingPolicy
 from controlplane.codec import Codec, RecordUnreadable
 from scheduler.definition import PortMapping
 from tests.support.examples import examples
+from tests.support.scaling import out
 
 
 def dataclasses_of(module: ModuleType) -> list[type]:
@@ -30,7 +35,13 @@ def dataclasses_of(module: ModuleType) -> list[type]:
 
 RECORDS = [
     cls
-    for module in (alb.model, scheduler.model, autoscaler.model)
+    for module in (
+        alb.model,
+        scheduler.model,
+        autoscaler.model,
+        autoscaler.policies,
+        autoscaler.actions,
+    )
     for cls in dataclasses_of(module)
 ]
 CODEC = Codec({cls.__qualname__: cls for cls in RECORDS})
@@ -86,6 +97,17 @@ def test_alternatives_that_look_alike_stay_apart() -> None:
     texts = [codec.encode("rule", rule) for rule in (forward, fixed)]
 
     assert [forward, fixed] == [codec.decode("rule", "k", text) for text in texts]
+
+
+def test_what_was_written_before_there_were_kinds_is_of_the_first() -> None:
+    codec = Codec({"target": ScalableTarget, "policy": StepScalingPolicy})
+    target = ScalableTarget("web", 1, 6, (out(),))
+    policy = codec.encode("policy", out())
+    assert '"_type"' not in policy
+    text = codec.encode("target", replace(target, policies=()))
+    before = text.replace('"policies":[]', f'"policies":[{policy}]')
+
+    assert target == codec.decode("target", "k", before)
 
 
 def test_a_field_of_a_later_version_is_ignored() -> None:

@@ -11,7 +11,14 @@ from alb.model import HealthState, Version
 from alb.ports import Counters, Telemetry, WorkerState
 from alb.state.histogram import BUCKETS, bucket_of, upper_bound_us
 from autoscaler.decide.utilization import cpu_metric
-from autoscaler.model import AlarmState, AlarmView, Comparison
+from autoscaler.model import (
+    Alarm,
+    AlarmRecord,
+    AlarmState,
+    AlarmView,
+    Comparison,
+    Statistic,
+)
 from controlplane.metrics import Picture, render
 from controlplane.target_metrics import RegisteredTarget
 from scheduler.model import InstanceStatus, Service, ServiceStatus, TaskDefinition
@@ -72,15 +79,19 @@ VIEW = ServiceView(
     events=(),
 )
 ALARM = AlarmView(
-    name="web-out",
-    resource="web",
-    metric=cpu_metric("demo", "web"),
-    state=AlarmState.ALARM,
-    reason="",
-    since_unix_s=0.0,
-    comparison=Comparison.GREATER,
-    threshold=75.0,
-    value=80.0,
+    Alarm(
+        "web-out",
+        cpu_metric("demo", "web"),
+        Statistic.AVERAGE,
+        10,
+        1,
+        1,
+        Comparison.GREATER,
+        75.0,
+    ),
+    AlarmRecord(AlarmState.ALARM, "", 0.0),
+    "web",
+    80.0,
 )
 
 

@@ -7,12 +7,18 @@ import socket
 import sys
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
+
+from controlplane.client import Control, UnixAddress
+from controlplane.load.main import LoadOptions, run
+from controlplane.load.options import parse_url
+from controlplane.load.shape import parse_shape
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs"
@@ -129,6 +135,36 @@ async def test_a_release_is_tested_gets_all_requests_and_goes_back(
         await alb(tmp_path, config, "rollback", "web", "--wait")
         await until_answered(port, '"one"')
         await until_answered(test_port, '"one"')
+
+
+async def test_it_follows_a_burst_and_says_why(tmp_path: Path) -> None:
+    text = "160x40s"
+    async with running("scaling.yaml", tmp_path) as (_, port):
+        await answer(port, "/", 200)
+        url = parse_url(f"http://127.0.0.1:{port}/")
+        stop = asyncio.Event()
+        control = Control(UnixAddress(tmp_path / "control.sock"))
+        async with asyncio.timeout(READY_S), asyncio.TaskGroup() as group:
+            options = LoadOptions((url,), parse_shape(text), text)
+            group.create_task(run(options, stop=stop))
+            why: Mapping[str, Any] = {"desiredCount": 0}
+            while why["desiredCount"] < 4:
+                why = await asyncio.to_thread(control.get, "/v1/services/web/scaling")
+                await asyncio.sleep(PAUSE_S)
+            stop.set()
+        told = await asyncio.to_thread(
+            control.get, "/v1/services/web/scaling/activities"
+        )
+
+    assert ["burst", "cpu"] == [one["policyName"] for one in why["policies"]]
+    assert {"morning", "evening"} == {
+        one["scheduledActionName"] for one in why["scheduledActions"]
+    }
+    assert all(one["nextTime"] for one in why["scheduledActions"])
+    assert 2 == len(why["alarms"])
+    activities = told["scalingActivities"]
+    assert isinstance(activities, list)
+    assert "policy burst follows InFlightPerTarget" in {a["cause"] for a in activities}
 
 
 async def test_its_rules_lead_to_its_fixed_targets(tmp_path: Path) -> None:

@@ -3,16 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from autoscaler.app.autoscaler import RECORDS, Autoscaler
+from autoscaler.app.autoscaler import Autoscaler
+from autoscaler.app.remembering import RECORDS
 from autoscaler.decide.utilization import cpu_metric
 from autoscaler.model import (
-    AdjustmentType,
     Alarm,
     AlarmState,
     Capacity,
     Comparison,
-    ScalableTarget,
+    CompositeAlarm,
     Statistic,
+)
+from autoscaler.policies import (
+    AdjustmentType,
+    ScalableTarget,
     StepAdjustment,
     StepScalingPolicy,
 )
@@ -36,6 +40,13 @@ def back(cooldown_s: float = 15.0) -> StepScalingPolicy:
     steps = (StepAdjustment(-1, None, 0.0),)
     kind = AdjustmentType.CHANGE_IN_CAPACITY
     return StepScalingPolicy("in", alarm, kind, steps, cooldown_s)
+
+
+def steps_of(target: ScalableTarget) -> list[StepScalingPolicy]:
+    """Return the policies of a target that has no others."""
+    found = [one for one in target.policies if isinstance(one, StepScalingPolicy)]
+    assert len(found) == len(target.policies)
+    return found
 
 
 TARGET = ScalableTarget("web", 1, 6, (out(), back()))
@@ -87,6 +98,23 @@ class Tasks:
         self.log.append((self.changed_s, desired))
 
 
+class NoCapacities:
+    """Services that there are none of."""
+
+    def observe(self) -> Mapping[str, Capacity]:
+        return {}
+
+    async def set_desired(
+        self,
+        resource: str,
+        desired: int,
+        if_version: int,
+        activity_id: str,
+        reason: str,
+    ) -> bool:
+        raise AssertionError(resource)
+
+
 class World:
     """A clock, a journal, tasks, and one autoscaler at a time over them."""
 
@@ -95,6 +123,8 @@ class World:
         self.journal = MemoryJournal()
         self.tasks = Tasks(self.clock)
         self.target = target
+        self.alarms: tuple[Alarm, ...] = ()
+        self.composites: tuple[CompositeAlarm, ...] = ()
         self.autoscaler = self.start()
 
     def start(self) -> Autoscaler:
@@ -104,8 +134,11 @@ class World:
             capacities=self.tasks,
             records={kind: dict(self.journal.of(kind)) for kind in RECORDS},
         )
-        self.autoscaler.configure([self.target])
+        self.configure()
         return self.autoscaler
+
+    def configure(self) -> None:
+        self.autoscaler.configure([self.target], self.alarms, self.composites)
 
     async def pass_s(self, seconds: int, cpu: Callable[[float], float | None]) -> None:
         """Let seconds pass; `cpu` is the utilization at a time, None for no sample."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from scheduler.model import EndpointTls
+from scheduler.instance import EndpointTls
 from tests.support.certificates import pair
 from tests.support.engines import run
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from controlplane.cluster_file.fields.alarms import ALARM, COMPOSITE_ALARM
 from controlplane.cluster_file.fields.balancer import LOAD_BALANCER, TARGET_GROUP
 from controlplane.cluster_file.fields.containers import NAME
 from controlplane.cluster_file.fields.rules import LISTENER
@@ -101,7 +102,11 @@ CLUSTER_FILE: Final[Shape] = shape(
     ),
     Field("tags", Each(_TAG, 0, 50, key="key"), "ECS CreateCluster"),
     refused("capacityProviders", "ECS CreateCapacityProvider"),
-    refused("alarms", "CloudWatch PutMetricAlarm", "named alarms"),
-    refused("compositeAlarms", "CloudWatch PutCompositeAlarm"),
+    Field("alarms", Each(ALARM, key="alarmName"), "CloudWatch PutMetricAlarm"),
+    Field(
+        "compositeAlarms",
+        Each(COMPOSITE_ALARM, key="alarmName"),
+        "CloudWatch PutCompositeAlarm",
+    ),
     refused("trustStores", "ELBv2 CreateTrustStore"),
 )

@@ -1,8 +1,6 @@
-"""The field table of services and their scaling.
+"""The field table of services.
 
-Source of names, defaults and ranges: ECS API reference (CreateService),
-Application Auto Scaling API reference (RegisterScalableTarget,
-PutScalingPolicy), CloudWatch API reference (PutMetricAlarm).
+Source of names, defaults and ranges: ECS API reference (CreateService).
 """
 
 from __future__ import annotations
@@ -16,154 +14,19 @@ from controlplane.cluster_file.fields.placement import (
     STRATEGIES,
 )
 from controlplane.cluster_file.fields.rules import GROUP
+from controlplane.cluster_file.fields.scaling import AUTO_SCALING
 from controlplane.cluster_file.fields.sources import SCRAPE
 from controlplane.cluster_file.kinds import (
     Choice,
     Each,
     Field,
     Flag,
-    Number,
-    Status,
     Text,
-    Variants,
     Whole,
     ignored,
     refused,
     shape,
 )
-
-DAY_S: Final = 86_400
-_IGNORED = Status.IGNORED
-_REFUSED = Status.REFUSED
-
-# --- alarms and policies ------------------------------------------------------
-
-_ALARM = "CloudWatch PutMetricAlarm"
-ALARM: Final = shape(
-    "Alarm",
-    Field("alarmName", Text(longest=255), _ALARM, note="SERVICE-POLICY"),
-    Field("metricName", Text(longest=255), _ALARM, required=True),
-    Field("namespace", Text(longest=255), _ALARM, "AWS/ECS"),
-    Field(
-        "dimensions",
-        Each(
-            shape(
-                "Dimension",
-                Field("name", Text(longest=255), _ALARM, required=True),
-                Field("value", Text(longest=1024), _ALARM, required=True),
-            ),
-            1,
-            key="name",
-        ),
-        _ALARM,
-        note="this cluster's and service's",
-    ),
-    Field(
-        "statistic",
-        Choice(("Average", "Sum", "Minimum", "Maximum", "SampleCount")),
-        _ALARM,
-        "Average",
-    ),
-    Field("period", Whole(1, DAY_S), _ALARM, required=True, note="seconds"),
-    Field("evaluationPeriods", Whole(1, DAY_S), _ALARM, required=True),
-    Field("datapointsToAlarm", Whole(1), _ALARM, note="evaluationPeriods"),
-    Field(
-        "comparisonOperator",
-        Choice(
-            (
-                "GreaterThanOrEqualToThreshold",
-                "GreaterThanThreshold",
-                "LessThanThreshold",
-                "LessThanOrEqualToThreshold",
-            ),
-            later=(
-                "LessThanLowerOrGreaterThanUpperThreshold",
-                "LessThanLowerThreshold",
-                "GreaterThanUpperThreshold",
-            ),
-        ),
-        _ALARM,
-        required=True,
-    ),
-    Field("threshold", Number(), _ALARM, required=True),
-    Field(
-        "treatMissingData",
-        Choice(("missing", "ignore", "breaching", "notBreaching")),
-        _ALARM,
-        "missing",
-    ),
-    *(
-        refused(name, _ALARM)
-        for name in ("extendedStatistic", "metrics", "thresholdMetricId")
-    ),
-    *(
-        ignored(name, _ALARM)
-        for name in (
-            "unit",
-            "evaluateLowSampleCountPercentile",
-            "alarmDescription",
-            "tags",
-        )
-    ),
-)
-
-_POLICY = "Application Auto Scaling PutScalingPolicy"
-STEPS_MAX: Final = 20
-TASKS_MAX: Final = 100_000
-"""Ours: a bound on the tasks of one service, far above ECS's quota."""
-_STEP = shape(
-    "StepAdjustment",
-    Field("metricIntervalLowerBound", Number(), _POLICY, note="left out: -infinity"),
-    Field("metricIntervalUpperBound", Number(), _POLICY, note="left out: +infinity"),
-    Field("scalingAdjustment", Whole(-TASKS_MAX, TASKS_MAX), _POLICY, required=True),
-)
-POLICY: Final = Variants(
-    "policyType",
-    {
-        "StepScaling": shape(
-            "StepScaling",
-            Field("policyName", Text(longest=256), _POLICY, required=True),
-            Field("alarm", ALARM, "ours", required=True),
-            Field(
-                "adjustmentType",
-                Choice(
-                    (
-                        "ChangeInCapacity",
-                        "ExactCapacity",
-                        "PercentChangeInCapacity",
-                    )
-                ),
-                _POLICY,
-                required=True,
-            ),
-            Field("stepAdjustments", Each(_STEP, 1, STEPS_MAX), _POLICY, required=True),
-            Field("cooldown", Whole(0), _POLICY, 300, note="seconds"),
-            Field("minAdjustmentMagnitude", Whole(1), _POLICY, note="percent only"),
-            Field(
-                "metricAggregationType",
-                Choice(("Average", "Minimum", "Maximum")),
-                _POLICY,
-                "Average",
-                status=_IGNORED,
-            ),
-            wrappers=("stepScalingPolicyConfiguration",),
-        ),
-    },
-    later=("TargetTrackingScaling", "PredictiveScaling", "FastTracking"),
-)
-
-_TARGET = "Application Auto Scaling RegisterScalableTarget"
-AUTO_SCALING: Final = shape(
-    "AutoScaling",
-    Field("minCapacity", Whole(0, TASKS_MAX), _TARGET, required=True),
-    Field("maxCapacity", Whole(0, TASKS_MAX), _TARGET, required=True),
-    Field("policies", Each(POLICY, key="policyName"), _POLICY),
-    refused("scheduledActions", "Application Auto Scaling PutScheduledAction"),
-    refused("suspendedState", _TARGET),
-    ignored("tags", _TARGET),
-)
-
-# --- services -------------------------------------------------------------------
 
 _SERVICE = "ECS CreateService"
 SERVICE: Final = shape(
@@ -239,7 +102,6 @@ SERVICE: Final = shape(
         ),
         _SERVICE,
     ),
-    Field("autoScaling", AUTO_SCALING, _TARGET),
     Field("metrics", SCRAPE, "ours", note="its tasks' own, in Prometheus's format"),
     Field(
         "enableExecuteCommand",
@@ -247,6 +109,11 @@ SERVICE: Final = shape(
         _SERVICE,
         default=False,
         note="whether `alb exec` runs commands in its tasks",
+    ),
+    Field(
+        "autoScaling",
+        AUTO_SCALING,
+        "Application Auto Scaling RegisterScalableTarget",
     ),
     refused("capacityProviderStrategy", _SERVICE),
     refused("networkConfiguration", _SERVICE),

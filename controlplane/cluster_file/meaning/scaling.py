@@ -1,7 +1,7 @@
-"""Scalable targets, policies and alarms, as `autoscaler.model` has them. Pure.
+"""Scalable targets and step scaling, as `autoscaler.policies` has them. Pure.
 
-Source: Application Auto Scaling API reference (StepScalingPolicyConfiguration),
-CloudWatch API reference (PutMetricAlarm).
+Source: Application Auto Scaling API reference (RegisterScalableTarget,
+StepScalingPolicyConfiguration).
 """
 
 from __future__ import annotations
@@ -11,38 +11,38 @@ from collections.abc import Collection, Mapping
 from itertools import pairwise, starmap
 from typing import Final
 
-from autoscaler.model import (
+from autoscaler.policies import (
     AdjustmentType,
-    Alarm,
-    Comparison,
-    MissingData,
+    MetricAggregation,
+    Policy,
     ScalableTarget,
-    Statistic,
     StepAdjustment,
     StepScalingPolicy,
+    SuspendedState,
 )
-from controlplane.cluster_file.decode import quoted
-from controlplane.cluster_file.fields.services import DAY_S
+from controlplane.cluster_file.meaning.alarms import Around, policy_alarm
 from controlplane.cluster_file.meaning.balancer import check_unique
-from controlplane.cluster_file.meaning.fed_metrics import check_dimensions, metric_of
+from controlplane.cluster_file.meaning.schedules import scheduled_action
+from controlplane.cluster_file.meaning.tracking import (
+    Tracker,
+    fast_tracking,
+    target_tracking,
+    warn_of_no_way_back,
+)
 from controlplane.cluster_file.record import Findings, Record
 from scheduler.model import Service
 
-HOUR_S: Final = 3600
-WEEK_S: Final = 7 * DAY_S
-SHORT_PERIODS_S: Final = frozenset({10, 20, 30})
-MINUTE_S: Final = 60
+POLICIES_MAX: Final = 50
+SCHEDULED_ACTIONS_MAX: Final = 200
+"""Per scalable target: Application Auto Scaling's quotas."""
 
 
 def scalable_target(
-    record: Record,
-    wanted: Service,
-    around: Mapping[str, Collection[str]],
-    findings: Findings,
+    record: Record, wanted: Service, around: Around, findings: Findings
 ) -> ScalableTarget | None:
     """Return how one service scales, or None when it does not.
 
-    `around` are the names of this file that dimensions may have, by dimension.
+    `around` is what its alarms refer to.
     """
     if not record.has("autoScaling"):
         return None
@@ -54,23 +54,51 @@ def scalable_target(
         findings.error(at, path, message)
     records = scaling.records("policies")
     check_unique(records, "policyName", findings)
-    if (
-        records
-        and not wanted.task_definition.reserved_cpu
-        and record.has("taskDefinition")
-        and any(
-            one.record("alarm").text("metricName") == "CPUUtilization"
-            for one in records
-        )
-    ):
+    _check_quota(scaling, "policies", POLICIES_MAX, findings)
+    actions = scaling.records("scheduledActions")
+    check_unique(actions, "scheduledActionName", findings)
+    _check_quota(scaling, "scheduledActions", SCHEDULED_ACTIONS_MAX, findings)
+    tracker = Tracker(wanted, _own_dimensions(wanted, around.names))
+    target = ScalableTarget(
+        wanted.name,
+        low,
+        high,
+        tuple(_policy(policy, tracker, around, findings) for policy in records),
+        tuple(scheduled_action(action, scaling, findings) for action in actions),
+        _suspended(scaling.record("suspendedState")),
+    )
+    _warn_of_no_cpu(record, wanted, target, findings)
+    if all(policy.intact() for policy in records):
+        warn_of_no_way_back(scaling, target, findings)
+    return target
+
+
+def _check_quota(scaling: Record, name: str, most: int, findings: Findings) -> None:
+    count = len(scaling.records(name))
+    if findings.strict and count > most:
+        message = f"must have at most {most} under strictAwsLimits (got {count})"
+        findings.error(scaling.at(name), scaling.path_of(name), message)
+
+
+def _suspended(record: Record) -> SuspendedState:
+    return SuspendedState(
+        record.flag("dynamicScalingInSuspended"),
+        record.flag("dynamicScalingOutSuspended"),
+        record.flag("scheduledScalingSuspended"),
+    )
+
+
+def _warn_of_no_cpu(
+    record: Record, wanted: Service, target: ScalableTarget, findings: Findings
+) -> None:
+    """Tell of alarms on a share of nothing."""
+    definition = wanted.task_definition
+    on_cpu = any(one.metric.name == "CPUUtilization" for one in target.alarms)
+    if on_cpu and not definition.reserved_cpu and record.has("taskDefinition"):
         message = (
-            f'"{wanted.task_definition.family}" reserves no cpu: '
-            "CPUUtilization has no datapoints"
+            f'"{definition.family}" reserves no cpu: CPUUtilization has no datapoints'
         )
         findings.warn(record.at("taskDefinition"), record.path, message)
-    own = _own_dimensions(wanted, around)
-    policies = (_policy(policy, wanted.name, own, findings) for policy in records)
-    return ScalableTarget(wanted.name, low, high, tuple(policies))
 
 
 def _own_dimensions(
@@ -86,32 +114,20 @@ def _own_dimensions(
     return own
 
 
-def check_alarms(
-    services: list[Record],
-    targets: list[ScalableTarget],
-    around: Mapping[str, Collection[str]],
-    findings: Findings,
-) -> None:
-    """Tell of alarms that share a name, and of dimensions that name nothing here."""
-    policies = [
-        policy
-        for service in services
-        for policy in service.record("autoScaling").records("policies")
-    ]
-    alarms = [policy.alarm for target in targets for policy in target.policies]
-    first_use: dict[str, str] = {}
-    for record, alarm in zip(policies, alarms, strict=True):
-        written = record.record("alarm")
-        used = first_use.setdefault(alarm.name, record.path)
-        if used != record.path and not record.broken and not written.broken:
-            message = f'the alarm name "{quoted(alarm.name)}" is already used by {used}'
-            at, path = written.at("alarmName"), written.path_of("alarmName")
-            findings.error(at, path, message)
-        check_dimensions(written, around, findings)
-
-
 def _policy(
-    record: Record, service: str, own: Mapping[str, str], findings: Findings
+    record: Record, tracker: Tracker, around: Around, findings: Findings
+) -> Policy:
+    match record.tag:
+        case "TargetTrackingScaling":
+            return target_tracking(record, tracker, findings)
+        case "FastTracking":
+            return fast_tracking(record, tracker, findings)
+        case _:
+            return _step_scaling(record, tracker, around, findings)
+
+
+def _step_scaling(
+    record: Record, tracker: Tracker, around: Around, findings: Findings
 ) -> StepScalingPolicy:
     name = record.text("policyName")
     kind = record.text("adjustmentType")
@@ -120,13 +136,15 @@ def _policy(
     if record.has(magnitude) and kind and not percent:
         message = "only PercentChangeInCapacity has a minimum magnitude"
         findings.error(record.at(magnitude), record.path_of(magnitude), message)
+    otherwise = f"{tracker.service.name}-{name}"
     return StepScalingPolicy(
         name,
-        _alarm(record.record("alarm"), own, f"{service}-{name}", findings),
+        policy_alarm(record, tracker.own, otherwise, around, findings),
         AdjustmentType(kind) if kind else AdjustmentType.CHANGE_IN_CAPACITY,
         _steps(record, findings),
         float(record.whole("cooldown")),
         record.whole(magnitude),
+        MetricAggregation(record.text("metricAggregationType")),
     )
 
 
@@ -203,51 +221,3 @@ def _end_problem(ordered: list[StepAdjustment]) -> str:
 
 def _bounds(step: StepAdjustment) -> str:
     return f"{_low(step):g}..{_high(step):g}"
-
-
-# --- alarms ---------------------------------------------------------------------------
-
-
-def _alarm(
-    record: Record, own: Mapping[str, str], name: str, findings: Findings
-) -> Alarm:
-    _check_periods(record, findings)
-    periods = record.whole("evaluationPeriods")
-    datapoints = record.whole_or_none("datapointsToAlarm") or periods
-    if datapoints > periods and "evaluationPeriods" not in record.broken:
-        message = (
-            f"must not be more than evaluationPeriods, {periods} (got {datapoints})"
-        )
-        at = record.at("datapointsToAlarm")
-        findings.error(at, record.path_of("datapointsToAlarm"), message)
-    comparison = record.text("comparisonOperator")
-    return Alarm(
-        name=record.text("alarmName") or name,
-        metric=metric_of(record, own, findings),
-        statistic=Statistic(record.text("statistic")),
-        period_s=record.whole("period"),
-        evaluation_periods=periods,
-        datapoints_to_alarm=datapoints,
-        comparison=Comparison(comparison) if comparison else Comparison.GREATER,
-        threshold=record.number_or_none("threshold") or 0.0,
-        treat_missing_data=MissingData(record.text("treatMissingData")),
-        aws_timing=findings.strict,
-    )
-
-
-def _check_periods(record: Record, findings: Findings) -> None:
-    if {"period", "evaluationPeriods"} & record.broken:
-        return
-    period = record.whole("period")
-    at, path = record.at("period"), record.path_of("period")
-    if findings.strict and period not in SHORT_PERIODS_S and period % MINUTE_S:
-        message = (
-            "must be 10, 20, 30 or a multiple of 60 under strictAwsLimits "
-            f"(got {period})"
-        )
-        findings.error(at, path, message)
-    span = period * record.whole("evaluationPeriods")
-    longest = DAY_S if period < HOUR_S else WEEK_S
-    if span > longest:
-        message = f"period x evaluationPeriods must be at most {longest} s (got {span})"
-        findings.error(at, path, message)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from controlplane.cluster_file.decode import quoted
-from controlplane.cluster_file.fields.services import TASKS_MAX
+from controlplane.cluster_file.fields.scaling import TASKS_MAX
 from controlplane.cluster_file.meaning.actions import check_group
 from controlplane.cluster_file.meaning.deployments import deployment_configuration
 from controlplane.cluster_file.meaning.placement import (

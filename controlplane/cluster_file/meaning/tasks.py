@@ -24,8 +24,7 @@ from controlplane.cluster_file.meaning.together import (
 from controlplane.cluster_file.record import Findings, Record
 from scheduler.decide.processes import beyond_a_process, beyond_processes
 from scheduler.definition import DockerVolume, NetworkMode, Volume
-from scheduler.instance import ContainerInstanceStatus
-from scheduler.instance import EndpointTls
+from scheduler.instance import ContainerInstanceStatus, EndpointTls
 from scheduler.model import (
     CPU_UNITS_PER_CORE,
     ContainerInstance,

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from autoscaler.app.autoscaler import RECORDS, Autoscaler
+from autoscaler.app.autoscaler import Autoscaler
+from autoscaler.app.remembering import RECORDS
 from autoscaler.model import (
     ActivityStatus,
     AlarmState,

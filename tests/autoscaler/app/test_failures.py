@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from autoscaler.model import (
     ActivityStatus,
@@ -10,7 +12,8 @@ from autoscaler.model import (
     Cooldown,
 )
 from foundation.journal import CommitFailed
-from tests.support.scaling import TARGET, World, busy, silent
+from tests.support.examples import examples
+from tests.support.scaling import TARGET, World, busy, out, silent
 
 
 async def test_nothing_is_done_before_it_is_written_down() -> None:
@@ -36,7 +39,8 @@ async def test_a_restart_keeps_alarm_states_until_a_whole_period_was_seen() -> N
     kept = world.autoscaler.alarms()["web-out"]
     await world.pass_s(4, silent)
 
-    assert (AlarmState.ALARM, before.since_unix_s) == (kept.state, kept.since_unix_s)
+    assert AlarmState.ALARM is kept.state
+    assert before.record.since_unix_s == kept.record.since_unix_s
     assert world.alarm("web-out") is AlarmState.INSUFFICIENT_DATA
 
 
@@ -62,6 +66,34 @@ async def test_a_cooldown_survives_a_restart_and_passes_at_most_once_more(
     second_s = world.tasks.log[1][0]
     assert second_s - completed_s >= at_least_s
     assert second_s - restarted_s <= at_most_s
+
+
+@settings(max_examples=examples(40), deadline=None)
+@given(
+    cooldown_s=st.integers(5, 60),
+    later_s=st.integers(0, 50),
+    back_s=st.integers(0, 86_400),
+)
+async def test_a_cooldown_passes_at_least_and_at_most_once_more(
+    cooldown_s: int, later_s: int, back_s: int
+) -> None:
+    """Whenever control is started anew, and however far clocks were set back."""
+    policy = out(float(cooldown_s))
+    world = World(replace(TARGET, max_capacity=3, policies=(policy,)))
+    await world.pass_s(18, busy)
+    (cooldown,) = world.journal.of("cooldown").values()
+    assert isinstance(cooldown, Cooldown)
+    assert cooldown.completed_unix_s is not None
+    completed_s = cooldown.completed_unix_s - world.clock.epoch_unix_s
+    await world.pass_s(min(later_s, cooldown_s - 5), busy)
+    world.clock.epoch_unix_s -= back_s
+    restarted_s = world.clock.now_s()
+    world.start()
+    await world.pass_s(cooldown_s + 30, busy)
+
+    second_s = world.tasks.log[1][0]
+    assert second_s >= completed_s + cooldown_s
+    assert second_s <= restarted_s + cooldown_s + 2 * policy.alarm.period_s
 
 
 async def test_a_clock_that_is_set_changes_no_cooldown() -> None:

@@ -1,11 +1,13 @@
 """Alarms: missing data, comparisons, statistics, reasons as CloudWatch has them."""
 
-from collections.abc import Callable
+import json
+from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoscaler.decide.alarm import (
-    Datapoint,
     breaches,
     datapoints,
     evaluate,
@@ -15,12 +17,15 @@ from autoscaler.decide.alarm import (
     look_every_s,
     repeat_every_s,
 )
-from autoscaler.decide.statistics import Distribution
+from autoscaler.decide.metric_math_queries import Measured, Window, check
+from autoscaler.decide.statistics import Distribution, parse_statistic
 from autoscaler.model import (
     Alarm,
     AlarmState,
     Comparison,
+    Datapoint,
     Metric,
+    MetricQuery,
     MissingData,
     Statistic,
 )
@@ -186,12 +191,12 @@ def test_timing(period_s: int, aws_timing: bool, look_s: int, repeat_s: int) -> 
     assert NOON == last_look_s(watched, NOON + look_s - 1)
 
 
-def samples(**by_second: float) -> Callable[[int, int], Distribution | None]:
+def samples(**by_second: float) -> Measured:
     """Samples by second from noon, as `s3=80.0`; `s_3` is three before noon."""
     series = Series(NOON)
     for name, value in by_second.items():
         series.record(NOON + int(name[1:].replace("_", "-")), value)
-    return series.window
+    return lambda metric, statistic: series.window
 
 
 def test_windows_lie_back_to_back_and_end_at_the_second_of_the_look() -> None:
@@ -199,7 +204,7 @@ def test_windows_lie_back_to_back_and_end_at_the_second_of_the_look() -> None:
 
     found = datapoints(alarm(n=1, m=1), window, NOON)
 
-    expected = ((NOON - 30, None), (NOON - 20, 1.0), (NOON - 10, 3.0))
+    expected = ((NOON - 30, None, 0.0), (NOON - 20, 1.0, 1.0), (NOON - 10, 3.0, 2.0))
     assert tuple(Datapoint(*point) for point in expected) == found
 
 
@@ -260,3 +265,189 @@ def test_a_state_that_stays_has_a_reason_too() -> None:
     assert silent.newest_value is None
     assert fresh.state is AlarmState.INSUFFICIENT_DATA
     assert fresh.reason == "Insufficient Data: 2 datapoints unknown so far."
+
+
+# fmt: off
+LOW_SAMPLES = [  # percentile, samples, judged?
+    ("p99",   999,  False, "10 / (1 - p): p99 needs a thousand"),
+    ("p99",   1000, True,  "and a thousand suffice"),
+    ("p99.9", 9999, False, "p99.9 ten thousand"),
+    ("p90",   100,  True,  "p90 a hundred"),
+    ("p50",   19,   False, "the median twenty"),
+    ("p50",   20,   True,  "and twenty suffice"),
+    ("p10",   99,   False, "below the median it is 10 / p"),
+    ("p10",   100,  True,  "which p10 has with a hundred"),
+    ("p100",  1,    True,  "the largest of one is the largest"),
+    ("tm90",  1,    True,  "a trimmed mean is no percentile"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("statistic", "count", "judged"),
+    [row[:3] for row in LOW_SAMPLES],
+    ids=[row[3] for row in LOW_SAMPLES],
+)
+def test_few_samples_of_a_percentile_change_nothing_where_they_are_ignored(
+    statistic: str,
+    count: int,
+    judged: bool,  # noqa: FBT001 - of the row
+) -> None:
+    watched = replace(
+        alarm(n=1, m=1),
+        statistic=parse_statistic(statistic),
+        evaluate_low_samples=False,
+    )
+    window = measured_as(Distribution.weighted([(90.0, float(count))]))
+
+    ignoring = evaluate_alarm(watched, window, NOON, AlarmState.OK)
+    evaluating = evaluate_alarm(
+        replace(watched, evaluate_low_samples=True), window, NOON, AlarmState.OK
+    )
+
+    assert evaluating.state is AlarmState.ALARM
+    assert ignoring.state is (AlarmState.ALARM if judged else AlarmState.OK)
+    assert ("the state is kept" in ignoring.reason) is not judged
+
+
+def measured_as(distribution: Distribution) -> Measured:
+    return lambda metric, statistic: lambda start, end: distribution
+
+
+def test_reason_data_is_cloudwatchs_version_1() -> None:
+    window = samples(s_25=80.0, s_15=90.5, s_5=91.25)
+
+    decision = evaluate_alarm(alarm(), window, NOON, AlarmState.OK)
+
+    assert json.loads(decision.reason_data) == {
+        "version": "1.0",
+        "queryDate": "2026-11-22T12:00:00.000+0000",
+        "startDate": "2026-11-22T11:59:30.000+0000",
+        "statistic": "Average",
+        "period": 10,
+        "recentDatapoints": [80.0, 90.5, 91.25],
+        "threshold": 75.0,
+        "evaluatedDatapoints": [
+            {
+                "timestamp": f"2026-11-22T11:59:{second}.000+0000",
+                "sampleCount": 1.0,
+                "value": value,
+            }
+            for second, value in ((50, 91.25), (40, 90.5), (30, 80.0))
+        ],
+    }
+
+
+def test_reason_data_without_datapoints_has_no_beginning() -> None:
+    decision = evaluate_alarm(alarm(), samples(), NOON, AlarmState.OK)
+
+    data = json.loads(decision.reason_data)
+    assert "startDate" not in data
+    assert ([], []) == (data["recentDatapoints"], data["evaluatedDatapoints"])
+
+
+ERRORS = Metric("AWS/ECS", "Errors")
+REQUESTS = Metric("AWS/ECS", "Requests")
+RATE = (
+    MetricQuery("errors", ERRORS, Statistic.SUM, return_data=False),
+    MetricQuery("requests", REQUESTS, Statistic.SUM, return_data=False),
+    MetricQuery("percent", expression="100 * share"),
+    MetricQuery("share", expression="errors / requests", return_data=False),
+)
+
+
+def test_metric_math_is_what_an_alarm_may_watch() -> None:
+    watched = replace(alarm(n=2, m=2), metric=Metric("", "percent"), queries=RATE)
+    assert [] == list(check(RATE))
+
+    def measured(metric: Metric, statistic: object) -> Window:
+        assert statistic is Statistic.SUM
+        values = [80.0, 8.0] if metric == ERRORS else [60.0, 40.0]
+        return lambda start, end: (
+            Distribution.of(values) if start >= NOON - 20 else None
+        )
+
+    decision = evaluate_alarm(watched, measured, NOON, AlarmState.OK)
+
+    assert decision.state is AlarmState.ALARM
+    assert [None, None, 88.0, 88.0] == [one.value for one in decision.datapoints]
+    assert "[88.0 (22/11/26 11:59:50), 88.0 (22/11/26 11:59:40)]" in decision.reason
+    assert "statistic" not in json.loads(decision.reason_data)
+    assert (ERRORS, REQUESTS) == watched.inputs
+
+
+# fmt: off
+FLAWED = [
+    ([("m1", "metric", False), ("e1", "m1 *", True)], 1,
+     "expected a number, an id, a function or a parenthesis (got the end)"),
+    ([("m1", "metric", True), ("e1", "m1 * 2", True)], 0,
+     "exactly one must have returnData: true (got m1, e1)"),
+    ([("m1", "metric", False)], 0,
+     "exactly one must have returnData: true (got none does)"),
+    ([("m1", "metric", False), ("e1", "SUM(m1)", True)], 1,
+     "an alarm watches one time series, this is a number: TIME_SERIES(…)"),
+    ([("m1", "metric", False), ("e1", "METRICS()", True)], 1,
+     "an alarm watches one time series, this is an array of time series: SUM(…) or FIRST(…)"),
+    ([("m1", "metric", False), ("e1", "e2", True), ("e2", "e1", False)], 1,
+     "goes round in a circle: e2"),
+    ([("m1", "metric", False), ("e1", "m2", True)], 1, 'no id "m2"; there are m1'),
+    ([("e1", "TIME_SERIES(1)", True)], 0, "at least one must be a metric (metricStat)"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("lines", "place", "message"), FLAWED, ids=[row[2][:40] for row in FLAWED]
+)
+def test_metric_math_that_cannot_be_is_told(
+    lines: list[tuple[str, str, bool]], place: int, message: str
+) -> None:
+    queries = [
+        MetricQuery(name, ERRORS, return_data=returns)
+        if expression == "metric"
+        else MetricQuery(name, expression=expression, return_data=returns)
+        for name, expression, returns in lines
+    ]
+
+    flaws = [(flaw.place, flaw.message) for flaw in check(queries)]
+
+    assert (place, message) in flaws
+
+
+drawings = st.text("X0-", min_size=1, max_size=12)
+
+
+@given(
+    points=drawings,
+    n=st.integers(1, 6),
+    m=st.integers(1, 6),
+    treat=st.sampled_from(MissingData),
+    current=st.sampled_from(AlarmState),
+)
+def test_an_alarm_that_is_looked_at_again_stays_as_it_is(
+    points: str, n: int, m: int, treat: MissingData, current: AlarmState
+) -> None:
+    """A pure function of the window: it does not flap while nothing changes."""
+    m = min(m, n)
+    once = evaluate(drawn(points), n, m, treat, current)
+
+    assert once is evaluate(drawn(points), n, m, treat, once)
+
+
+@given(
+    points=drawings,
+    n=st.integers(1, 6),
+    m=st.integers(1, 6),
+    treat=st.sampled_from(MissingData),
+)
+def test_with_enough_datapoints_nothing_but_they_decide(
+    points: str, n: int, m: int, treat: MissingData
+) -> None:
+    m = min(m, n)
+    enough = "X0X0X0"[:n] + points.replace("-", "0")
+
+    states = {evaluate(drawn(enough), n, m, treat, one) for one in AlarmState}
+
+    assert states == {
+        AlarmState.ALARM if enough[-n:].count("X") >= m else AlarmState.OK
+    }

@@ -6,24 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscaler.decide.step_scaling import (
-    adjusted,
+from autoscaler.decide.proposal import (
+    Proposal,
+    Standing,
+    judge,
     largest,
-    propose,
     remaining_s,
-    select_step,
 )
+from autoscaler.decide.step_scaling import adjusted, aggregated, select_step, want
 from autoscaler.model import (
-    AdjustmentType,
     Alarm,
     Capacity,
     Comparison,
     Cooldown,
+    Datapoint,
     Direction,
     Metric,
     NotScaled,
-    ScalableTarget,
     Statistic,
+)
+from autoscaler.policies import (
+    AdjustmentType,
+    MetricAggregation,
+    ScalableTarget,
     StepAdjustment,
     StepScalingPolicy,
 )
@@ -58,6 +63,17 @@ IN = policy(
     comparison=Comparison.LESS_OR_EQUAL,
 )
 TARGET = ScalableTarget("web", 1, 100)
+
+
+def propose(
+    target: ScalableTarget,
+    by: StepScalingPolicy,
+    now: Capacity,
+    value: float | None,
+    cooling: Cooldown | None,
+) -> Proposal:
+    stands = Standing(target, now, cooling)
+    return judge(stands, want(by, now.desired, stands.base, value))
 
 
 def capacity(desired: int, *, deploying: bool = False) -> Capacity:
@@ -129,6 +145,36 @@ def test_on_the_threshold_the_alarms_direction_chooses_the_side() -> None:
 
     assert select_step(rising, 50.0) == rising.steps[0]
     assert select_step(falling, 50.0) == falling.steps[0]
+
+
+# fmt: off
+AGGREGATED = [  # the threshold is 50, exceeded in two of the last three
+    (MetricAggregation.AVERAGE, [90.0, 60.0, 40.0, 70.0], 65.0, "of those that breach"),
+    (MetricAggregation.MINIMUM, [90.0, 60.0, 40.0, 70.0], 60.0, "the least of them"),
+    (MetricAggregation.MAXIMUM, [90.0, 60.0, 40.0, 70.0], 70.0, "the most of them"),
+    (MetricAggregation.AVERAGE, [60.0, None, 70.0],       65.0, "what is missing is none"),
+    (MetricAggregation.AVERAGE, [40.0],                   40.0, "missing data breached"),
+    (MetricAggregation.AVERAGE, [None],                   None, "nothing to go by"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("how", "values", "expected"),
+    [row[:-1] for row in AGGREGATED],
+    ids=[row[-1] for row in AGGREGATED],
+)
+def test_steps_are_measured_by_the_breaching_datapoints(
+    how: MetricAggregation, values: list[float | None], expected: float | None
+) -> None:
+    by = replace(
+        OUT,
+        metric_aggregation_type=how,
+        alarm=replace(OUT.alarm, evaluation_periods=3, datapoints_to_alarm=2),
+    )
+    points = [Datapoint(60 * n, value) for n, value in enumerate(values)]
+
+    assert expected == aggregated(by, points)
 
 
 ONE_MORE = policy(CHANGE, (0, None, 1))

@@ -311,3 +311,16 @@ def test_what_grew_is_told_with_its_metric_and_unit() -> None:
 
     assert (WEB, "Count", [1]) == (metric, unit, [*minutes])
     assert table.changed() == []
+
+
+def test_seconds_are_told_one_by_one_also_of_packed_minutes() -> None:
+    series = Series(0)
+    for second in (59, 60, 61, 185, 250):
+        series.record(second, float(second))
+    series.record(61, 63.0)
+
+    found = series.by_second(58, 251)
+
+    assert 193 == len(found)
+    told = {58 + n: one.total for n, one in enumerate(found) if one is not None}
+    assert {59: 59.0, 60: 60.0, 61: 124.0, 185: 185.0, 250: 250.0} == told

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from autoscaler.actions import AlarmActions, Webhook
+from autoscaler.app.autoscaler import Autoscaler
+from autoscaler.decide.statistics import parse_statistic
+from autoscaler.decide.utilization import cpu_metric
+from autoscaler.model import Alarm, Comparison, CompositeAlarm
+from autoscaler.policies import SuspendedState
+from controlplane.alarm_commands import AlarmCommands
 from controlplane.api.application import application
 from controlplane.api.ports import (
     Document,
@@ -21,6 +28,7 @@ from controlplane.api.ports import (
 from controlplane.errors import (
     DefinitionNotFound,
     NoRollback,
+    NotScalable,
     NotUnderWay,
     ServiceNotFound,
     TargetNotConnected,
@@ -28,12 +36,15 @@ from controlplane.errors import (
 )
 from controlplane.events import EventLog
 from controlplane.problems import ConfigInvalid, Problem
+from controlplane.scaling_commands import suspended_document
 from controlplane.weights import WeightChange
-from foundation.journal import CommitFailed
+from foundation.clock import VirtualClock
+from foundation.journal import CommitFailed, MemoryJournal
 from scheduler.configuration import TimeoutAction
 from scheduler.drivers.memory import MemoryExecution
 from scheduler.instance import ContainerInstanceStatus
 from scheduler.ports import Execution
+from tests.support.scaling import NoCapacities
 
 TOKEN = "t" * 43
 
@@ -144,6 +155,67 @@ class MemoryInstances:
         return self.described(names, "")
 
 
+class MemoryScaling:
+    """One service that scales, "web"; what is suspended stays so."""
+
+    def __init__(self) -> None:
+        self.state = SuspendedState()
+
+    def explained(self, service: str) -> Document:
+        self._require(service)
+        return {"serviceName": service, "decision": "desired count stays 2"}
+
+    def activities(self, service: str, *, not_scaled: bool) -> Document:
+        self._require(service)
+        return {"scalingActivities": ["scaled", *(["not scaled"] * not_scaled)]}
+
+    def suspended(self, service: str) -> SuspendedState:
+        self._require(service)
+        return self.state
+
+    async def suspend(self, service: str, wanted: SuspendedState) -> Document:
+        self.state = wanted
+        return {"serviceName": service, "suspendedState": suspended_document(wanted)}
+
+    def _require(self, service: str) -> None:
+        if service == "api":
+            raise NotScalable(service, "it has no autoScaling in the file")
+        if service != "web":
+            raise ServiceNotFound(service, ["web"])
+
+
+class MemoryAlarms:
+    """Two real alarms that nobody evaluates, behind the real commands."""
+
+    def __init__(self) -> None:
+        self.scaler = Autoscaler(
+            clock=VirtualClock(),
+            journal=MemoryJournal(),
+            capacities=NoCapacities(),
+            records={},
+        )
+        self.scaler.configure((), (HIGH,), (TROUBLE,))
+        self.commands = AlarmCommands(self.scaler)
+
+
+HIGH = Alarm(
+    "cpu/high 1",
+    cpu_metric("demo", "web"),
+    parse_statistic("p99"),
+    60,
+    3,
+    2,
+    Comparison.GREATER,
+    75.0,
+    evaluate_low_samples=False,
+    actions=AlarmActions(alarm=(Webhook("http://pager.test/"),)),
+    description="hot",
+)
+TROUBLE = CompositeAlarm(
+    "trouble", 'ALARM("cpu/high 1")', suppressor="cpu/high 1", wait_s=30.0
+)
+
+
 class MemoryCluster:
     """One service, "web"; a file with the word "bad" in it has a problem."""
 
@@ -152,6 +224,8 @@ class MemoryCluster:
         self.tasks = MemoryTasks()
         self.deployments = MemoryDeployments(self)
         self.instances = MemoryInstances()
+        self.scaling = MemoryScaling()
+        self.alarms = MemoryAlarms().commands
         self.applied: list[Submission] = []
         self.desired: Mapping[str, int] = {"web": 2}
         self.deployed: list[str] = []

@@ -21,7 +21,7 @@ CLUSTER, SERVICE = ("ClusterName", "demo"), ("ServiceName", "web")
 def alarm_about(written: str) -> Alarm:
     """Return the first alarm of the valid file, with this as what it is about."""
     text = VALID.replace("metricName: CPUUtilization", written, 1)
-    return load("alb.yaml", text, VARIABLES).scalable_targets[0].policies[0].alarm
+    return load("alb.yaml", text, VARIABLES).scalable_targets[0].alarms[0]
 
 
 # fmt: off
@@ -72,9 +72,9 @@ def test_each_fed_metric_has_a_place_with_the_names_of_this_file() -> None:
 def test_an_alarm_may_look_back_over_a_day() -> None:
     text = VALID.replace("evaluationPeriods: 2", "evaluationPeriods: 8640", 1)
 
-    [policy, *_] = load("alb.yaml", text, VARIABLES).scalable_targets[0].policies
+    [alarm, *_] = load("alb.yaml", text, VARIABLES).scalable_targets[0].alarms
 
-    assert policy.alarm.period_s * policy.alarm.evaluation_periods == 86_400
+    assert alarm.period_s * alarm.evaluation_periods == 86_400
 
 
 # --- metrics that are fetched ---------------------------------------------------------

@@ -26,7 +26,8 @@ from alb.model import (
     UrlRewrite,
     WeightedGroup,
 )
-from autoscaler.model import AdjustmentType, Comparison, MissingData, Statistic
+from autoscaler.model import Comparison, MissingData, Statistic
+from autoscaler.policies import AdjustmentType
 from controlplane.cluster_file import ClusterFile, load, text_of
 from controlplane.problems import ConfigInvalid
 from scheduler.model import (
@@ -35,6 +36,7 @@ from scheduler.model import (
     ServiceLoadBalancer,
     StrategyType,
 )
+from tests.support.scaling import steps_of
 
 OK = "{type: fixed-response, statusCode: 200}"
 VALID = (Path(__file__).parent / "valid.yaml").read_text()
@@ -204,7 +206,7 @@ def test_an_alarm_is_about_its_service_unless_it_says_otherwise(
     valid: ClusterFile,
 ) -> None:
     (target,) = valid.scalable_targets
-    (policy,) = target.policies
+    (policy,) = steps_of(target)
     alarm = policy.alarm
 
     assert ("web", 1, 6) == (target.resource, target.min_capacity, target.max_capacity)
@@ -235,7 +237,7 @@ def test_an_alarm_is_about_its_service_unless_it_says_otherwise(
 def test_an_alarm_on_the_clusters_cpu_names_the_cluster_alone() -> None:
     only = "{name: ClusterName, value: demo}"
     text = VALID.replace("statistic: Average", f"dimensions: [{only}]")
-    (policy,) = load("alb.yaml", text, {}).scalable_targets[0].policies
+    (policy,) = steps_of(load("alb.yaml", text, {}).scalable_targets[0])
 
     assert (("ClusterName", "demo"),) == policy.alarm.metric.dimensions
 
@@ -604,10 +606,10 @@ WARNINGS = [
      "72:27: warning: listeners[0].rules[2].actions[0].targetGroups: "
      "every weight is 0: nothing receives these requests",
      "a weight of 0 takes nothing"),
-    ("statistic: Average", "alarmDescription: x",
-     "90:47: warning: services[0].autoScaling.policies[0].alarm.alarmDescription: "
+    ("statistic: Average", "unit: Percent",
+     "90:47: warning: services[0].autoScaling.policies[0].alarm.unit: "
      "is not built yet and is ignored",
-     "a description decides nothing"),
+     "a unit decides nothing"),
 ]
 # fmt: on
 

@@ -57,7 +57,11 @@ def test_the_first_apply_adds_all_that_the_file_has() -> None:
         "+ taskDefinitions[api]\n"
         "+ services[web]\n"
         "+ services[api]\n"
-        "+ services[web].autoScaling"
+        "+ services[web].autoScaling\n"
+        "+ alarms[api-slow]\n"
+        "+ alarms[doubled]\n"
+        "+ compositeAlarms[trouble]\n"
+        "+ compositeAlarms[quiet]"
     ) == render_plan(merged.changes)
 
 
@@ -220,8 +224,8 @@ def test_a_changed_field_is_told_by_its_path(
 
 
 def test_a_service_that_the_file_no_longer_has_is_removed() -> None:
-    start = TEXT.index("  - serviceName: api")
-    new = load("alb.yaml", TEXT[:start], {})
+    start, end = TEXT.index("  - serviceName: api"), TEXT.index("alarms:\n")
+    new = load("alb.yaml", TEXT[:start] + TEXT[end:], {})
     merged = merge(BASE, new, BASE)
 
     assert "- services[api]" == render_plan(merged.changes)
@@ -297,3 +301,80 @@ def test_applying_a_plan_leaves_nothing_to_apply(rows: set[int], count: int) -> 
 
     assert result == again.result
     assert not any(change.acts for change in again.changes)
+
+
+# fmt: off
+ALARM_CHANGES = [
+    ("threshold: 90.5", "threshold: 95",
+     "~ alarms[api-slow].threshold: 90.5 -> 95"),
+    ("extendedStatistic: p99", "extendedStatistic: tm90",
+     "~ alarms[api-slow].statistic: p99 -> tm90"),
+    ("SampleCountPercentile: ignore", "SampleCountPercentile: evaluate",
+     "~ alarms[api-slow].evaluateLowSampleCountPercentile: ignore -> evaluate"),
+    ('{url: "https://pager.example.com/"}, ', "",
+     '~ alarms[api-slow].alarmActions: [{"url": "https://pager.example.com/"}, '
+     '{"command": ["logger", "hot"]}] -> [{"command": ["logger", "hot"]}]'),
+    ("FILL(m1, 0) * 2", "m1 * 2",
+     "~ alarms[doubled].metrics[e1].expression: FILL(m1, 0) * 2 -> m1 * 2"),
+    ("actionsSuppressorWaitPeriod: 30", "actionsSuppressorWaitPeriod: 60",
+     "~ compositeAlarms[trouble].actionsSuppressorWaitPeriod: 30 -> 60"),
+    ('alarmRule: "FALSE"', 'alarmRule: "TRUE"',
+     "~ compositeAlarms[quiet].alarmRule: FALSE -> TRUE"),
+]
+# fmt: on
+
+
+@pytest.mark.parametrize(
+    ("out", "put_in", "text"), ALARM_CHANGES, ids=[row[2][:60] for row in ALARM_CHANGES]
+)
+def test_a_changed_alarm_is_told_field_by_field(
+    out: str, put_in: str, text: str
+) -> None:
+    assert TEXT.count(out) == 1
+    new = load("alb.yaml", TEXT.replace(out, put_in), {})
+
+    merged = merge(BASE, new, BASE)
+
+    assert text == render_plan(merged.changes)
+    assert new == merged.result
+
+
+def test_actions_disabled_by_command_stay_so_until_the_file_says_otherwise() -> None:
+    live = live_of(BASE, {}, None, {"api-slow": False, "quiet": True})
+
+    kept = merge(BASE, BASE, live)
+    hotter = load("alb.yaml", TEXT.replace("threshold: 90.5", "threshold: 95"), {})
+    changed = merge(BASE, hotter, live)
+
+    assert "! alarms[api-slow].actionsEnabled: runs false, file says true (stays)" in (
+        render_plan(kept.changes)
+    )
+    assert "! compositeAlarms[quiet].actionsEnabled: runs true" in (
+        render_plan(kept.changes)
+    )
+    assert [False, True] == [one.actions.enabled for one in kept.result.alarms]
+    assert changed.result.alarms[0].threshold == 95
+    assert changed.result.alarms[0].actions.enabled is False
+
+
+def test_a_policy_that_names_an_alarm_follows_it() -> None:
+    start = TEXT.index("          alarm: {metricName")
+    end = TEXT.index("          adjustmentType: Percent")
+    text = f"{TEXT[:start]}          alarmName: api-slow\n{TEXT[end:]}"
+    naming = load("alb.yaml", text, {})
+    hotter = load("alb.yaml", text.replace("threshold: 90.5", "threshold: 95"), {})
+    renaming = text.replace(
+        "          alarmName: api-slow", "          alarmName: doubled"
+    )
+    other = load("alb.yaml", renaming, {})
+
+    begun = merge(BASE, naming, BASE)
+    changed = merge(naming, hotter, naming)
+    renamed = merge(naming, other, naming)
+
+    path = "services[web].autoScaling.policies[out].alarmName"
+    assert f'~ {path}: "" -> api-slow' == render_plan(begun.changes)
+    assert "~ alarms[api-slow].threshold: 90.5 -> 95" == render_plan(changed.changes)
+    assert f"~ {path}: api-slow -> doubled" == render_plan(renamed.changes)
+    for merged, file in ((begun, naming), (changed, hotter), (renamed, other)):
+        assert file == merged.result

@@ -21,6 +21,7 @@ from controlplane.cluster_file.kinds import (
 )
 from controlplane.cluster_file.reference import reference
 from controlplane.demo import scenario
+from tests.support.scaling import steps_of
 
 ROOT = Path(__file__).parents[3]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
@@ -76,7 +77,7 @@ REFUSED = [  # what is not built and would change who reaches what
     "securityGroups", "efsVolumeConfiguration",
     "capacityProviderStrategy", "configuredAtLaunch", "credentialSpecs",
     "ipv6.deny_all_igw_traffic", "networkConfiguration",
-    "scheduledActions", "compositeAlarms", "proxyConfiguration",
+    "proxyConfiguration",
 ]
 # fmt: on
 
@@ -104,7 +105,7 @@ def test_the_demo_scales_as_its_scenario_reckons() -> None:
 
     assert ["web", "api"] == [service.name for service in loaded.services]
     for target in loaded.scalable_targets:
-        out, back = target.policies
+        out, back = steps_of(target)
         assert (1, scenario.TASKS_MAX) == (target.min_capacity, target.max_capacity)
         assert (
             scenario.OUT_THRESHOLD, scenario.OUT_PERIODS, scenario.OUT_COOLDOWN_S

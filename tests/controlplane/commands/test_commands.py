@@ -105,6 +105,77 @@ STATE = {
 }
 
 
+SCALING = {
+    "serviceName": "web",
+    "desiredCount": 3,
+    "runningCount": 2,
+    "healthyCount": 2,
+    "deploying": True,
+    "minCapacity": 2,
+    "maxCapacity": 6,
+    "capacitiesOfFile": {"minCapacity": 1, "maxCapacity": 6},
+    "suspendedState": {"dynamicScalingInSuspended": True},
+    "cooldown": {
+        "policyName": "out",
+        "direction": "out",
+        "remainingSeconds": 12.3,
+        "capacityBefore": 2,
+    },
+    "alarms": STATE["alarms"],
+    "policies": [
+        {
+            "policyName": "out",
+            "policyType": "StepScaling",
+            "desiredCount": 4,
+            "reason": "91 asks for +1",
+            "notScaledReason": None,
+        },
+        {
+            "policyName": "cpu",
+            "policyType": "TargetTrackingScaling",
+            "desiredCount": None,
+            "reason": "all is well",
+            "notScaledReason": None,
+        },
+        {
+            "policyName": "in",
+            "policyType": "StepScaling",
+            "desiredCount": None,
+            "reason": "but",
+            "notScaledReason": "alb.Cooldown",
+        },
+    ],
+    "scheduledActions": [
+        {
+            "scheduledActionName": "day",
+            "schedule": "cron(0 8 ? * * *)",
+            "timezone": "UTC",
+            "nextTime": 1_800_000_000.0,
+            "scalableTargetAction": {"minCapacity": 2, "maxCapacity": None},
+        }
+    ],
+    "decision": "desired count stays 3",
+    "scalingActivities": [
+        {
+            "startTime": 1_800_000_000.0,
+            "statusCode": "Successful",
+            "description": "Setting desired count to 3.",
+            "cause": "monitor alarm web-out in state ALARM triggered policy out",
+            "details": "",
+            "notScaledReasons": [],
+        },
+        {
+            "startTime": 1_800_000_060.0,
+            "statusCode": "Failed",
+            "description": "Attempting to scale due to alarm triggered",
+            "cause": "monitor alarm web-out in state ALARM triggered policy out",
+            "details": "",
+            "notScaledReasons": [{"code": "AlreadyAtMaxCapacity", "maxCapacity": 6}],
+        },
+    ],
+}
+
+
 @dataclass
 class Place:
     """A directory with a file and a control, and what the last command printed."""
@@ -548,14 +619,82 @@ def test_explain_scaling_tells_why_a_count_is_what_it_is(place: Place) -> None:
     event = {"id": 1, "time": 1.0, "source": "scaling", "subject": "web"}
     told = {**event, "message": "policy out did not scale (alb.Cooldown)"}
     place.control.replies["GET /v1/events"] = Reply({"events": [told]})
+    place.control.replies["GET /v1/services/web/scaling"] = Reply(SCALING)
 
     _, out, _ = place.run("explain", "--scaling", "web")
+    _, json_out, _ = place.run("--output", "json", "explain", "--scaling", "web")
 
-    assert "web: desired 3" in out
-    assert "web-out  ALARM  Threshold Crossed" in out
+    assert out.splitlines()[:4] == [
+        "web: desired 3, running 2, healthy 2; at least 2, at most 6"
+        " (by a scheduled action; the file says 1 and 6)",
+        "suspended: in",
+        "a deployment is under way: it does not scale in",
+        "cooldown of policy out (scale out from 2): 12 s more",
+    ]
+    assert "web-out  ALARM  91.0   75.0       Threshold Crossed" in out
+    assert "policy out (StepScaling): 91 asks for +1 -> 4\n" in out
+    assert "policy cpu (TargetTrackingScaling): all is well\n" in out
+    assert "policy in (StepScaling): but -> nothing (alb.Cooldown)\n" in out
+    assert "scheduled action day: minCapacity 2 by cron(0 8 ? * * *) in UTC, " in out
+    assert "decision: desired count stays 3\n" in out
     assert "triggered policy out" in out
-    assert "alb.Cooldown" in out
+    assert "did not scale (alb.Cooldown)" in out
+    assert SCALING == json.loads(json_out)
     assert place.run("explain", "--scaling", "wev")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [
+        (
+            ("suspend", "web"),
+            {
+                "dynamicScalingInSuspended": True,
+                "dynamicScalingOutSuspended": True,
+                "scheduledScalingSuspended": True,
+            },
+        ),
+        (("suspend", "web", "--in"), {"dynamicScalingInSuspended": True}),
+        (
+            ("resume", "web", "--out", "--scheduled"),
+            {"dynamicScalingOutSuspended": False, "scheduledScalingSuspended": False},
+        ),
+    ],
+    ids=["everything", "one part", "two parts back"],
+)
+def test_scaling_is_suspended_and_resumed_in_parts(
+    place: Place, words: tuple[str, ...], state: dict[str, bool]
+) -> None:
+    place.control.replies["POST /v1/services/web/scaling"] = Reply(
+        {"suspendedState": state}
+    )
+
+    status, out, _ = place.run("scaling", *words)
+
+    assert {"suspendedState": state} == place.control.asked[-1].body
+    assert (0, "web: ") == (status, out[:5])
+    assert ("suspended: " in out) == any(state.values())
+
+
+def test_activities_are_listed_with_what_did_not_scale_where_asked(
+    place: Place,
+) -> None:
+    path = "GET /v1/services/web/scaling/activities"
+    activities = SCALING["scalingActivities"]
+    place.control.replies[path] = Reply({"scalingActivities": activities})
+
+    _, out, _ = place.run("scaling", "activities", "web")
+    short = place.control.asked[-1].path
+    place.run("scaling", "activities", "web", "--include-not-scaled-activities")
+    whole = place.control.asked[-1].path
+    place.control.replies[path] = Reply({"scalingActivities": []})
+    _, none, _ = place.run("scaling", "activities", "web")
+
+    assert "AlreadyAtMaxCapacity" in out
+    assert "Setting desired count to 3." in out
+    assert short.endswith("?includeNotScaledActivities=false")
+    assert whole.endswith("?includeNotScaledActivities=true")
+    assert "web: no scaling activities\n" == none
 
 
 def test_control_over_tcp_gets_the_directorys_token(place: Place) -> None:

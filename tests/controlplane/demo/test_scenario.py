@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from autoscaler.model import Comparison, StepScalingPolicy
+from autoscaler.model import Comparison
+from autoscaler.policies import StepScalingPolicy
 from controlplane.cluster_file import load
 from controlplane.demo import scenario
 from controlplane.demo.host import packaged_file
 from controlplane.demo.task import Settings
 from controlplane.load.shape import even, parse_shape
+from tests.support.scaling import steps_of
 
 TASK_CORES = 256 / 1024
 
@@ -159,7 +161,7 @@ def test_the_cluster_file_has_these_alarms() -> None:
     assert ["api", "web"] == sorted(s.name for s in loaded.services)
     assert 2 == len(loaded.scalable_targets)
     for target in loaded.scalable_targets:
-        out, home = target.policies
+        out, home = steps_of(target)
         assert (1, scenario.TASKS_MAX) == (target.min_capacity, target.max_capacity)
         many = scenario.OUT_PERIODS, scenario.OUT_PERIODS
         high = Comparison.GREATER, scenario.OUT_THRESHOLD, scenario.PERIOD_S

@@ -22,7 +22,7 @@ from scheduler.drivers.docker_transport import (
     ssh_problem,
 )
 from scheduler.errors import HostNotReached
-from scheduler.model import EndpointTls
+from scheduler.instance import EndpointTls
 from tests.support.certificates import pair
 from tests.support.ways import Sshd, certificates, relay, sshd
 
