@@ -144,6 +144,26 @@ def test_a_window_is_what_was_recorded_in_it(
         assert figures(plain) == pytest.approx(figures(found), abs=1e-6)
 
 
+asked = st.tuples(st.integers(0, 200), st.integers(0, 90))
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.floats(0, 1e6), asked), max_size=30))
+def test_an_answer_is_given_again_only_while_it_is_true(
+    steps: list[tuple[int, float, tuple[int, int]]],
+) -> None:
+    """Between samples the same windows are asked for, whole minutes among them."""
+    series, recorded = Series(0), list[tuple[int, float]]()
+    for second, value, (start, length) in steps:
+        series.record(second, value)
+        recorded.append((second, value))
+        for low, high in ((start, start + length), (0, 60), (60, 180)):
+            inside = [value for second, value in recorded if low <= second < high]
+            plain, found = series.totals(low, high), series.window(low, high)
+            assert len(inside) == (plain.sample_count if plain else 0)
+            assert len(inside) == (found.sample_count if found else 0)
+            assert not inside or (plain and plain.maximum == max(inside))
+
+
 @given(st.dictionaries(st.integers(0, 59), st.lists(st.floats(0, 1e6), min_size=1)))
 def test_a_packed_minute_gives_its_seconds_back(
     told: dict[int, list[float]],
