@@ -76,6 +76,8 @@ class Series:
         """What was answered: (start, end, with values). Looks ask the same again."""
         self._told_until = 0
         """No sample from here on can be in an answer."""
+        self._told_again = False
+        """Whether an answer was of use since the last minute ended."""
         self._changed: set[int] = set()
         self._closed = -1
         """The newest minute that may not change any more."""
@@ -178,6 +180,10 @@ class Series:
         if closed <= self._closed:
             return
         self._closed = closed
+        if not self._told_again:  # who asked once, as people do, leaves nothing here
+            self._forget_what_was_told()
+            self._unpacked.clear()
+        self._told_again = False
         self._changed = {minute for minute in self._changed if minute > closed}
         for minute in [minute for minute in self._open if minute <= closed]:
             self._packed[minute] = pack(self._open.pop(minute))
@@ -216,14 +222,18 @@ class Series:
         Of a minute whose seconds are gone all samples count as at its beginning.
         """
         key = (start, end, True)
-        if key not in self._told:
+        if key in self._told:
+            self._told_again = True
+        else:
             self._remember(key, self._window(start, end))
         return self._told[key]
 
     def totals(self, start: int, end: int) -> Distribution | None:
         """Return `window` without values: enough where `needs_values` is False."""
         key = (start, end, False)
-        if key not in self._told:
+        if key in self._told:
+            self._told_again = True
+        else:
             self._remember(key, self._totals(start, end))
         return self._told[key]
 

@@ -1,5 +1,6 @@
 """Series: what was recorded is in the window, in memory for what was measured."""
 
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -162,6 +163,23 @@ def test_an_answer_is_given_again_only_while_it_is_true(
             assert len(inside) == (plain.sample_count if plain else 0)
             assert len(inside) == (found.sample_count if found else 0)
             assert not inside or (plain and plain.maximum == max(inside))
+
+
+def test_who_asks_once_leaves_nothing_in_memory() -> None:
+    """A person may ask for the percentiles of every series there is."""
+
+    def bytes_after(ask: bool) -> int:  # noqa: FBT001 - with and without
+        series = Series(0)
+        for second in range(3600):
+            series.record(second, second * 0.7)
+        if ask:
+            for start in range(0, 3600, 60):
+                series.window(start, start + 60)
+        for minute in range(2):
+            series.forget(SPAN_S + minute * 60)
+        return len(pickle.dumps(series))
+
+    assert bytes_after(ask=True) == bytes_after(ask=False)
 
 
 @given(st.dictionaries(st.integers(0, 59), st.lists(st.floats(0, 1e6), min_size=1)))
