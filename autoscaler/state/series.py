@@ -40,6 +40,8 @@ AHEAD_S: Final = 2 * 60 * 60
 """How far ahead of now a sample may be dated, as in CloudWatch."""
 SERIES_MAX: Final = 2000
 OPEN_MAX: Final = 2
+TOLD_MAX: Final = 64
+"""Answers that a series keeps for who asks the same again."""
 UNPACKED_MAX: Final = 16
 """Minutes that are kept unpacked, of a series whose values are asked for."""
 LISTED_MAX: Final = 128
@@ -70,7 +72,12 @@ class Series:
         """Minute -> second of the minute -> what was sampled."""
         self._packed: dict[int, Minute] = {}
         self._unpacked: dict[int, Distribution] = {}
-        self._counted: dict[int, Distribution] = {}
+        self._told: dict[tuple[int, int, bool], Distribution | None] = {}
+        """What was answered: (start, end, with values). Looks ask the same again."""
+        self._told_until = 0
+        """No sample from here on can be in an answer."""
+        self._told_again = False
+        """Whether an answer was of use since the last minute ended."""
         self._changed: set[int] = set()
         self._closed = -1
         """The newest minute that may not change any more."""
@@ -111,6 +118,8 @@ class Series:
         seconds = self._changing(minute)
         if seconds is None:
             return False
+        if second < self._told_until:
+            self._forget_what_was_told()
         value = float(value)
         before = seconds.get(place)
         if before is None:
@@ -131,6 +140,8 @@ class Series:
         seconds = self._changing(minute)
         if seconds is None:
             return False
+        if second < self._told_until:
+            self._forget_what_was_told()
         before = seconds.get(place)
         seconds[place] = (
             distribution if before is None else _together(before, distribution)
@@ -145,8 +156,6 @@ class Series:
             if seconds is None:
                 return None
         self._changed.add(minute)
-        if self._counted:
-            self._counted.clear()
         return seconds
 
     def _opened(self, minute: int) -> dict[int, Samples] | None:
@@ -171,6 +180,10 @@ class Series:
         if closed <= self._closed:
             return
         self._closed = closed
+        if not self._told_again:  # who asked once, as people do, leaves nothing here
+            self._forget_what_was_told()
+            self._unpacked.clear()
+        self._told_again = False
         self._changed = {minute for minute in self._changed if minute > closed}
         for minute in [minute for minute in self._open if minute <= closed]:
             self._packed[minute] = pack(self._open.pop(minute))
@@ -188,6 +201,7 @@ class Series:
                 self._packed.setdefault(minute, kept)
         closed, self._closed = self._closed, -1
         self._age(closed)
+        self._forget_what_was_told()
 
     def changed(self) -> dict[int, Minute]:
         """Return the minutes that grew since this was asked last."""
@@ -207,13 +221,37 @@ class Series:
 
         Of a minute whose seconds are gone all samples count as at its beginning.
         """
+        key = (start, end, True)
+        if key in self._told:
+            self._told_again = True
+        else:
+            self._remember(key, self._window(start, end))
+        return self._told[key]
+
+    def totals(self, start: int, end: int) -> Distribution | None:
+        """Return `window` without values: enough where `needs_values` is False."""
+        key = (start, end, False)
+        if key in self._told:
+            self._told_again = True
+        else:
+            self._remember(key, self._totals(start, end))
+        return self._told[key]
+
+    def _remember(self, key: tuple[int, int, bool], told: Distribution | None) -> None:
+        """Keep an answer until a sample comes that belongs to one, or it is old."""
+        if len(self._told) >= TOLD_MAX:
+            del self._told[next(iter(self._told))]
+        self._told[key] = told
+        self._told_until = max(self._told_until, key[1])
+
+    def _forget_what_was_told(self) -> None:
+        self._told.clear()
+        self._told_until = 0
+
+    def _window(self, start: int, end: int) -> Distribution | None:
         parts: list[Distribution] = []
         seconds: list[Samples] = []
         for minute, low, high in _minutes(start, end):
-            if high - low == MINUTE_S and minute not in self._open:
-                if packed := self._packed.get(minute):
-                    parts.append(self._distribution(minute, packed))
-                continue
             found = self._seconds(minute, low, high)
             if isinstance(found, Minute):
                 parts.append(self._distribution(minute, found))
@@ -223,20 +261,11 @@ class Series:
             parts.append(whole)
         return merge(parts)
 
-    def totals(self, start: int, end: int) -> Distribution | None:
-        """Return `window` without values: enough where `needs_values` is False."""
-        minute, low = divmod(start, MINUTE_S)
-        high = low + end - start
-        if high <= MINUTE_S:
-            seconds = self._open.get(minute)
-            if seconds is None or high - low == MINUTE_S:
-                return self._figures(minute, low, high)
-            inside = [seconds[place] for place in range(low, high) if place in seconds]
-            return _figures(inside) if inside else None
+    def _totals(self, start: int, end: int) -> Distribution | None:
         parts = [self._figures(*within) for within in _minutes(start, end)]
         found = [part for part in parts if part is not None]
-        if not found:
-            return None
+        if len(found) <= 1:
+            return found[0] if found else None
         return Distribution(
             sum(part.sample_count for part in found),
             sum(part.total for part in found),
@@ -258,22 +287,12 @@ class Series:
         return found
 
     def _figures(self, minute: int, low: int, high: int) -> Distribution | None:
-        """Return what `totals` tells of a part of one minute.
-
-        A whole open minute is asked for by every alarm on the metric: it is
-        counted once, until another sample comes.
-        """
-        is_whole = high - low == MINUTE_S
-        if is_whole and minute in self._counted:
-            return self._counted[minute]
+        """Return what `totals` tells of a part of one minute."""
         found = self._seconds(minute, low, high)
         if isinstance(found, Minute):
             count, total = found.sample_count, found.total
             return Distribution(count, total, found.minimum, found.maximum)
-        figures = _figures(found) if found else None
-        if is_whole and figures and minute in self._open:
-            self._counted[minute] = figures
-        return figures
+        return _figures(found) if found else None
 
     def _seconds(self, minute: int, low: int, high: int) -> Minute | list[Samples]:
         """Return a whole minute where it is packed, else its seconds [low, high)."""

@@ -1,5 +1,6 @@
 """Series: what was recorded is in the window, in memory for what was measured."""
 
+import pickle
 from collections.abc import Callable
 
 import pytest
@@ -142,6 +143,43 @@ def test_a_window_is_what_was_recorded_in_it(
         plain = series.totals(start, start + length)
         assert plain is not None
         assert figures(plain) == pytest.approx(figures(found), abs=1e-6)
+
+
+asked = st.tuples(st.integers(0, 200), st.integers(0, 90))
+
+
+@given(st.lists(st.tuples(st.integers(0, 200), st.floats(0, 1e6), asked), max_size=30))
+def test_an_answer_is_given_again_only_while_it_is_true(
+    steps: list[tuple[int, float, tuple[int, int]]],
+) -> None:
+    """Between samples the same windows are asked for, whole minutes among them."""
+    series, recorded = Series(0), list[tuple[int, float]]()
+    for second, value, (start, length) in steps:
+        series.record(second, value)
+        recorded.append((second, value))
+        for low, high in ((start, start + length), (0, 60), (60, 180)):
+            inside = [value for second, value in recorded if low <= second < high]
+            plain, found = series.totals(low, high), series.window(low, high)
+            assert len(inside) == (plain.sample_count if plain else 0)
+            assert len(inside) == (found.sample_count if found else 0)
+            assert not inside or (plain and plain.maximum == max(inside))
+
+
+def test_who_asks_once_leaves_nothing_in_memory() -> None:
+    """A person may ask for the percentiles of every series there is."""
+
+    def bytes_after(ask: bool) -> int:  # noqa: FBT001 - with and without
+        series = Series(0)
+        for second in range(3600):
+            series.record(second, second * 0.7)
+        if ask:
+            for start in range(0, 3600, 60):
+                series.window(start, start + 60)
+        for minute in range(2):
+            series.forget(SPAN_S + minute * 60)
+        return len(pickle.dumps(series))
+
+    assert bytes_after(ask=True) == bytes_after(ask=False)
 
 
 @given(st.dictionaries(st.integers(0, 59), st.lists(st.floats(0, 1e6), min_size=1)))
