@@ -77,6 +77,7 @@ from controlplane.weights import (
 from foundation.journal import Change as JournalChange
 from foundation.journal import CommitFailed, Put
 from scheduler.decide.protection import MINUTE_S
+from scheduler.instance import ContainerInstanceStatus
 from scheduler.model import ContainerInstance, RuntimeKind, ServiceStatus
 from scheduler.ports import Runtime
 
