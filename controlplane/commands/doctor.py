@@ -100,24 +100,24 @@ def look(place: Place) -> Iterator[Finding]:
 
 def benchmark(place: Place) -> Iterator[Finding]:
     """Yield how fast the cores of each instance are, beside those of this machine."""
-    from controlplane import core_speed  # noqa: PLC0415 - slow to import
+    from controlplane import speed  # noqa: PLC0415 - slow to import
     from controlplane.runtimes import engine_endpoint  # noqa: PLC0415 - lazy
     from scheduler.model import RuntimeKind  # noqa: PLC0415 - lazy
 
     cluster, finding = cluster_file(place)
     yield finding
     default = engine_endpoint(os.environ, Path.home())
-    here = core_speed.speed_here()
+    here = speed.speed_here()
     for one in cluster.instances if cluster else ():
         if one.runtime is RuntimeKind.PROCESS:
-            yield core(one.name, core_speed.ecu_per_core(here, here), one.ecu_per_core)
+            yield core(one.name, speed.ecu_per_core(here, here), one.ecu_per_core)
             continue
         try:
-            there = core_speed.speed_at(one.endpoint or default, one.tls)
-        except core_speed.NotMeasured as why:
+            there = speed.speed_at(one.endpoint or default, one.tls)
+        except speed.NotMeasured as why:
             yield warn(one.name, "not measured", _first_line(str(why)))
         else:
-            measured = core_speed.ecu_per_core(there, here)
+            measured = speed.ecu_per_core(there, here)
             yield core(one.name, measured, one.ecu_per_core)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane import core_speed
+from controlplane import speed
 from controlplane.commands import doctor
 from controlplane.commands.node import Node
 from controlplane.commands.place import Place
@@ -135,6 +135,6 @@ def test_what_cannot_be_measured_is_told(tmp_path: Path) -> None:
 def test_a_core_of_this_machines_engine_is_a_core_of_this_machine(
     engine: Engine,
 ) -> None:
-    speed, here = core_speed.speed_at(engine.endpoint, None), core_speed.speed_here()
+    there, here = speed.speed_at(engine.endpoint, None), speed.speed_here()
 
-    assert 512 < core_speed.ecu_per_core(speed, here) < 2048
+    assert 512 < speed.ecu_per_core(there, here) < 2048
