@@ -96,7 +96,7 @@ async def serve(state_dir: StateDir, address: tuple[str, int], clock: Clock) -> 
         await _run(parts, cluster, stopped)
 
 
-async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Parts:
+async def _store(state_dir: StateDir, stack: AsyncExitStack) -> Store:
     store = await Store.open(
         state_dir.database,
         records.codec(),
@@ -104,6 +104,11 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         histories=records.HISTORIES,
     )
     stack.push_async_callback(store.close)
+    return store
+
+
+async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Parts:
+    store = await _store(state_dir, stack)
     balancer = await join(str(state_dir.node_socket), store.epoch)
     balancer.hold()
     front, hooks = FrontDoor(balancer), CalledHooks()

@@ -99,7 +99,9 @@ def settle(look: Look, record: ServiceRecord, desired: int, fitness: Fitnesses) 
     _retire(look, record)
     known = [fitness.get(task.id) for task in current]
     stays = record.steady and {*known} <= {Fitness.HEALTHY, Fitness.UNKNOWN}
-    whole = len(left) == len(live) == len(current) == desired
+    primary = look.draft.after.deployments[record.deployment_id]
+    alone = not takeover.is_under_way(primary)
+    whole = alone and len(left) == len(live) == len(current) == desired
     steady = whole and (complete or stays)
     if steady != record.steady:
         told_at = look.now_unix_s if steady else record.steady_told_unix_s

@@ -45,7 +45,7 @@ SERVICES: Final = Section(
         live("service events in ECS's words", _WORDS),
         live(
             "the steady state is told again after hours",
-            "scenarios/test_scheduler.py"
+            "scheduler/app/test_step.py"
             "::test_the_steady_state_is_told_again_after_hours",
         ),
         live(

@@ -424,15 +424,3 @@ async def test_a_slow_pull_does_not_delay_another_service() -> None:
         await scheduler.configure(cluster.instances, [*cluster.services, other])
         await cluster.until(lambda: cluster.view("api").reached, within_s=10)
         assert cluster.view().pending == 1
-
-
-def test_the_steady_state_is_told_again_after_hours() -> None:
-    async def scenario() -> None:
-        cluster = Cluster(hosts=1)
-        async with cluster.running():
-            await cluster.until(lambda: cluster.steady(1), within_s=10)
-            await asyncio.sleep(13 * 3600)
-            told = cluster.messages()
-            assert 3 == told.count("(service web) has reached a steady state.")
-
-    run(scenario())

@@ -321,3 +321,42 @@ async def test_a_protected_blue_task_is_no_obstacle_until_blue_is_to_stop() -> N
         assert any("protected tasks" in text for text in cluster.messages())
         assert {"web:1", "web:2"} == images(cluster)
         await cluster.until(lambda: settled(cluster, "web:2"), within_s=300)
+
+
+@in_virtual_time
+async def test_what_a_rolling_deployment_has_begun_goes_on_until_green_takes_over() -> (
+    None
+):
+    """The cluster checks that blue keeps as many healthy tasks as it has to."""
+    cluster = Cluster()
+    async with running(cluster, moved("web:1")):
+        await change(cluster, shop("web:2", 3, DeploymentConfiguration()))
+        await cluster.until(lambda: "web:2" in images(cluster), within_s=10)
+        await change(cluster, moved("web:3"))
+        await cluster.until(lambda: "web:1" not in images(cluster), within_s=60)
+        await cluster.until(lambda: settled(cluster, "web:3"), within_s=60)
+
+
+@in_virtual_time
+async def test_tasks_that_get_no_requests_are_not_counted_on() -> None:
+    """Green is healthy and whole, and nobody is sent there: blue rolls by itself."""
+    cluster = Cluster()
+    async with running(cluster, moved("web:1", desired=1)):
+        await change(cluster, moved("web:2", desired=1))
+        await cluster.until(lambda: cluster.view().healthy == 2, within_s=30)
+        await change(cluster, shop("web:3", 1, DeploymentConfiguration()))
+        await cluster.until(lambda: "web:2" not in images(cluster), within_s=10)
+        await cluster.until(lambda: settled(cluster, "web:3", 1), within_s=60)
+
+
+@in_virtual_time
+async def test_a_first_deployment_that_never_ran_keeps_no_other_from_serving() -> None:
+    cluster = Cluster()
+    for host in cluster.hosts.values():
+        host.missing.add("web:1")
+    cluster.services = [moved("web:1", Strategy.CANARY)]
+    async with cluster.running():
+        await cluster.until(lambda: newest(cluster).failure != "", within_s=30)
+        await change(cluster, moved("web:2", Strategy.CANARY))
+        await cluster.until(lambda: settled(cluster, "web:2"), within_s=120)
+        assert production(cluster) == {"blue": 0.0, "green": 100.0}

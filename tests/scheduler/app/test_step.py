@@ -18,6 +18,7 @@ from scheduler.model import (
     InstanceStatus,
     RolloutState,
     Service,
+    ServiceEvent,
     ServiceRecord,
     Task,
     TaskId,
@@ -164,3 +165,15 @@ def test_stopped_tasks_are_kept_for_an_hour_and_not_without_end() -> None:
     ]
     dropped = {change.key for change in look(WORLD, records(*many), NOW).commits}
     assert {"0", "1", "2"} == dropped
+
+
+def test_the_steady_state_is_told_again_after_hours() -> None:
+    hours_s = 6 * 3600.0
+    assert () == look(WORLD, records(), NOW + hours_s - 1).commits
+    again = look(WORLD, records(), NOW + hours_s).commits
+    told = [
+        one.value.message
+        for one in again
+        if isinstance(one, Put) and isinstance(one.value, ServiceEvent)
+    ]
+    assert ["(service web) has reached a steady state."] == told
