@@ -28,7 +28,8 @@ from autoscaler.decide.alarm import evaluate_alarm, look_every_s
 from autoscaler.decide.statistics import Distribution, parse_statistic
 from autoscaler.decide.utilization import cpu_metric
 from autoscaler.model import Alarm, AlarmState, Comparison, Metric, Statistic
-from autoscaler.state.series import SPAN_S, Series, SeriesTable
+from autoscaler.state.series import SPAN_S, Series
+from autoscaler.state.series_table import SeriesTable
 from bench.record import is_smoke, write_result
 
 MINUTE_S: Final = 60

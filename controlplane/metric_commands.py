@@ -19,7 +19,8 @@ from autoscaler.decide.statistics import Distribution, merge, value_of
 from autoscaler.drivers.history import HistoryFailed, Known
 from autoscaler.model import ExtendedStatistic, Metric, Statistic
 from autoscaler.state.packing import MINUTE_S
-from autoscaler.state.series import KEPT_S, SERIES_MAX, SPAN_S, Series
+from autoscaler.state.series import KEPT_S, SPAN_S, Series
+from autoscaler.state.series_table import SERIES_MAX
 from controlplane.api.ports import Document, MetricFilter, MetricQuestion
 from controlplane.api.samples import Datum
 from controlplane.errors import InvalidParameter, SamplesInvalid, TooManyMetrics

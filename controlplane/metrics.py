@@ -34,7 +34,7 @@ from alb.ports import Counters
 from alb.state.histogram import upper_bound_us
 from autoscaler.app.keeping import KeepingStatistics
 from autoscaler.model import AlarmState, AlarmView
-from autoscaler.state.series import SeriesStatistics
+from autoscaler.state.series_table import SeriesStatistics
 from controlplane.series_metrics import of_series
 from controlplane.target_metrics import RegisteredTarget, of_registered
 from scheduler.model import InstanceStatus

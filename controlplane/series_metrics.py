@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import (
 )
 
 from autoscaler.app.keeping import KeepingStatistics
-from autoscaler.state.series import SeriesStatistics
+from autoscaler.state.series_table import SeriesStatistics
 
 
 def of_series(series: SeriesStatistics, kept: KeepingStatistics) -> Iterator[Metric]:

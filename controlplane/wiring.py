@@ -22,13 +22,13 @@ from typing import Final
 
 from aiohttp import web
 
-from alb.app.balancer import join
+from alb.app.balancer import Balancer, join
 from autoscaler.app.autoscaler import Autoscaler
 from autoscaler.app.keeping import Keeping
 from autoscaler.app.messenger import Messenger
 from autoscaler.drivers.courier import Courier
 from autoscaler.drivers.history import History
-from autoscaler.state.series import SeriesTable
+from autoscaler.state.series_table import SeriesTable
 from controlplane import records
 from controlplane.adapters import Capacities, FrontDoor, in_alarm
 from controlplane.api import doors, measured, token
@@ -156,16 +156,18 @@ async def _parts(state_dir: StateDir, clock: Clock, stack: AsyncExitStack) -> Pa
         sources=Sources(clock, scheduler, scaler, feed.tell),
         events=events,
         feed=feed,
-        certificates=Certificates(
-            balancer,
-            feed.tell,
-            LocalCertificates(
-                state_dir.certificates, directory_of(os.environ, Path.home())
-            ),
-        ),
+        certificates=_certificates(state_dir, balancer, feed),
         courier=courier,
         messenger=Messenger(scaler, courier),
     )
+
+
+def _certificates(
+    state_dir: StateDir, balancer: Balancer, feed: EventFeed
+) -> Certificates:
+    authority = directory_of(os.environ, Path.home())
+    local = LocalCertificates(state_dir.certificates, authority)
+    return Certificates(balancer, feed.tell, local)
 
 
 def _discovered(parts: Parts) -> Sequence[Document]:

@@ -58,7 +58,8 @@ from autoscaler.policies import (
     SuspensionRecord,
 )
 from autoscaler.ports import Capacities, Ran
-from autoscaler.state.series import Series, SeriesStatistics, SeriesTable
+from autoscaler.state.series import Series
+from autoscaler.state.series_table import SeriesStatistics, SeriesTable
 from foundation.clock import Clock
 from foundation.journal import CommitFailed, Journal, Put
 

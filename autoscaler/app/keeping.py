@@ -17,7 +17,8 @@ from typing import Final
 from autoscaler.drivers.history import History, HistoryFailed, Known
 from autoscaler.model import Metric
 from autoscaler.state.packing import Minute
-from autoscaler.state.series import SERIES_MAX, SPAN_S, SeriesTable
+from autoscaler.state.series import SPAN_S
+from autoscaler.state.series_table import SERIES_MAX, SeriesTable
 
 WRITE_EVERY_S: Final = 30.0
 

@@ -23,7 +23,8 @@ from typing import Final, TypeVar
 
 from autoscaler.model import Metric
 from autoscaler.state.packing import MINUTE_S, Minute
-from autoscaler.state.series import KEPT_S, SPAN_S, Changed, Lives
+from autoscaler.state.series import KEPT_S, SPAN_S, Lives
+from autoscaler.state.series_table import Changed
 
 SCHEMA: Final = 1
 PAGES_MAX: Final = 131_072

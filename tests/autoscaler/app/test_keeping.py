@@ -5,7 +5,8 @@ from pathlib import Path
 from autoscaler.app.keeping import Keeping
 from autoscaler.drivers.history import History
 from autoscaler.model import Metric
-from autoscaler.state.series import SERIES_MAX, SPAN_S, SeriesTable
+from autoscaler.state.series import SPAN_S
+from autoscaler.state.series_table import SERIES_MAX, SeriesTable
 
 WEB = Metric("n", "web")
 NOON = 1_795_348_800

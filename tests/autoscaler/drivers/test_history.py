@@ -9,7 +9,8 @@ import pytest
 from autoscaler.drivers.history import History, HistoryFailed
 from autoscaler.model import Metric
 from autoscaler.state.packing import Minute, pack
-from autoscaler.state.series import KEPT_S, SPAN_S, Changed
+from autoscaler.state.series import KEPT_S, SPAN_S
+from autoscaler.state.series_table import Changed
 
 WEB = Metric(
     "AWS/ECS", "CPUUtilization", (("ClusterName", "c"), ("ServiceName", "web"))

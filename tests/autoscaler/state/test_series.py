@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from autoscaler.decide.statistics import Distribution
 from autoscaler.model import Metric
 from autoscaler.state.packing import MINUTE_S, pack, unpack
-from autoscaler.state.series import AHEAD_S, LISTED_MAX, SPAN_S, Series, SeriesTable
+from autoscaler.state.series import AHEAD_S, LISTED_MAX, SPAN_S, Series
+from autoscaler.state.series_table import SeriesTable
 
 WEB, API = Metric("n", "web"), Metric("n", "api")
 DAY_S = 86_400

@@ -13,7 +13,7 @@ from autoscaler.app.autoscaler import Autoscaler
 from autoscaler.app.keeping import Keeping
 from autoscaler.drivers.history import History
 from autoscaler.model import Metric
-from autoscaler.state.series import SERIES_MAX, SeriesTable
+from autoscaler.state.series_table import SERIES_MAX, SeriesTable
 from controlplane.api import measured
 from controlplane.api.application import application
 from controlplane.api.ports import Cluster
