@@ -415,3 +415,19 @@ class AlarmView:
     @property
     def state(self) -> AlarmState:
         return self.record.state
+
+
+Labels = tuple[tuple[str, str], ...]
+"""Of Prometheus, names with values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """Where a service's tasks tell their metrics, and how often they are asked."""
+
+    resource: str
+    """The service's name."""
+    path: str
+    container_name: str
+    container_port: int
+    interval_s: float

@@ -15,9 +15,7 @@ from autoscaler.app.autoscaler import Autoscaler
 from autoscaler.decide.exposition import (
     SERIES_MAX,
     Key,
-    Labels,
     Reading,
-    Scrape,
     Unreadable,
     readings_of,
     samples_between,
@@ -25,7 +23,7 @@ from autoscaler.decide.exposition import (
 from autoscaler.decide.promql import PromQuery, QueryFailed, values_of
 from autoscaler.decide.statistics import Distribution
 from autoscaler.drivers.fetching import FetchFailed, Fetching
-from autoscaler.model import Metric
+from autoscaler.model import Labels, Metric, Scrape
 from controlplane.service_discovery import address_of
 from foundation.clock import Clock
 from scheduler.app.scheduler import Scheduler

@@ -13,30 +13,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.decide.statistics import Distribution
+from autoscaler.model import Labels
 
 SERIES_MAX: Final = 200
 """Of one task: what comes after those is not taken."""
-
-Labels = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Scrape:
-    """Where a service's tasks tell their metrics, and how often they are asked."""
-
-    resource: str
-    """The service's name."""
-    path: str
-    container_name: str
-    container_port: int
-    interval_s: float
 
 
 class Key(NamedTuple):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from autoscaler.decide.exposition import Labels
+from autoscaler.model import Labels
 
 VALUES_MAX: Final = 100
 """Of one query: what it selects beyond those is a mistake."""

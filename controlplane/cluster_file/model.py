@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from alb.model import LoadBalancer
-from autoscaler.decide.exposition import Scrape
 from autoscaler.decide.promql import PromQuery
-from autoscaler.model import Alarm, CompositeAlarm
+from autoscaler.model import Alarm, CompositeAlarm, Scrape
 from autoscaler.policies import ScalableTarget
 from controlplane.problems import Problem
 from scheduler.instance import LOST_AFTER_S

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Final, NamedTuple, TypeVar
 
 from alb.model import Listener, LoadBalancer, Rule, Target, TargetGroup, WeightedGroup
-from autoscaler.decide.exposition import Scrape
 from autoscaler.decide.promql import PromQuery
 from autoscaler.model import (
     Alarm,
@@ -27,6 +26,7 @@ from autoscaler.model import (
     MetricQuery,
     Percentile,
     PercentileRank,
+    Scrape,
     Trimmed,
 )
 from autoscaler.policies import (

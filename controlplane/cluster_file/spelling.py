@@ -20,7 +20,6 @@ from alb.model import (
 )
 from alb.model import LoadBalancerAttributes as Attributes
 from autoscaler.actions import AlarmActions, Command
-from autoscaler.decide.exposition import Scrape
 from autoscaler.decide.promql import PromQuery
 from autoscaler.model import (
     Alarm,
@@ -29,6 +28,7 @@ from autoscaler.model import (
     MetricQuery,
     Percentile,
     PercentileRank,
+    Scrape,
     Trimmed,
 )
 from autoscaler.policies import (

@@ -10,10 +10,10 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from autoscaler.app.autoscaler import Autoscaler
-from autoscaler.decide.exposition import SERIES_MAX, Scrape
+from autoscaler.decide.exposition import SERIES_MAX
 from autoscaler.decide.promql import PromQuery
 from autoscaler.drivers.fetching import BODY_MAX
-from autoscaler.model import Metric
+from autoscaler.model import Metric, Scrape
 from controlplane.sources import Sources
 from foundation.clock import SystemClock, VirtualClock
 from foundation.journal import MemoryJournal

@@ -253,7 +253,7 @@ WAITERS: Final = Section(
     (
         live(
             "ServicesStable, ServicesInactive, TasksRunning, TasksStopped",
-            "controlplane/commands/test_commands.py"
+            "controlplane/commands/test_deployment_commands.py"
             "::test_waiters_mean_what_the_sdks_mean",
             differs="`alb wait`; seen within half a second",
         ),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from autoscaler.decide.exposition import Scrape
 from autoscaler.decide.promql import PromQuery
+from autoscaler.model import Scrape
 from controlplane.cluster_file.meaning.balancer import check_unique
 from controlplane.cluster_file.meaning.services import container_port
 from controlplane.cluster_file.record import Findings, Record

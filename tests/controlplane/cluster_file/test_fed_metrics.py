@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from autoscaler.decide.exposition import Scrape
 from autoscaler.decide.promql import PromQuery
-from autoscaler.model import Alarm
+from autoscaler.model import Alarm, Scrape
 from controlplane.cluster_file import load
 from controlplane.cluster_file.meaning.fed_metrics import FED
 from controlplane.cluster_file.ownership import merge
