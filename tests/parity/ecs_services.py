@@ -242,8 +242,15 @@ METRICS: Final = Section(
             "CPUUtilization of a service",
             "scheduler/decide/test_usage.py::test_units",
         ),
-        not_yet("MemoryUtilization of a service"),
-        not_yet("CPUReservation, MemoryReservation of a cluster"),
+        live(
+            "MemoryUtilization of a service and of a cluster",
+            "controlplane/test_ecs_metrics.py::test_one_second",
+        ),
+        live(
+            "CPUReservation, MemoryReservation of a cluster",
+            "controlplane/test_ecs_metrics.py"
+            "::test_reservations_are_of_every_task_that_is_not_stopped",
+        ),
     ),
 )
 
