@@ -177,8 +177,7 @@ SCHEDULED: Final = Section(
         ),
         live(
             "StartTime, EndTime",
-            f"{_OVER_TIME}"
-            "::test_bounds_of_a_schedule_outlive_a_restart_and_not_a_changed_file",
+            f"{_OVER_TIME}::test_an_action_runs_between_its_start_and_its_end",
         ),
         live(
             "bounds are set, and the count moves between them",

@@ -306,6 +306,18 @@ async def test_a_new_action_does_not_run_for_times_before_it() -> None:
     assert made.tasks.counts["web"] == 1
 
 
+async def test_an_action_runs_between_its_start_and_its_end() -> None:
+    """Each minute from 90 s on; the end is before the third."""
+    started = replace(EVERY_MINUTE, start_unix_s=1_800_000_090.0)
+    made = World(scheduled(replace(started, end_unix_s=1_800_000_155.0)))
+    await made.pass_s(85, idle)
+    before = made.tasks.counts["web"]
+    await made.pass_s(300, idle)
+
+    assert (1, 4) == (before, made.tasks.counts["web"])
+    assert 2 == sum(one.bounds is not None for one in made.autoscaler.activities())
+
+
 async def test_bounds_of_a_schedule_outlive_a_restart_and_not_a_changed_file() -> None:
     made = World(scheduled(replace(EVERY_MINUTE, end_unix_s=1_800_000_090.0)))
     await made.pass_s(120, idle)

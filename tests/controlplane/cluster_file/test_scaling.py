@@ -324,10 +324,15 @@ def test_what_only_scales_out_is_warned_of() -> None:
 
 def test_under_strict_limits_there_is_what_aws_has() -> None:
     many = ", ".join(FAST.replace("fast", f"f{n}") for n in range(51))
+    days = ", ".join(DAY.replace("day", f"d{n}") for n in range(201))
     ours = TRACK.replace("targetValue: 60", "targetValue: 60, tolerance: 5")
     for more, message in (
         (f"policies: [{ours}]", "is not AWS's: not under strictAwsLimits"),
         (f"policies: [{many}]", "must have at most 50 under strictAwsLimits (got 51)"),
+        (
+            f"scheduledActions: [{days}]",
+            "must have at most 200 under strictAwsLimits (got 201)",
+        ),
     ):
         loaded(more)
         with pytest.raises(ConfigInvalid) as refused:
