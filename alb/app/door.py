@@ -214,6 +214,7 @@ class Door:
                 self.counters.cut_connections += 1
                 client.exchange.fail(Failure.REPLACED)
             client.transport.abort()
+        self.partings.cut()
         self.handshakes.abort()
 
     @property

@@ -27,6 +27,12 @@ class Partings:
         if unsent:
             self._unsent[transport] = (unsent, now_s)
 
+    def cut(self) -> None:
+        """End all of them now, whatever is left."""
+        for transport in [*self._unsent]:
+            transport.abort()
+        self._unsent.clear()
+
     def sweep(self, now_s: float, within_s: float) -> None:
         """Cut those whose target has read nothing for that long."""
         for transport, (before, since_s) in [*self._unsent.items()]:

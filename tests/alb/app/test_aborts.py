@@ -252,6 +252,20 @@ def test_a_target_that_reads_nothing_more_is_not_waited_for_behind_its_tunnel(
     assert not world.door.is_busy
 
 
+def test_a_worker_whose_time_is_over_waits_for_no_target_to_read(world: World) -> None:
+    client = in_a_tunnel(world)
+    (target,) = world.upstreams
+    client.deliver(b"x" * 100)
+    client.lose()
+    world.settle()
+    assert world.door.is_busy
+
+    world.door.abort()
+    world.settle()
+    assert target.lost
+    assert not world.door.is_busy
+
+
 def test_what_was_left_for_a_target_reaches_it_behind_its_tunnel(world: World) -> None:
     client = in_a_tunnel(world)
     (target,) = world.upstreams
