@@ -126,7 +126,8 @@ def _number(
 
 
 def _finite(value: float) -> Number:
-    return value if math.isfinite(value) else None
+    """Return a float also of an int, as MAX of counts and CEIL give one."""
+    return float(value) if math.isfinite(value) else None
 
 
 def _truth(compare: Callable[[float, float], bool]) -> Callable[[float, float], float]:

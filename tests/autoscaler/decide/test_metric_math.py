@@ -18,7 +18,14 @@ M1 = (1.0, 2.0, None, 4.0)
 M2 = (10.0, None, 30.0, 40.0)
 ZERO = (0.0, 0.0, 0.0, 0.0)
 NONE = (None, None, None, None)
-VALUES: dict[str, Value] = {"m1": M1, "m2": M2, "zero": ZERO, "none": NONE}
+COUNTS = (1, 2, None, 4)
+VALUES: dict[str, Value] = {
+    "m1": M1,
+    "m2": M2,
+    "zero": ZERO,
+    "none": NONE,
+    "counts": COUNTS,
+}
 WORLD = World(GRID, VALUES, ("m1", "m2"))
 KINDS = dict.fromkeys(VALUES, Kind.SERIES)
 
@@ -78,6 +85,9 @@ VALUES_OF = [
     ("TIME_SERIES(3)",         (3.0, 3.0, 3.0, 3.0),     "a number becomes a series"),
     ("CEIL(m1 / 3)",           (1.0, 1.0, None, 2.0),    "up"),
     ("FLOOR(m1 / 3)",          (0.0, 0.0, None, 1.0),    "down"),
+    ("m1 > CEIL(AVG(m1))",     (0.0, 0.0, None, 1.0),    "what was rounded counts for every period too"),
+    ("TIME_SERIES(FLOOR(AVG(m1)) + 1)", (3.0,) * 4,      "and is a number as others are"),
+    ("counts / MAX(counts)",   (0.25, 0.5, None, 1.0),   "and so is the most of whole counts"),
     ("ABS(0 - m1)",            (1.0, 2.0, None, 4.0),    "without its sign"),
     ("LOG10(100)",             2.0,                      "to the base of ten"),
     ("LOG(zero)",              NONE,                     "zero has no logarithm"),
@@ -134,7 +144,7 @@ MISTAKES = [
     ("",             1,  'expected a number, an id, a function or a parenthesis (got the end)'),
     ("m1 AND",       7,  'expected a number, an id, a function or a parenthesis (got the end)'),
     ("m1 + OR",      6,  'expected a number, an id, a function or a parenthesis (got "OR")'),
-    ("m3 * 2",       1,  'no id "m3"; there are m1, m2, zero, none'),
+    ("m3 * 2",       1,  'no id "m3"; there are m1, m2, zero, none, counts'),
     ("REPEAT",       1,  "REPEAT stands alone: ids begin with a small letter, functions take parentheses"),
     ("'m1'",         1,  "only METRICS takes a quoted text"),
     ("sum(m1)",      1,  'no function "sum"; did you mean SUM?'),
