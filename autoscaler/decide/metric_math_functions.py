@@ -208,7 +208,7 @@ def _sort(arguments: Sequence[Argument], world: World) -> Value:
     descending = arguments[2] == "DESC"
 
     def place(series: Series) -> tuple[bool, float]:
-        value = aggregated(of, series)
+        value = aggregated(of, series, world.grid)
         if not isinstance(value, float | int):
             return True, 0.0
         return False, -value if descending else value
@@ -265,7 +265,7 @@ def _mapping(
 def _aggregate(
     reckon: Callable[[Sequence[float]], float],
 ) -> Callable[[Sequence[Argument], World], Value]:
-    return lambda arguments, world: aggregated(reckon, _value(arguments[0]))
+    return lambda arguments, world: aggregated(reckon, _value(arguments[0]), world.grid)
 
 
 # --- what functions take and give ---------------------------------------------------

@@ -80,12 +80,17 @@ def over_each(reckon: Callable[[Series], Series], value: Value) -> Value:
     return reckon(_series(value))
 
 
-def aggregated(reckon: Callable[[Sequence[float]], float], value: Value) -> Value:
+def aggregated(
+    reckon: Callable[[Sequence[float]], float], value: Value, grid: Grid
+) -> Value:
     """Return one number of a series, or one series of an array: period by period.
 
-    Only the values that are there count; without any there is none.
+    Only the values that are there count; without any there is none. An array of
+    no series is a series without values.
     """
     if isinstance(value, Several):
+        if not value.of:
+            return (None,) * grid.count
         columns = zip(*value.of, strict=True)
         return tuple(_of_present(reckon, column) for column in columns)
     return _of_present(reckon, _series(value))
@@ -93,7 +98,10 @@ def aggregated(reckon: Callable[[Sequence[float]], float], value: Value) -> Valu
 
 def _of_present(reckon: Callable[[Sequence[float]], float], values: Series) -> Number:
     present = [value for value in values if value is not None]
-    return _finite(reckon(present)) if present else None
+    try:
+        return _finite(reckon(present)) if present else None
+    except ArithmeticError:
+        return None
 
 
 def spread(value: Value, grid: Grid) -> Series:

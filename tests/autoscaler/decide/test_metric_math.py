@@ -76,6 +76,9 @@ VALUES_OF = [
     ("SUM(METRICS())",         (11.0, 2.0, 30.0, 44.0),  "the alarm's metrics are an array"),
     ('SUM(METRICS("2"))',      M2,                       "those whose ids hold a text"),
     ("MAX([m1, zero, m2])",    (10.0, 2.0, 30.0, 40.0),  "the most of each period"),
+    ('m1 + SUM(METRICS("9"))', NONE,                     "an array of none has no values, for each period"),
+    ("IF(m1 > 1, SUM(SLICE(METRICS(), 5)), m1)", (1.0, None, None, None), "as others have"),
+    ("SUM([m1 * 1e308, m1 * 1e308])", (None,) * 4,       "a sum that no float holds is missing"),
     ("RATE(m1)",               (None, 1 / 60, None, 2 / 120), "per second since the value before"),
     ("DIFF(m1)",               (None, 1.0, None, 2.0),   "the difference from it"),
     ("DIFF_TIME(m1)",          (None, 60.0, None, 120.0), "and how long ago it was"),
@@ -184,7 +187,9 @@ def test_a_mistake_is_told_with_its_place(text: str, column: int, message: str) 
 
 numbers = st.one_of(st.none(), st.floats(-1e9, 1e9))
 rows = st.tuples(*[numbers] * 4)
-leaves = st.sampled_from(["m1", "m2", "zero", "none", "2", "0.5", "METRICS()"])
+leaves = st.sampled_from(
+    ["m1", "m2", "zero", "none", "2", "0.5", "METRICS()", "METRICS('9')"]
+)
 expressions = st.recursive(
     leaves,
     lambda inner: st.one_of(
