@@ -2,7 +2,8 @@
 
 Floor 1: pure. Counters become rates per second between two readings, gauges are
 values, and of a histogram each bucket's growth is so many samples in its middle.
-What began anew is counted from nothing; what is not a number is missing.
+What began anew is counted from nothing; what is not a number is missing, and so
+is what CloudWatch takes no sample of.
 
     text --> readings ;  readings before and after --> samples
 
@@ -18,7 +19,7 @@ from typing import Final, NamedTuple
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
-from autoscaler.decide.statistics import Distribution
+from autoscaler.decide.statistics import LARGEST, Distribution
 from autoscaler.model import Labels
 
 SERIES_MAX: Final = 200
@@ -117,12 +118,19 @@ def samples_between(
                 continue
             case _:
                 continue
-        if all(map(math.isfinite, found)):
+        if all(map(_is_sample, found)):
             yield Sampled(key, Distribution.of(found))
+
+
+def _is_sample(value: float) -> bool:
+    return abs(value) <= LARGEST
 
 
 def _grown(before: Histogram, after: Histogram) -> Distribution | None:
     """Return the samples that came in between, each in the middle of its bucket."""
+    for bound, count in after.buckets:
+        if not (_is_sample(count) and (_is_sample(bound) or math.isinf(bound))):
+            return None
     anew = any(
         count < dict(before.buckets).get(bound, 0.0) for bound, count in after.buckets
     )
@@ -139,9 +147,9 @@ def _grown(before: Histogram, after: Histogram) -> Distribution | None:
         return None
     whole = Distribution.weighted(values.items())
     total = after.total - (0.0 if anew else before.total)
-    if not math.isfinite(total):
-        return whole
     mean = total / whole.sample_count
+    if not (_is_sample(total) and _is_sample(mean)):
+        return whole
     return whole._replace(
         total=total,
         minimum=min(whole.minimum, mean),

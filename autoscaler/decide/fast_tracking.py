@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from autoscaler.decide.proposal import Want
+from autoscaler.decide.proposal import Want, tasks_for
 from autoscaler.decide.statistics import Distribution, value_of
 from autoscaler.model import Percentile, Statistic
 from autoscaler.policies import SUMS, FastMetric, FastTrackingPolicy
@@ -29,7 +29,6 @@ VELOCITY_WINDOW_S: Final = 15.0
 """Kubernetes' periodSeconds for both directions."""
 PERCENT: Final = 100
 P95: Final = Percentile("p95", 95.0)
-_DIGITS: Final = 9
 TIMES: Final = frozenset(
     {FastMetric.RESPONSE_TIME_AVERAGE, FastMetric.RESPONSE_TIME_P95}
 )
@@ -193,7 +192,7 @@ def _count(policy: FastTrackingPolicy, value: float, ready: int) -> int:
         count = part
     elif policy.metric_type in TIMES:
         count = max(ready, 1) * part
-    return max(1, math.ceil(round(count, _DIGITS)))
+    return max(1, tasks_for(count))
 
 
 def _is_far(policy: FastTrackingPolicy, value: float, count: int) -> bool:

@@ -8,11 +8,11 @@ Source: Prometheus documentation, "HTTP API" (instant queries).
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from autoscaler.decide.statistics import LARGEST
 from autoscaler.model import Labels
 
 VALUES_MAX: Final = 100
@@ -35,7 +35,7 @@ class QueryFailed(Exception):
 
 
 def values_of(body: bytes) -> list[tuple[Labels, float]]:
-    """Return each finite value with its labels. Raises QueryFailed."""
+    """Return each value that a sample may have, with its labels. Raises QueryFailed."""
     try:
         told = json.loads(body)
         if told["status"] != "success":
@@ -45,7 +45,7 @@ def values_of(body: bytes) -> list[tuple[Labels, float]]:
         raise QueryFailed("what was answered is not Prometheus's JSON") from error
     if len(found) > VALUES_MAX:
         raise QueryFailed(f"it selects {len(found)} values, at most {VALUES_MAX}")
-    return [(labels, value) for labels, value in found if math.isfinite(value)]
+    return [(labels, value) for labels, value in found if abs(value) <= LARGEST]
 
 
 def _values(told: dict[str, Any]) -> Iterator[tuple[Labels, float]]:

@@ -12,8 +12,10 @@ policies", "Considerations" of target tracking.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from autoscaler.model import Capacity, Cooldown, Direction, NotScaled
 from autoscaler.policies import (
@@ -23,6 +25,11 @@ from autoscaler.policies import (
     StepScalingPolicy,
     TargetTrackingPolicy,
 )
+
+COUNT_MAX: Final = 10**12
+"""Tasks that a policy may want: more than there ever are, and still a number."""
+_DIGITS: Final = 9
+"""To which a count is rounded before it is rounded up: 3.0000000000004 is 3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,11 @@ class Standing:
         if self.cooling is not None and self.cooling.direction is Direction.OUT:
             return min(self.cooling.base, present)
         return present
+
+
+def tasks_for(count: float) -> int:
+    """Return the whole tasks that `count` asks for, also when it is infinite."""
+    return math.ceil(round(min(max(count, -COUNT_MAX), COUNT_MAX), _DIGITS))
 
 
 def remaining_s(cooldown: Cooldown, now_unix_s: float) -> float:

@@ -34,6 +34,9 @@ EXACT_MAX: Final = 128
 VALUES_MAX: Final = 4096
 """Buckets up to which values are kept at all: 64 per power of two."""
 
+LARGEST: Final = 2.0**360
+"""A sample is between this and its negative, as in CloudWatch: sums are floats too."""
+
 WHOLE: Final = 100.0
 """Percent of the samples."""
 

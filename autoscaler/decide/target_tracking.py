@@ -11,11 +11,10 @@ describes, rounded up, so that scaling in never goes past the target.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
-from autoscaler.decide.proposal import Want
+from autoscaler.decide.proposal import Want, tasks_for
 from autoscaler.model import Alarm, Comparison, Metric, Statistic
 from autoscaler.policies import TargetTrackingPolicy
 
@@ -26,7 +25,6 @@ IN_DATAPOINTS: Final = 15
 TOLERANCE_PERCENT: Final = 10
 """AlarmLow is that far below the target: "usually more than 10 %", AWS says."""
 _DIGITS: Final = 9
-"""To which a count is rounded before it is rounded up: 3.0000000000004 is 3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def tracked_count(count: int, value: float, target_value: float) -> int:
     """
     if count == 0:
         return 1 if value > 0 else 0
-    return math.ceil(round(count * value / target_value, _DIGITS))
+    return tasks_for(count * value / target_value)
 
 
 def want(

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from autoscaler.decide.statistics import Distribution
+from autoscaler.decide.statistics import LARGEST, Distribution
 from autoscaler.model import Metric
 from autoscaler.state.series import AHEAD_S, SPAN_S
 from controlplane.errors import SamplesInvalid
@@ -27,7 +27,6 @@ VALUES_MAX: Final = 150
 DIMENSIONS_MAX: Final = 30
 NAME_MAX: Final = 255
 VALUE_MAX: Final = 1024
-LARGEST: Final = 2.0**360
 MOMENT_MAX: Final = 1e11
 """Unix seconds, in the year 5138: later ones are milliseconds by mistake."""
 RESOLUTIONS: Final = (1, 60)

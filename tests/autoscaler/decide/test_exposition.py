@@ -105,6 +105,40 @@ def test_below_zero_a_bucket_is_its_bound() -> None:
     assert between(text, later)[Key("h", ())].values == ((-1.0, 2.0),)
 
 
+HISTOGRAM = """\
+# TYPE h histogram
+h_bucket{le="1"} 0
+h_bucket{le="%s"} %s
+h_bucket{le="+Inf"} %s
+h_sum %s
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# TYPE g gauge\ng 1.797e308\n",
+        "# TYPE c counter\nc_total 1e300\n",
+        HISTOGRAM % ("1e308", 2, 2, 5),
+        HISTOGRAM % ("2", "1e308", "1e308", 5),
+        HISTOGRAM % ("2", 2, "+Inf", 5),
+        HISTOGRAM % ("2", "NaN", "NaN", 5),
+    ],
+)
+def test_what_is_beyond_a_sample_is_missing(text: str) -> None:
+    """Two tasks that tell it would sum up to more than a float holds."""
+    zero = HISTOGRAM % ("2", 0, 0, 0) + "# TYPE c counter\nc_total 0\n"
+
+    assert between(zero, text) == {}
+
+
+@pytest.mark.parametrize("total", ["1.7e308", "-1e109", "NaN"])
+def test_a_sum_beyond_a_sample_is_as_if_not_told(total: str) -> None:
+    zero, two = HISTOGRAM % ("2", 0, 0, 0), HISTOGRAM % ("2", 2, 2, total)
+
+    assert Distribution.weighted([(1.5, 2.0)]) == between(zero, two)[Key("h", ())]
+
+
 @pytest.mark.parametrize(
     "text", ["a{", 'a{b="c} 1', "a x", "# TYPE h histogram\nh_bucket 1"]
 )

@@ -23,6 +23,8 @@ ANSWERS = [
      "nothing selected is missing data"),
     (success("vector", [{"metric": {}, "value": [1, "NaN"]}, {"metric": {}, "value": [1, "+Inf"]}]), [],
      "and so is what is not a number"),
+    (success("vector", [{"metric": {}, "value": [1, "1.7e308"]}, {"metric": {}, "value": [1, "-1e109"]}]), [],
+     "or beyond what a sample may be"),
 ]
 
 FAILURES = [

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoscaler.decide.proposal import COUNT_MAX
 from autoscaler.decide.target_tracking import (
     Tracked,
     alarms_of,
@@ -40,6 +41,7 @@ COUNTS = [  # count, metric, target, and what brings it there
     (4,  0.0,  70.0, 0,  "nothing to do needs nobody"),
     (0,  5.0,  70.0, 1,  "of none it is one: somebody waits"),
     (0,  0.0,  70.0, 0,  "or nobody does"),
+    (9,  2.0**360, 1e-300, COUNT_MAX, "what no float holds is a great many"),
 ]
 # fmt: on
 
