@@ -16,6 +16,7 @@ from autoscaler.app.alarms import Looking, act, change, configured, note
 from autoscaler.app.composites import settle
 from autoscaler.app.sight import Memory, Outcome, Sight, Told
 from autoscaler.decide.alarm_message import action_result, configuration_update
+from autoscaler.decide.statistics import LARGEST
 from autoscaler.model import (
     Alarm,
     AlarmHistoryItem,
@@ -66,11 +67,16 @@ def _definition(sight: Sight, name: str) -> tuple[Alarm | CompositeAlarm, str]:
 
 
 def _newest(reason_data: str) -> float | None:
-    """Return the newest of a reason's datapoints; None when there is none."""
+    """Return the newest of a reason's datapoints; None when there is none.
+
+    What no sample may be is none: JSON has NaN, and integers of any length.
+    """
     document = json.loads(reason_data) if reason_data else {}
     points = document.get("recentDatapoints") if isinstance(document, dict) else None
     newest = points[-1] if isinstance(points, list) and points else None
-    return float(newest) if isinstance(newest, int | float) else None
+    if not isinstance(newest, int | float) or not abs(newest) <= LARGEST:
+        return None
+    return float(newest)
 
 
 def enable(

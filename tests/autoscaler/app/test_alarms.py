@@ -201,6 +201,19 @@ async def test_a_state_set_by_hand_scales_by_the_value_given_with_it() -> None:
     assert len(world.tasks.log) == 1
 
 
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e308", "9" * 400])
+async def test_a_value_given_that_no_sample_may_be_is_none(value: str) -> None:
+    world = World(replace(TARGET, policies=(out(),)))
+    await world.pass_s(30, idle)
+    wish = Wish(AlarmState.ALARM, "a drill", f'{{"recentDatapoints": [{value}]}}')
+
+    await world.autoscaler.set_alarm_state("web-out", wish)
+    await world.pass_s(10, idle)
+
+    assert world.alarm("web-out") is AlarmState.OK
+    assert world.tasks.counts["web"] == 1
+
+
 async def test_changes_within_one_moment_are_told_each() -> None:
     world = world_of()
     await world.pass_s(30, idle)
