@@ -8,7 +8,8 @@ One question of a kind is under way at a time; a server that hangs delays itself
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 from autoscaler.app.autoscaler import Autoscaler
@@ -32,6 +33,8 @@ from scheduler.model import Task, TaskStatus
 LOOK_EVERY_S: Final = 1.0
 NAMESPACE: Final = "Prometheus"
 DIMENSIONS_MAX: Final = 30
+
+log = logging.getLogger(__name__)
 
 Tell = Callable[[str, str], None]
 Source = Scrape | PromQuery
@@ -87,17 +90,26 @@ class Sources:
     async def _ask(self, source: Source) -> None:
         try:
             if isinstance(source, PromQuery):
-                await self._query(source)
+                await self._guarded(_subject(source), self._query(source))
             else:
                 await self._scrape(source)
         finally:
             self._asking.discard(source)
 
+    async def _guarded(self, subject: str, reading: Awaitable[None]) -> None:
+        """Read; what fails for a reason nobody thought of is missing data, too."""
+        try:
+            await reading
+        except Exception as error:
+            if subject not in self._failing:
+                log.exception("%s cannot be read", subject)
+            self._failed(subject, f"it cannot be read: {error!r}")
+
     # --- Prometheus -----------------------------------------------------------------
 
     async def _query(self, source: PromQuery) -> None:
         url = f"{source.endpoint.rstrip('/')}/api/v1/query"
-        subject = f"prometheus query {source.name}"
+        subject = _subject(source)
         try:
             body = await self._fetching.fetch(url, {"query": source.query})
             values = values_of(body)
@@ -124,10 +136,11 @@ class Sources:
         }
         async with asyncio.TaskGroup() as group:
             for task, address in tasks.items():
-                group.create_task(self._scrape_task(source, task, address))
+                reading = self._scrape_task(source, task, address)
+                group.create_task(self._guarded(_subject(source), reading))
 
     async def _scrape_task(self, source: Scrape, task: str, address: str) -> None:
-        subject = f"metrics of {source.resource}"
+        subject = _subject(source)
         try:
             body = await self._fetching.fetch(f"http://{address}{source.path}")
             after = readings_of(body.decode("utf-8", "replace"))
@@ -166,6 +179,12 @@ class Sources:
     def failures(self) -> Mapping[str, str]:
         """Return what fails now, and why."""
         return self._failing
+
+
+def _subject(source: Source) -> str:
+    if isinstance(source, PromQuery):
+        return f"prometheus query {source.name}"
+    return f"metrics of {source.resource}"
 
 
 def _address(task: Task, source: Scrape) -> str | None:

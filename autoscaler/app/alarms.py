@@ -110,9 +110,10 @@ def _look_at(at: Looking, alarm: Alarm, resource: str) -> bool:
     end_s = deciding.last_look_s(alarm, int(at.sight.now_unix_s))
     if end_s == at.memory.looked_s.get(name) or not _observed(at.sight, alarm, end_s):
         return False
-    measured = measured_by(at.sight.series)
-    decision = deciding.evaluate_alarm(alarm, measured, end_s, record.state)
     outcome.looked_s[name] = end_s
+    decision = _judged(at, alarm, end_s, record.state)
+    if decision is None:
+        return False
     outcome.values[name] = decision.newest_value
     outcome.datapoints[name] = decision.datapoints
     if decision.state is not record.state:
@@ -127,6 +128,24 @@ def _look_at(at: Looking, alarm: Alarm, resource: str) -> bool:
     if due:
         outcome.acted_s[name] = end_s
     return due and record.actions_enabled
+
+
+def _judged(
+    at: Looking, alarm: Alarm, end_s: int, before: AlarmState
+) -> deciding.AlarmDecision | None:
+    """Evaluate `alarm`; None if that fails, which is the affair of no other alarm."""
+    subject = f"alarm {alarm.name}"
+    try:
+        measured = measured_by(at.sight.series)
+        decision = deciding.evaluate_alarm(alarm, measured, end_s, before)
+        if decision.state is not before:
+            _ = decision.reason, decision.reason_data
+    except Exception as error:  # noqa: BLE001 - whatever it is: told with its traceback
+        at.outcome.broken[subject] = error
+        return None
+    if subject in at.memory.broken:
+        at.outcome.broken[subject] = None
+    return decision
 
 
 def _by_hand(at: Looking, name: str) -> bool:

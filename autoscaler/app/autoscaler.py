@@ -315,10 +315,18 @@ class Autoscaler:
             self._commit_failing = True
             return False
         self._commit_failing = self._commit_failing and not batch
+        self._tell_what_broke(outcome)
         remember(outcome, self._memory)
         for told in outcome.events:
             self._tell(told.resource, told.message)
         return True
+
+    def _tell_what_broke(self, outcome: Outcome) -> None:
+        """Tell a mistake of ours when it begins; while it lasts it is no news."""
+        for subject, error in outcome.broken.items():
+            if error is not None and subject not in self._memory.broken:
+                log.error("%s stays as it is: nothing decided", subject, exc_info=error)
+                self._tell("", f"{subject} stays as it is: deciding failed: {error!r}")
 
     def _tell(self, resource: str, message: str) -> None:
         self._events.append((self._clock.unix_s(), resource, message))

@@ -33,10 +33,29 @@ def look(sight: Sight, memory: Memory) -> Outcome:
     sight = replace(sight, targets=schedules.in_force(sight, memory, outcome))
     for target in sight.targets:
         if target.resource in sight.capacities:
-            scaling.scale(sight, target, triggered, memory, outcome)
+            outcome = _scaled(sight, target, triggered, memory, outcome)
     _forget_what_was_told(sight.targets, memory, outcome)
     _forget_old_activities(memory, outcome)
     return outcome
+
+
+def _scaled(
+    sight: Sight,
+    target: ScalableTarget,
+    triggered: frozenset[str],
+    memory: Memory,
+    outcome: Outcome,
+) -> Outcome:
+    """Decide about one target; if that fails, nothing of it is decided."""
+    subject, trial = f"target {target.resource}", outcome.copied()
+    try:
+        scaling.scale(sight, target, triggered, memory, trial)
+    except Exception as error:  # noqa: BLE001 - whatever it is: told with its traceback
+        outcome.broken[subject] = error
+        return outcome
+    if subject in memory.broken:
+        trial.broken[subject] = None
+    return trial
 
 
 def _forget_what_is_gone(

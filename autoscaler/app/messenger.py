@@ -10,6 +10,7 @@ restart runs again what was not known to have ended.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from typing import Final
 
@@ -23,6 +24,8 @@ PAUSES_S: Final = (1.0, 2.0, 4.0)
 AT_ONCE_MAX: Final = 8
 """Actions that run at the same time."""
 COMMIT_AGAIN_S: Final = 1.0
+
+log = logging.getLogger(__name__)
 
 _Lane = tuple[str, Action]
 """What goes one after the other: an alarm and one of its actions."""
@@ -77,8 +80,16 @@ class Messenger:
 
     async def _attempts(self, notice: Notice) -> Ran:
         for pause_s in self._pauses_s:
-            ran = await self._courier.run(notice)
+            ran = await self._run(notice)
             if not ran.again:
                 return ran
             await asyncio.sleep(pause_s)
-        return await self._courier.run(notice)
+        return await self._run(notice)
+
+    async def _run(self, notice: Notice) -> Ran:
+        """Run it once; what the courier should not have raised ends this one alone."""
+        try:
+            return await self._courier.run(notice)
+        except Exception as error:
+            log.exception("action %s failed unexpectedly", notice.action.name)
+            return Ran(f"it failed unexpectedly: {type(error).__name__}")

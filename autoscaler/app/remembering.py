@@ -124,6 +124,7 @@ def remember(outcome: Outcome, memory: Memory) -> None:
     _merge(outcome.definitions, memory.definitions)
     _merge(outcome.history, memory.history)
     _merge(outcome.notices, memory.notices)
+    _merge(outcome.broken, memory.broken)
     memory.looked_s.update(outcome.looked_s)
     memory.values.update(outcome.values)
     memory.datapoints.update(outcome.datapoints)
@@ -136,6 +137,7 @@ def remember(outcome: Outcome, memory: Memory) -> None:
             memory.acted_s.pop(name, None)
             memory.values.pop(name, None)
             memory.datapoints.pop(name, None)
+            memory.broken.pop(f"alarm {name}", None)
 
 
 def _merge(

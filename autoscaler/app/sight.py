@@ -7,7 +7,8 @@ down and merges it into the Memory.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields
 
 from autoscaler.actions import Notice
 from autoscaler.model import (
@@ -70,6 +71,9 @@ class Memory:
     dealt_s: dict[str, float] = field(default_factory=dict)
     """As `schedules`, up to the last look: what a restart may look at again."""
 
+    broken: dict[str, Exception] = field(default_factory=dict)
+    """Alarms and targets that could not be decided on -> what failed unexpectedly."""
+
     def open_activities(self, resource: str) -> list[Activity]:
         return [
             activity
@@ -124,6 +128,11 @@ class Outcome:
     not_scaled: dict[tuple[str, str], NotScaled | None] = field(default_factory=dict)
     panics_s: dict[tuple[str, str], float | None] = field(default_factory=dict)
     dealt_s: dict[str, float] = field(default_factory=dict)
+    broken: dict[str, Exception | None] = field(default_factory=dict)
     events: list[Told] = field(default_factory=list)
     actions: list[Activity] = field(default_factory=list)
     """Pending activities: set their desired counts, once all is written down."""
+
+    def copied(self) -> Outcome:
+        """Return one that can be filled while this stays as it is."""
+        return Outcome(*(copy(getattr(self, each.name)) for each in fields(self)))

@@ -179,6 +179,24 @@ async def test_what_cannot_be_taken_is_told(reply: str | int, why: str) -> None:
         assert len(at.names()) <= SERIES_MAX
 
 
+async def test_what_fails_unexpectedly_is_missing_and_the_others_are_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(body: bytes) -> list[object]:
+        raise OverflowError("too much")
+
+    monkeypatch.setattr("controlplane.sources.values_of", failing)
+    async with world() as at:
+        at.answering.replies["/api/v1/query"] = VECTOR % ""
+        at.answering.replies["/metrics"] = "depth 4\n"
+        at.sources.configure([at.query(), SCRAPE])
+        await at.until(lambda: len(at.answering.asked) >= 4)
+
+        assert at.names() == {"depth"}
+        why = "missing: it cannot be read: OverflowError('too much')"
+        assert at.told == [("prometheus query Jobs", why)]
+
+
 async def test_only_the_port_that_is_named_of_a_running_task_is_asked() -> None:
     async with world() as at:
         at.sources.configure([replace(SCRAPE, container_port=9)])
