@@ -52,15 +52,14 @@ def remembered(
 ) -> Memory:
     """Return the memory that `records` of an earlier life hold.
 
-    A completion later than now means that the clock was set back: it counts as
-    now, so that the cooldown passes once more and not longer.
+    A cooldown that had not passed begins anew. How much of it is left cannot be
+    told: the clock may have been set, either way, since its activity completed. So
+    it has passed at least, and passes at most once more.
     """
     cooldowns = {
         resource: replace(
             cooldown,
-            completed_unix_s=None
-            if cooldown.completed_unix_s is None
-            else min(cooldown.completed_unix_s, now_unix_s),
+            completed_unix_s=None if cooldown.completed_unix_s is None else now_unix_s,
         )
         for resource, cooldown in _of(records, COOLDOWN, Cooldown).items()
     }
