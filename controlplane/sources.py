@@ -142,7 +142,8 @@ class Sources:
     async def _scrape_task(self, source: Scrape, task: str, address: str) -> None:
         subject = _subject(source)
         try:
-            body = await self._fetching.fetch(f"http://{address}{source.path}")
+            url = f"http://{address}{source.path}"
+            body = await self._fetching.fetch(url, elsewhere=False)
             after = readings_of(body.decode("utf-8", "replace"))
         except (FetchFailed, Unreadable) as failed:
             self._failed(subject, f"task {task[:8]}: {failed}")

@@ -35,7 +35,7 @@ class Answering:
         self.asked.append(request.path_qs)
         reply = self.replies.get(request.path, 404)
         if isinstance(reply, int):
-            return web.Response(status=reply)
+            return web.Response(status=reply, headers={"Location": "/elsewhere"})
         kind = "application/json" if reply.startswith("{") else "text/plain"
         return web.Response(text=reply, content_type=kind)
 
@@ -177,6 +177,19 @@ async def test_what_cannot_be_taken_is_told(reply: str | int, why: str) -> None:
         assert subject == "metrics of web"
         assert message.startswith(f"missing: {why}")
         assert len(at.names()) <= SERIES_MAX
+
+
+async def test_a_task_sends_nobody_elsewhere() -> None:
+    """What it could reach only through us stays out of its reach."""
+    async with world() as at:
+        at.answering.replies["/metrics"] = 302
+        at.answering.replies["/elsewhere"] = "depth 4\n"
+        at.sources.configure([SCRAPE])
+        await at.until(lambda: bool(at.told))
+
+        why = "missing: task t1: it answers 302"
+        assert at.told == [("metrics of web", why)]
+        assert set(at.answering.asked) == {"/metrics"}
 
 
 async def test_what_fails_unexpectedly_is_missing_and_the_others_are_read(
