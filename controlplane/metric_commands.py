@@ -19,7 +19,7 @@ from autoscaler.decide.statistics import Distribution, merge, value_of
 from autoscaler.drivers.history import HistoryFailed, Known
 from autoscaler.model import ExtendedStatistic, Metric, Statistic
 from autoscaler.state.packing import MINUTE_S
-from autoscaler.state.series import KEPT_S, SPAN_S, Series
+from autoscaler.state.series import AHEAD_S, KEPT_S, SPAN_S, Series
 from autoscaler.state.series_table import SERIES_MAX
 from controlplane.api.ports import Document, MetricFilter, MetricQuestion
 from controlplane.api.samples import Datum
@@ -81,16 +81,20 @@ class MetricCommands:
         }
 
     async def statistics(self, question: MetricQuestion) -> Document:
-        """Return one datapoint for each period that has samples, oldest first."""
+        """Return one datapoint for each period that has samples, oldest first.
+
+        Nothing is looked for where nothing is kept, however much is asked for.
+        """
         metric, period_s = question.metric, question.period_s
         live = self._scaler.series().get(metric)
         offset_s = int(self._scaler.now_s() - self._clock.unix_s())
+        now_s = int(self._scaler.now_s())
         start_s = int(question.start_s) + offset_s
-        start_s -= start_s % period_s
-        end_s = int(question.end_s) + offset_s
-        begins_s = int(self._scaler.now_s()) - SPAN_S
+        start_s = max(start_s - start_s % period_s, now_s - KEPT_S)
+        end_s = min(int(question.end_s) + offset_s, now_s + AHEAD_S)
+        begins_s = now_s - SPAN_S
         begins_s += MINUTE_S - begins_s % MINUTE_S
-        starts = range(start_s, end_s, period_s)
+        starts = range(start_s - start_s % period_s, end_s, period_s)
         found: dict[int, list[Distribution]] = {}
         unit = live.unit if live else NO_UNIT
         if start_s < begins_s:

@@ -1,7 +1,7 @@
 """Metrics over the API: what is put can be listed and asked for, by CloudWatch's rules."""
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from autoscaler.app.autoscaler import Autoscaler
 from autoscaler.app.keeping import Keeping
 from autoscaler.drivers.history import History
 from autoscaler.model import Metric
+from autoscaler.state import series
 from autoscaler.state.series_table import SERIES_MAX, SeriesTable
 from controlplane.api import measured
 from controlplane.api.application import application
@@ -147,6 +148,34 @@ async def test_what_is_older_than_memory_is_told_from_disk(
     points = told["Datapoints"]
     assert 300 == sum(point["Sum"] for point in points)
     assert {"Count"} == {point["Unit"] for point in points}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"startTime": "-99999999999"}, {"startTime": "0", "endTime": "99999999999"}],
+)
+async def test_nothing_is_looked_for_where_nothing_is_kept(
+    client: Client,
+    world: Measured,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: dict[str, str],
+) -> None:
+    """Of whole ages, one month is looked through at most."""
+    await world.pass_minutes(10)
+    looked = []
+
+    def counting(start: int, end: int) -> Iterator[tuple[int, int, int]]:
+        looked.append(end - start)
+        assert sum(looked) < 30 * 86_400
+        return minutes(start, end)
+
+    minutes = series._minutes  # noqa: SLF001 - what is walked is counted there
+    monkeypatch.setattr(series, "_minutes", counting)
+    query = {"namespace": "Shop", "metricName": "Load", "statistics": "Sum"}
+
+    told = await ask(client, **query, **asked, period="144000000")
+
+    assert 10 == sum(point["Sum"] for point in told["Datapoints"])
 
 
 async def test_a_metric_that_nobody_sends_any_more_is_listed_for_fifteen_days(
