@@ -31,6 +31,8 @@ EXPRESSION_MAX: Final = 2048
 """Characters, as the API reference of MetricDataQuery has it."""
 DEPTH_MAX: Final = 40
 """Of parentheses, functions and signs inside each other."""
+OPERATORS_MAX: Final = 200
+"""Between two sides each: a sum of many is nested as deep, from the left."""
 PARSED_MAX: Final = 1024
 """Expressions that are remembered once they were read."""
 
@@ -147,6 +149,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.tokens = Tokens(text, _TOKEN)
         self.depth = 0
+        self.operators = 0
 
     def whole(self) -> Expression:
         found = self.binary(0)
@@ -161,6 +164,10 @@ class _Parser:
             return self.signed()
         found = self.binary(level + 1)
         while operator := self.tokens.skip(*_BINARY[level]):
+            self.operators += 1
+            if self.operators > OPERATORS_MAX:
+                message = f"more than {OPERATORS_MAX} operators: use SUM or METRICS"
+                raise Unreadable(message, operator.column)
             name = _SAME.get(operator.text, operator.text)
             right = self.binary(level + 1)
             found = Operation(name, found, right, operator.column)

@@ -109,6 +109,7 @@ VALUES_OF = [
     ("MONTH(m1) + YEAR(m1)",   (2037.0,) * 4,            "11 and 2026"),
     ("FIRST([EPOCH(m1)]) - EPOCH(m1)", ZERO,             "seconds since 1970"),
     ("IF(DAY(m1)<6 AND (HOUR(m1)>=9 AND HOUR(m1)<17),m1)", NONE, "out of office hours nothing"),
+    ("m1 - m1" + "+m1-m1" * 99, (0.0, 0.0, None, 0.0),   "two hundred operators are not too many"),
     ("1e2 + .5",               100.5,                    "numbers as they are written"),
 ]
 # fmt: on
@@ -168,6 +169,7 @@ MISTAKES = [
     ("(" * 41 + "1", 41, "nested deeper than 40 levels"),
     ("-" * 41 + "1", 41, "nested deeper than 40 levels"),
     ("1^" * 41 + "1", 82, "nested deeper than 40 levels"),
+    ("m1+" * 600 + "m1", 603, "more than 200 operators: use SUM or METRICS"),
     ("1+" * 1024 + "1", 2049, "must be at most 2048 characters (got 2049)"),
 ]
 # fmt: on
