@@ -21,6 +21,8 @@ from typing import Final
 
 UTC: Final = datetime.UTC
 YEARS: Final = (1970, 2199)
+RATE_MAX_DAYS: Final = 36_525
+"""A century: what is much later is in no calendar."""
 MONDAY_TO_FRIDAY: Final = range(5)
 DAY: Final = datetime.timedelta(days=1)
 SLACK_H: Final = 3
@@ -256,16 +258,23 @@ def parse(text: str) -> Schedule:
 
 def _at(inside: str) -> At:
     try:
-        return At(datetime.datetime.strptime(inside, "%Y-%m-%dT%H:%M:%S"))
+        local = datetime.datetime.strptime(inside, "%Y-%m-%dT%H:%M:%S")
     except ValueError:
         raise ScheduleInvalid("must be like at(2026-12-24T18:00:00)") from None
+    if not YEARS[0] <= local.year <= YEARS[1]:
+        between = f"between {YEARS[0]} and {YEARS[1]}"
+        raise ScheduleInvalid(f"the year must be {between} (got {local.year})")
+    return At(local)
 
 
 def _rate(inside: str) -> Rate:
     found = _RATE.fullmatch(inside)
     if found is None or (found[1] == "1") == bool(found[3]):
         raise ScheduleInvalid("must be like rate(1 hour) or rate(15 minutes)")
-    return Rate(int(found[1]) * _UNITS_S[found[2]])
+    period_s = int(found[1]) * _UNITS_S[found[2]]
+    if period_s > RATE_MAX_DAYS * _UNITS_S["day"]:
+        raise ScheduleInvalid(f"a rate must be at most {RATE_MAX_DAYS} days")
+    return Rate(period_s)
 
 
 def _cron(inside: str) -> Cron:

@@ -113,6 +113,9 @@ def test_clocks_that_are_changed(
 INVALID = [
     ("every day",               "must be at(...), rate(...) or cron(...)", "words"),
     ("at(tomorrow)",            "must be like at(2026-12-24T18:00:00)", "no time"),
+    ("at(0001-01-01T00:00:00)", "the year must be between 1970 and 2199 (got 1)", "too early"),
+    ("at(9999-12-31T23:59:59)", "the year must be between 1970 and 2199 (got 9999)", "too late"),
+    ("rate(9999999 days)",      "a rate must be at most 36525 days", "beyond the calendar"),
     ("rate(5 minute)",          "must be like rate(1 hour) or rate(15 minutes)", "plural"),
     ("rate(1 days)",            "must be like rate(1 hour) or rate(15 minutes)", "singular"),
     ("rate(0 days)",            "must be like rate(1 hour) or rate(15 minutes)", "never"),
