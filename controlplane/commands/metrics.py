@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from controlplane.client import Control, path_of
 from controlplane.commands.place import control_of
 from controlplane.commands.terminal import complain, say, say_json, table
+from foundation.clock import SystemClock
 
 DESCRIPTION = """What is measured: every metric, those of a namespace with what is
 newest, or one metric with its values over the last minutes. For example
@@ -89,6 +90,7 @@ def _list(args: argparse.Namespace, listed: Sequence[Listed]) -> int:
 
 def _values(args: argparse.Namespace, control: Control, named: list[Listed]) -> int:
     statistics = args.statistic or ["Average"]
+    since_s = int(SystemClock().unix_s()) - args.period * (args.last + 1)
     documents = []
     for one in named:
         query: dict[str, str | int | list[str]] = {
@@ -97,6 +99,7 @@ def _values(args: argparse.Namespace, control: Control, named: list[Listed]) -> 
             "dimension": [f"{name}={value}" for name, value in _pairs(one)],
             "statistics": statistics,
             "period": args.period,
+            "startTime": since_s,
         }
         answer = control.get(path_of("v1", "metrics", **query))
         found = answer["Datapoints"]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from controlplane import cli
+from foundation.clock import SystemClock
 from tests.support.fake_control import FakeControl, Reply
 
 AT = "2026-11-22T12:00:00Z"
@@ -82,9 +83,9 @@ def test_a_metric_is_shown_with_its_last_values(
     status = cli.main(["metrics", "Shop/Orders", *words, "--period", "10"])
 
     assert (0, VALUES) == (status, capsys.readouterr().out)
-    assert control.asked[-1].path.endswith(
-        "statistics=Average&statistics=p99&period=10"
-    )
+    path, _, since = control.asked[-1].path.rpartition("&startTime=")
+    assert path.endswith("statistics=Average&statistics=p99&period=10")
+    assert 20 <= SystemClock().unix_s() - int(since) < 60, "and the one that began"
 
 
 def test_for_programs_it_is_json(
