@@ -35,6 +35,8 @@ from autoscaler.model import (
 MINUTE_S: Final = 60
 AWS_SHORT_LOOK_S: Final = 10
 """How often CloudWatch looks at alarms with periods of 10, 20 and 30 s."""
+PERIODS_PER_S: Final = 1000
+"""That one alarm's looks may go through: a look through a day's seconds takes long."""
 
 SIGNIFICANT: Final = 1000.0
 """Samples beyond a percentile, in hundredths of samples: ten are significant."""
@@ -99,10 +101,16 @@ def evaluation_range(evaluation_periods: int) -> int:
 
 
 def look_every_s(alarm: Alarm) -> int:
-    """Return the seconds between two looks at `alarm`; looks fall on multiples."""
+    """Return the seconds between two looks at `alarm`; looks fall on multiples.
+
+    One that judges more periods than can be looked through each second waits until
+    they are fewer per second, but never longer than a minute.
+    """
     if alarm.period_s >= MINUTE_S:
         return MINUTE_S
-    return AWS_SHORT_LOOK_S if alarm.aws_timing else 1
+    shortest = AWS_SHORT_LOOK_S if alarm.aws_timing else 1
+    affordable = -(-alarm.evaluation_periods // PERIODS_PER_S)
+    return min(max(shortest, affordable), MINUTE_S)
 
 
 def repeat_every_s(alarm: Alarm) -> int:

@@ -191,6 +191,17 @@ def test_timing(period_s: int, aws_timing: bool, look_s: int, repeat_s: int) -> 
     assert NOON == last_look_s(watched, NOON + look_s - 1)
 
 
+@pytest.mark.parametrize(
+    ("n", "look_s"), [(1000, 1), (1001, 2), (20_000, 20), (60_000, 60), (86_400, 60)]
+)
+def test_one_alarm_looks_through_so_many_periods_a_second(n: int, look_s: int) -> None:
+    """As far as a look each minute allows."""
+    assert look_s == look_every_s(alarm(period_s=1, n=n, m=n))
+    assert max(10, look_s) == look_every_s(
+        alarm(period_s=10, n=n, m=n, aws_timing=True)
+    )
+
+
 def samples(**by_second: float) -> Measured:
     """Samples by second from noon, as `s3=80.0`; `s_3` is three before noon."""
     series = Series(NOON)
