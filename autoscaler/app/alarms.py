@@ -298,18 +298,15 @@ def act(at: Looking, alarm: Alarm | CompositeAlarm, before: AlarmState) -> None:
 
 def note(item: AlarmHistoryItem, memory: Memory, outcome: Outcome) -> None:
     """Add to an alarm's history, and forget what is too old in it."""
-    kept = [
-        key
-        for key, one in (*memory.history.items(), *outcome.history.items())
-        if one is not None
-        and one.alarm == item.alarm
-        and outcome.history.get(key, one) is not None
-    ]
+    changes = dict(outcome.history.get(item.alarm, {}))
+    known = memory.history.get(item.alarm, {}) | changes
+    kept = [key for key, one in known.items() if one is not None]
     for key in kept[: max(0, len(kept) + 1 - HISTORY_MAX)]:
-        outcome.history[key] = None
+        changes[key] = None
     moment = int(item.unix_s * 1000)
     key = f"{item.alarm}/{moment}/{item.kind.value}/{len(kept)}"
-    outcome.history[key] = item
+    changes[key] = item
+    outcome.history[item.alarm] = changes
 
 
 def _forget_what_is_gone(at: Looking) -> None:
@@ -321,6 +318,7 @@ def _forget_what_is_gone(at: Looking) -> None:
     outcome.alarms.update(dict.fromkeys(gone))
     outcome.definitions.update(dict.fromkeys(gone))
     outcome.by_hand_done.extend(gone & memory.by_hand.keys())
-    history, notices = memory.history.items(), memory.notices.items()
-    outcome.history.update({key: None for key, one in history if one.alarm in gone})
+    for name in gone:
+        outcome.history[name] = dict.fromkeys(memory.history.get(name, ()))
+    notices = memory.notices.items()
     outcome.notices.update({key: None for key, one in notices if one.alarm in gone})

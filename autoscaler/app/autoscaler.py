@@ -168,8 +168,11 @@ class Autoscaler:
 
     def alarm_history(self, name: str) -> Sequence[AlarmHistoryItem]:
         """Return what became of an alarm, oldest first; of all when `name` is empty."""
-        items = self._memory.history.values()
-        return tuple(item for item in items if name in {"", item.alarm})
+        history = self._memory.history
+        if name:
+            return tuple(history.get(name, {}).values())
+        items = (item for of_one in history.values() for item in of_one.values())
+        return tuple(sorted(items, key=lambda item: item.unix_s))
 
     async def set_alarm_state(self, name: str, wish: by_hand.Wish) -> None:
         """Put an alarm into a state until it is evaluated next; its actions run.

@@ -74,9 +74,18 @@ def remembered(
         bounds=_of(records, BOUNDS, BoundsRecord),
         schedules=_of(records, SCHEDULE, ScheduleRecord),
         suspensions=_of(records, SUSPENSION, SuspensionRecord),
-        history=_of(records, HISTORY, AlarmHistoryItem),
+        history=_by_alarm(_of(records, HISTORY, AlarmHistoryItem)),
         notices=_of(records, NOTICE, Notice),
     )
+
+
+def _by_alarm(
+    items: Mapping[str, AlarmHistoryItem],
+) -> dict[str, dict[str, AlarmHistoryItem]]:
+    found: dict[str, dict[str, AlarmHistoryItem]] = {}
+    for key, item in items.items():
+        found.setdefault(item.alarm, {})[key] = item
+    return found
 
 
 def _of(
@@ -97,7 +106,7 @@ def batch_of(outcome: Outcome) -> list[Change]:
         (BOUNDS, outcome.bounds),
         (SCHEDULE, outcome.schedules),
         (SUSPENSION, outcome.suspensions),
-        (HISTORY, outcome.history),
+        *((HISTORY, changes) for changes in outcome.history.values()),
         (NOTICE, outcome.notices),
     )
     return [
@@ -121,7 +130,8 @@ def remember(outcome: Outcome, memory: Memory) -> None:
     for key in memory.dealt_s.keys() - memory.schedules.keys():
         del memory.dealt_s[key]
     _merge(outcome.definitions, memory.definitions)
-    _merge(outcome.history, memory.history)
+    for name, changes in outcome.history.items():
+        _merge(changes, memory.history.setdefault(name, {}))
     _merge(outcome.notices, memory.notices)
     _merge(outcome.broken, memory.broken)
     memory.looked_s.update(outcome.looked_s)
@@ -132,6 +142,7 @@ def remember(outcome: Outcome, memory: Memory) -> None:
     memory.by_hand.update(outcome.by_hand)
     for name, record in outcome.alarms.items():
         if record is None:
+            memory.history.pop(name, None)
             memory.looked_s.pop(name, None)
             memory.acted_s.pop(name, None)
             memory.values.pop(name, None)

@@ -60,8 +60,8 @@ class Memory:
     by_hand: dict[str, float | None] = field(default_factory=dict)
     """Alarms that were set to ALARM by a person since the last look -> the value
     that is to be acted on, if one was given."""
-    history: dict[str, AlarmHistoryItem] = field(default_factory=dict)
-    """By key, oldest first."""
+    history: dict[str, dict[str, AlarmHistoryItem]] = field(default_factory=dict)
+    """Alarm -> its history by key, oldest first."""
     notices: dict[str, Notice] = field(default_factory=dict)
     """Actions that have to run, by key, oldest first."""
     not_scaled: dict[tuple[str, str], NotScaled] = field(default_factory=dict)
@@ -123,7 +123,10 @@ class Outcome:
     by_hand: dict[str, float | None] = field(default_factory=dict)
     by_hand_done: list[str] = field(default_factory=list)
     """What was set by hand and is acted on, or is gone."""
-    history: dict[str, AlarmHistoryItem | None] = field(default_factory=dict)
+    history: dict[str, Mapping[str, AlarmHistoryItem | None]] = field(
+        default_factory=dict
+    )
+    """Alarm -> what is new in its history, and what is too old, by key."""
     notices: dict[str, Notice | None] = field(default_factory=dict)
     not_scaled: dict[tuple[str, str], NotScaled | None] = field(default_factory=dict)
     panics_s: dict[tuple[str, str], float | None] = field(default_factory=dict)

@@ -8,8 +8,9 @@ import pytest
 
 from autoscaler.actions import AlarmActions, Notice, Webhook
 from autoscaler.app import scaling
-from autoscaler.app.alarms import deciding
+
 from autoscaler.app.messenger import Messenger
+from autoscaler.decide import alarm as deciding
 from autoscaler.model import AlarmState
 from autoscaler.ports import Ran
 from tests.support.scaling import TARGET, World, busy, idle, out
