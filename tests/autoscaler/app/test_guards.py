@@ -8,7 +8,6 @@ import pytest
 
 from autoscaler.actions import AlarmActions, Notice, Webhook
 from autoscaler.app import scaling
-
 from autoscaler.app.messenger import Messenger
 from autoscaler.decide import alarm as deciding
 from autoscaler.model import AlarmState
