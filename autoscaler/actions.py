@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from foundation.surroundings import shown_url
+
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
@@ -19,11 +21,8 @@ class Webhook:
 
     @property
     def name(self) -> str:
-        """As people may see it: what follows the host is often a secret."""
-        scheme, _, rest = self.url.partition("://")
-        place, slash, path = rest.partition("/")
-        host = place.rpartition("@")[2].partition("?")[0]
-        return f"{scheme}://{host}{slash}{'…' if path else ''}"
+        """As people may see it."""
+        return shown_url(self.url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Final
 
 from controlplane.api.ports import Document
 from controlplane.ecs_shapes import ARN, definition_arn
-from scheduler.configuration import CircuitBreaker, HookTarget
+from scheduler.configuration import CircuitBreaker
 from scheduler.decide import breaker, hooks
 from scheduler.decide.deployments import status_of
 from scheduler.model import Deployment, RolloutState
@@ -199,9 +199,7 @@ def _hooks(view: ServiceView, deployment: Deployment) -> list[Document]:
             {
                 "hookId": hooks.id_of(deployment.id, run),
                 "targetType": hook.target.value,
-                "targetArn": None
-                if hook.target is HookTarget.PAUSE
-                else hook.url or hook.command[0],
+                "targetArn": hook.name or None,
                 "status": run.status.value,
                 "expiresAt": hooks.expires_at(run, hook),
                 "timeoutAction": hook.timeout_action.value,

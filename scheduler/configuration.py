@@ -10,6 +10,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from foundation.surroundings import shown_url
+
 
 class ThresholdType(enum.Enum):
     """How the circuit breaker's threshold follows from its value."""
@@ -112,6 +114,11 @@ class LifecycleHook:
     """hookDetails: JSON that it is told at each call."""
     timeout_in_minutes: float = 1440.0
     timeout_action: TimeoutAction = TimeoutAction.ROLLBACK
+
+    @property
+    def name(self) -> str:
+        """What is asked, as people may see it; of a PAUSE, nothing."""
+        return shown_url(self.url) if self.url else "".join(self.command[:1])
 
 
 @dataclass(frozen=True, slots=True)

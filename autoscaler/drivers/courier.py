@@ -19,6 +19,7 @@ import aiohttp
 
 from autoscaler.actions import Command, Notice, Webhook
 from autoscaler.ports import Ran
+from foundation.surroundings import inherited
 
 DEADLINE_S: Final = 10.0
 """Of a webhook, from the connect to the head of the answer."""
@@ -28,8 +29,6 @@ END_S: Final = 1.0
 OUTPUT_MAX: Final = 2000
 """Bytes of a command's output that are told; the rest is read and dropped."""
 ERROR_MAX: Final = 200
-INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER")
-"""Variables of ours that a command gets: those that no secret stands in."""
 WORTH_ANOTHER: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 SUCCESS: Final = range(200, 300)
 
@@ -85,9 +84,7 @@ class Courier:
         return Ran(f"status {status}", again=status in WORTH_ANOTHER)
 
     async def _start(self, argv: tuple[str, ...], notice: Notice) -> Ran:
-        environment = {
-            name: os.environ[name] for name in INHERITED if name in os.environ
-        } | {
+        environment = inherited() | {
             "ALB_ALARM_NAME": notice.alarm,
             "ALB_ALARM_STATE": notice.state,
             "ALB_ALARM_REASON": notice.reason,

@@ -6,6 +6,7 @@ A look begins a call and goes on; its answer is an observation of a later look.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Collection
 
 from scheduler.configuration import LifecycleHook
@@ -14,6 +15,8 @@ from scheduler.decide.hooks import Answer, answer_of
 from scheduler.errors import HookFailed
 from scheduler.ports import Hooks
 from scheduler.takeover import HookStatus
+
+log = logging.getLogger(__name__)
 
 
 class NoHooks:
@@ -52,6 +55,10 @@ class HookCalls:
             answer = answer_of(await self._hooks.call(action.hook, action.payload))
         except HookFailed as failed:
             answer = Answer(HookStatus.FAILED, why=str(failed))
+        except Exception as failed:
+            log.exception("lifecycle hook %s: %s", action.hook.name, action.key)
+            why = f"{action.hook.name}: {type(failed).__name__}"
+            answer = Answer(HookStatus.FAILED, why=why)
         self._busy.discard(action.key)
         self.answers[action.key] = answer
         self._answered()

@@ -15,9 +15,10 @@ its exit status is ours.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from scheduler.configuration import (
     HookStage,
@@ -52,22 +53,44 @@ class Answer:
 
 def answer_of(text: str) -> Answer:
     """Return what a hook said: JSON with ``hookStatus``, or nothing at all."""
-    if not text.strip():
+    text = text.strip()
+    if not text:
         return Answer(HookStatus.SUCCEEDED)
-    try:
-        told = json.loads(text.strip().splitlines()[-1])
-        status = STATUSES[told["hookStatus"]]
-        delay_s = float(told.get("callBackDelay", CALLBACK_S))
-    except (ValueError, TypeError, KeyError, AttributeError):
-        why = f"no hookStatus in its answer: {text.strip()[:WHY_MAX]}"
+    said = _said(text) or _said(text.splitlines()[-1])
+    if said is None:
+        why = f"no hookStatus in its answer: {text[:WHY_MAX]}"
         return Answer(HookStatus.FAILED, why=why)
-    details = told.get("hookDetails")
+    status = STATUSES[said["hookStatus"]]
+    if status is HookStatus.FAILED:
+        return Answer(status, why="it answered FAILED")
+    delay_s = _seconds(said.get("callBackDelay", CALLBACK_S))
+    if delay_s is None:
+        why = f"its callBackDelay is no number of seconds: {text[:WHY_MAX]}"
+        return Answer(HookStatus.FAILED, why=why)
+    details = said.get("hookDetails")
     return Answer(
         status,
         min(max(delay_s, 1.0), CALLBACK_MAX_S),
         json.dumps(details) if details is not None else "",
-        "it answered FAILED" if status is HookStatus.FAILED else "",
     )
+
+
+def _said(text: str) -> Mapping[str, Any] | None:
+    """Return the JSON object that the text is, if it has a ``hookStatus`` of ours."""
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    known = isinstance(said, dict) and str(said.get("hookStatus")) in STATUSES
+    return said if known else None
+
+
+def _seconds(told: Any) -> float | None:
+    try:
+        seconds = float(told)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return seconds if math.isfinite(seconds) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,8 @@
     payload --stdin--> command  --stdout, exit status--> answer
     payload --POST-->  webhook  --body of a 2xx-->       answer
 
-A command is started as it is written, without a shell, where the cluster file is;
-what it started is ended with it. Source of the quarter of an hour that a call may
+A command is started as it is written, without a shell, where the cluster file is, and
+sees little of our environment; what it started is ended with it. Source of the quarter of an hour that a call may
 take: the limit of an AWS Lambda function.
 """
 
@@ -20,6 +20,7 @@ from typing import Final
 
 import aiohttp
 
+from foundation.surroundings import inherited
 from scheduler.configuration import HookTarget, LifecycleHook
 from scheduler.errors import HookFailed
 
@@ -41,10 +42,10 @@ class CalledHooks:
         try:
             async with asyncio.timeout(self._call_s):
                 if hook.target is HookTarget.WEBHOOK:
-                    return await _post(hook.url, payload)
+                    return await _post(hook, payload)
                 return await self._run(hook.command, payload)
         except TimeoutError:
-            message = f"{_name(hook)}: no answer within {self._call_s:g} s"
+            message = f"{hook.name}: no answer within {self._call_s:g} s"
             raise HookFailed(message) from None
 
     async def _run(self, command: tuple[str, ...], payload: str) -> str:
@@ -55,11 +56,13 @@ class CalledHooks:
                 stdin=pipe,
                 stdout=pipe,
                 stderr=asyncio.subprocess.STDOUT,
+                env=inherited(),
                 cwd=self.directory,
                 start_new_session=True,
             )
-        except OSError as failed:
-            raise HookFailed(f"{command[0]}: {failed.strerror}") from failed
+        except (OSError, ValueError) as failed:
+            why = getattr(failed, "strerror", None) or str(failed)
+            raise HookFailed(f"{command[0]}: {why}") from failed
         try:
             told = await _talk(process, payload)
             status = await process.wait()
@@ -87,22 +90,32 @@ async def _talk(process: asyncio.subprocess.Process, payload: str) -> str:
     return told.decode(errors="replace")
 
 
-async def _post(url: str, payload: str) -> str:
+async def _post(hook: LifecycleHook, payload: str) -> str:
     headers = {"Content-Type": "application/json"}
+    forever = aiohttp.ClientTimeout()  # whoever calls us has a deadline
     try:
         async with (
-            aiohttp.ClientSession() as session,
+            aiohttp.ClientSession(timeout=forever) as session,
             session.post(
-                url, data=payload, headers=headers, allow_redirects=False
+                hook.url, data=payload, headers=headers, allow_redirects=False
             ) as answer,
         ):
-            told = await answer.content.read(ANSWER_MAX)
             if answer.status not in SUCCESS:
-                raise HookFailed(f"{url}: status {answer.status}")
-            return told.decode(errors="replace")
-    except aiohttp.ClientError as failed:
-        raise HookFailed(f"{url}: {failed}") from failed
+                raise HookFailed(f"{hook.name}: status {answer.status}")
+            told = b""
+            while chunk := await answer.content.read(ANSWER_MAX + 1 - len(told)):
+                told += chunk
+    except (aiohttp.ClientError, OSError, ValueError) as failed:
+        raise HookFailed(f"{hook.name}: {_why(failed)}") from failed
+    if len(told) > ANSWER_MAX:
+        raise HookFailed(f"{hook.name}: it answers more than {ANSWER_MAX} bytes")
+    return told.decode(errors="replace")
 
 
-def _name(hook: LifecycleHook) -> str:
-    return hook.url or hook.command[0]
+def _why(failed: Exception) -> str:
+    """Return what went wrong, without the URL."""
+    if isinstance(failed, aiohttp.InvalidURL):
+        return "the URL cannot be read"
+    if isinstance(failed, aiohttp.ClientResponseError):
+        return failed.message
+    return str(failed) or type(failed).__name__

@@ -28,6 +28,7 @@ from typing import Final, ParamSpec, TypeVar
 from weakref import WeakValueDictionary
 
 from foundation.clock import Clock
+from foundation.surroundings import inherited
 from scheduler.decide.processes import OWN_NETWORK, beyond_a_process
 from scheduler.definition import ContainerDefinition, NetworkMode
 from scheduler.drivers import port_claims, shim
@@ -72,8 +73,6 @@ LAUNCH_TIMEOUT_S: Final = 10.0
 KILL_TIMEOUT_S: Final = 5.0
 BEGIN_ATTEMPTS: Final = 200
 BEGIN_PAUSE_S: Final = 0.01
-INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER")
-"""What a task sees of our own environment."""
 GONE: Final = StopOutcome(exit_code=None, killed=False)
 
 
@@ -369,13 +368,12 @@ class ProcessRuntime:
 
     def _shim_spec(self, spec: ContainerSpec) -> dict[str, object]:
         definition = spec.definition
-        inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
         told = environment_of(spec, self._working_directory, self.name)
         mark = {MARK: spec.name}
         return {
             "labels": labels_of(spec),
             "argv": [*definition.entry_point, *definition.command],
-            "environment": inherited | told | mark,
+            "environment": inherited() | told | mark,
             "cwd": str(self._working_directory / definition.working_directory),
         }
 

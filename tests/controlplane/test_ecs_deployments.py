@@ -38,7 +38,7 @@ CONFIG = DeploymentConfiguration(
     strategy=Strategy.CANARY,
     hooks=(
         LifecycleHook(HookTarget.PAUSE, (STAGE,)),
-        LifecycleHook(HookTarget.WEBHOOK, (STAGE,), url="http://x/"),
+        LifecycleHook(HookTarget.WEBHOOK, (STAGE,), url="http://x/SECRET"),
     ),
 )
 WEB = Service("web", definition(), 3, deployment=CONFIG)
@@ -105,7 +105,7 @@ HOOKS = [
     {
         "hookId": "ecs-svc/2/POST_TEST_TRAFFIC_SHIFT/0/1",
         "targetType": "WEBHOOK",
-        "targetArn": "http://x/",
+        "targetArn": "http://x/…",
         "status": "SUCCEEDED",
         "expiresAt": NOW + 86_400,
         "timeoutAction": "ROLLBACK",

@@ -34,7 +34,18 @@ ANSWERS = [
     ("hello",                               Answer(H.FAILED, why="no hookStatus in its answer: hello"), "that is no answer"),
     ("[]",                                  Answer(H.FAILED, why="no hookStatus in its answer: []"), "nor is that"),
     ('{"hookStatus": "MAYBE"}',             Answer(H.FAILED, why='no hookStatus in its answer: {"hookStatus": "MAYBE"}'), "nor that"),
-    ('{"hookStatus": "FAILED", "callBackDelay": "x"}', Answer(H.FAILED, why='no hookStatus in its answer: {"hookStatus": "FAILED", "callBackDelay": "x"}'), "nor a delay that is none"),
+    ('{"hookStatus": []}',                  Answer(H.FAILED, why='no hookStatus in its answer: {"hookStatus": []}'), "nor what is no text"),
+    ('{\n  "hookStatus": "SUCCEEDED"\n}\n', Answer(H.SUCCEEDED),            "in several lines"),
+    ('{"hookStatus": "FAILED", "callBackDelay": "x"}', Answer(H.FAILED, why="it answered FAILED"), "a delay of one that refuses"),
+    ("[" * 60_000,                          Answer(H.FAILED, why=f"no hookStatus in its answer: {'[' * 200}"), "as deep as can be"),
+    *(
+        (
+            told := f'{{"hookStatus": "IN_PROGRESS", "callBackDelay": {delay}}}',
+            Answer(H.FAILED, why=f"its callBackDelay is no number of seconds: {told[:200]}"),
+            f"a delay of {delay[:8]}",
+        )
+        for delay in ('"x"', "null", "[]", "NaN", "Infinity", "1e999", "9" * 400)
+    ),
 ]
 # fmt: on
 

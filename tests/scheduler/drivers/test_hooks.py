@@ -107,8 +107,70 @@ async def test_a_webhook_is_posted_to_and_answers_with_its_body() -> None:
         for status in ("500", "404", "302"):
             with pytest.raises(HookFailed, match=f"status {status}"):
                 await hooks.call(webhook(url + status), PAYLOAD)
-    with pytest.raises(HookFailed, match=url):
+    with pytest.raises(HookFailed, match=f"{url}: "):
         await hooks.call(webhook(url), PAYLOAD)
+
+
+async def test_an_answer_in_pieces_is_read_to_its_end_and_no_further_than_bounded() -> (
+    None
+):
+    async def pieces(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        for piece in (b'{"hookStatus": ', b'"SUCCEEDED"}'):
+            await answer.write(piece)
+            await asyncio.sleep(0.05)
+        return answer
+
+    async def much(request: web.Request) -> web.Response:
+        return web.Response(body=b"x" * (ANSWER_MAX + 1))
+
+    app = web.Application()
+    app.router.add_post("/", pieces)
+    app.router.add_post("/much", much)
+    async with TestServer(app) as server:
+        url = str(server.make_url("/"))
+        told = await CalledHooks().call(webhook(url), PAYLOAD)
+        assert '{"hookStatus": "SUCCEEDED"}' == told
+        with pytest.raises(HookFailed, match=f"more than {ANSWER_MAX} bytes"):
+            await CalledHooks().call(webhook(f"{url}much"), PAYLOAD)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example..com/SECRET", "http://[::1/SECRET", "http://x:y/SECRET"]
+)
+async def test_a_url_that_nobody_can_ask_fails_the_hook(url: str) -> None:
+    with pytest.raises(HookFailed) as failed:
+        await CalledHooks().call(webhook(url), PAYLOAD)
+    assert "SECRET" not in str(failed.value)
+
+
+async def test_what_follows_a_webhooks_host_is_not_told() -> None:
+    async def mad(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"no HTTP at all\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(mad, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        with pytest.raises(HookFailed) as failed:
+            await CalledHooks().call(
+                webhook(f"http://127.0.0.1:{port}/SECRET"), PAYLOAD
+            )
+    assert str(failed.value).startswith(f"http://127.0.0.1:{port}/…: ")
+    assert "SECRET" not in str(failed.value)
+
+
+async def test_a_command_sees_no_secret_of_our_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    told = await CalledHooks().call(shell("env"), PAYLOAD)
+    assert "secret" not in told
+    assert "PATH=" in told
 
 
 async def test_a_webhook_that_does_not_answer_is_given_up() -> None:
