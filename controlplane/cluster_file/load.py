@@ -16,6 +16,7 @@ from controlplane.cluster_file.fields import CLUSTER_FILE
 from controlplane.cluster_file.meaning.actions import PORT_MAX
 from controlplane.cluster_file.meaning.alarms import (
     Around,
+    check_actions,
     check_alarms,
     named_alarms,
 )
@@ -112,6 +113,7 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
         if (scrape := scrape_of(record, wanted, findings))
     )
     check_commands(root.records("services"), allowed, findings)
+    check_actions(root, allowed, findings)
     address = _control_address(root, findings)
     if balancer and not findings.sorted(Severity.ERROR):
         needed = {

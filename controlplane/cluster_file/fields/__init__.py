@@ -70,7 +70,8 @@ CLUSTER_FILE: Final[Shape] = shape(
         Flag(),
         _OURS,
         default=False,
-        note="privileged containers, devices, namespaces of the host",
+        note="privileged containers, devices, namespaces of the host, commands "
+        "of hooks and alarms",
     ),
     Field(
         "allowHostPaths",

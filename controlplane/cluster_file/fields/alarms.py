@@ -49,7 +49,8 @@ ACTION: Final = shape(
         Each(Text(longest=4096, shortest=0), 1, ARGUMENTS_MAX),
         "ours",
         note="this or url: a program and its arguments, run without a shell, "
-        "with ALB_ALARM_NAME, ALB_ALARM_STATE and ALB_ALARM_REASON",
+        "with ALB_ALARM_NAME, ALB_ALARM_STATE and ALB_ALARM_REASON; "
+        "needs allowPrivileged",
     ),
 )
 

@@ -20,6 +20,7 @@ from autoscaler.model import (
 from controlplane.cluster_file.decode import quoted
 from controlplane.cluster_file.fields.alarms import DAY_S
 from controlplane.cluster_file.meaning.fed_metrics import check_dimensions
+from controlplane.cluster_file.meaning.hooks import check_command
 from controlplane.cluster_file.meaning.metrics import (
     metric_of,
     period_of,
@@ -27,6 +28,7 @@ from controlplane.cluster_file.meaning.metrics import (
     shown_metric,
     statistic_of,
 )
+from controlplane.cluster_file.meaning.together import Allowed
 from controlplane.cluster_file.record import Findings, Record
 from controlplane.problems import did_you_mean
 
@@ -34,6 +36,7 @@ HOUR_S: Final = 3600
 WEEK_S: Final = 7 * DAY_S
 SHORT_PERIODS_S: Final = frozenset({10, 20, 30})
 MINUTE_S: Final = 60
+ACTIONS: Final = ("okActions", "alarmActions", "insufficientDataActions")
 
 
 class Around(NamedTuple):
@@ -73,6 +76,14 @@ def check_alarms(root: Record, around: Around, findings: Findings) -> None:
             findings.error(at, where, message)
         for metric in _metric_records(record):
             check_dimensions(metric, known, findings)
+
+
+def check_actions(root: Record, allowed: Allowed, findings: Findings) -> None:
+    """Tell of alarms' commands that the file does not allow."""
+    for _, record, _ in _written_alarms(root):
+        for name in ACTIONS:
+            for action in record.records(name):
+                check_command(action, allowed, findings)
 
 
 def _written_alarms(root: Record) -> Iterator[tuple[str, Record, str]]:
@@ -178,10 +189,8 @@ def alarm_of(
 def actions_of(record: Record, findings: Findings) -> AlarmActions:
     """Return what an alarm of either kind calls."""
     return AlarmActions(
-        _actions(record, "okActions", findings),
-        _actions(record, "alarmActions", findings),
-        _actions(record, "insufficientDataActions", findings),
-        record.flag("actionsEnabled"),
+        *(_actions(record, name, findings) for name in ACTIONS),
+        enabled=record.flag("actionsEnabled"),
     )
 
 

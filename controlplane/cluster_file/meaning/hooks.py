@@ -73,11 +73,15 @@ def _minutes(record: Record, findings: Findings) -> float:
 def check_commands(
     services: Iterable[Record], allowed: Allowed, findings: Findings
 ) -> None:
-    """Tell of commands that control would run, where the file does not allow it."""
+    """Tell of hooks' commands that the file does not allow."""
     for service in services:
         config = service.record("deploymentConfiguration")
         for hook in config.records("lifecycleHooks"):
-            if hook.has("command") and not allowed.privileged:
-                message = "runs where control runs: needs allowPrivileged: true"
-                at, path = hook.at("command"), hook.path_of("command")
-                findings.error(at, path, f"{message} in the file")
+            check_command(hook, allowed, findings)
+
+
+def check_command(record: Record, allowed: Allowed, findings: Findings) -> None:
+    """Tell of a `command` that control would run, where the file does not allow it."""
+    if record.has("command") and not allowed.privileged:
+        message = "runs where control runs: needs allowPrivileged: true in the file"
+        findings.error(record.at("command"), record.path_of("command"), message)

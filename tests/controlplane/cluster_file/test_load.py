@@ -234,6 +234,14 @@ def test_an_alarm_is_about_its_service_unless_it_says_otherwise(
     ]
 
 
+def test_a_policys_alarm_may_run_a_command_only_where_the_file_allows_it() -> None:
+    action = "missing, okActions: [{command: [lamp]}]}"
+    text = VALID.replace("missing}", action)
+    assert load("alb.yaml", text, {"NAME": "web"}).warnings == ()
+    with pytest.raises(ConfigInvalid, match=r"alarm\.okActions\[0\]\.command: runs"):
+        load("alb.yaml", text.replace("allowPrivileged: true", ""), {"NAME": "web"})
+
+
 def test_an_alarm_on_the_clusters_cpu_names_the_cluster_alone() -> None:
     only = "{name: ClusterName, value: demo}"
     text = VALID.replace("statistic: Average", f"dimensions: [{only}]")

@@ -61,7 +61,8 @@ def test_the_first_apply_adds_all_that_the_file_has() -> None:
         "+ alarms[api-slow]\n"
         "+ alarms[doubled]\n"
         "+ compositeAlarms[trouble]\n"
-        "+ compositeAlarms[quiet]"
+        "+ compositeAlarms[quiet]\n"
+        "~ allowPrivileged: false -> true"
     ) == render_plan(merged.changes)
 
 
