@@ -191,7 +191,7 @@ class Capacity:
     healthy: int
     deploying: bool
     reached: bool
-    """Desired tasks are running and healthy, nothing else is left over."""
+    """Desired tasks are running and healthy, wherever any are to be kept."""
     version: int
     """Grows with each change of desired count; see ports.Capacities.set_desired."""
 

@@ -138,9 +138,9 @@ class Capacities:
             name: Capacity(
                 desired=seen.desired,
                 running=seen.running,
-                healthy=seen.healthy,
+                healthy=seen.serving,
                 deploying=seen.deploying,
-                reached=seen.reached,
+                reached=seen.fulfilled,
                 version=seen.version,
             )
             for name, seen in self._scheduler.observe_services().items()

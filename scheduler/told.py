@@ -34,6 +34,11 @@ class ServiceView:
     deploying: bool
     reached: bool
     """Desired tasks are healthy and nothing else is left over."""
+    fulfilled: bool
+    """Desired tasks are healthy in each deployment that is kept whole, whatever else a
+    takeover has; without one the same as `reached`."""
+    serving: int
+    """The healthy tasks; of a takeover's, those that most requests reach."""
     version: int
     deployments: tuple[DeploymentView, ...]
     """PRIMARY first; none that is INACTIVE."""

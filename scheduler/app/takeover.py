@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from scheduler.app.deployments import Fitnesses, fail
 from scheduler.app.gates import ask, gate_of
 from scheduler.app.look import Look
-from scheduler.configuration import LifecycleStage
 from scheduler.decide import takeover, wishes, wording
 from scheduler.decide.actions import Weigh
 from scheduler.decide.fitness import Fitness
@@ -59,15 +58,8 @@ def fleets(
 
 
 def _kept(look: Look, record: ServiceRecord) -> list[Deployment]:
-    """Return the deployments that are kept whole, the PRIMARY one last."""
     known = look.draft.after.deployments
-    primary = known[record.deployment_id]
-    taking, names = primary.takeover, [name for name, _ in record.production]
-    if taking is not None and takeover.is_under_way(primary):
-        names.append(taking.source_id)
-    if taking is None or taking.stage not in _BEFORE_SCALE_UP:
-        names = [*(name for name in names if name != primary.id), primary.id]
-    return [known[name] for name in dict.fromkeys(names) if name in known]
+    return takeover.kept(known[record.deployment_id], record.production, known)
 
 
 def _side(task: Task, kept: Sequence[Deployment], record: ServiceRecord) -> str:
@@ -80,9 +72,6 @@ def _side(task: Task, kept: Sequence[Deployment], record: ServiceRecord) -> str:
             return one.id
     ours = takeover.groups_in(record.service)
     return "" if groups and ours.issuperset(groups) else kept[-1].id
-
-
-_BEFORE_SCALE_UP = (LifecycleStage.RECONCILE_SERVICE, LifecycleStage.PRE_SCALE_UP)
 
 
 def with_traffic(look: Look, record: ServiceRecord) -> ServiceRecord:

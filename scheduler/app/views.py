@@ -8,7 +8,7 @@ from scheduler.app.look import Observed
 from scheduler.app.watch import Watch
 from scheduler.decide.fitness import Fitness, Verdicts, fitness
 from scheduler.decide.identity import container_names
-from scheduler.decide.takeover import is_under_way
+from scheduler.decide.takeover import base_of, is_under_way, kept
 from scheduler.decide.usage import in_units, task_memory_mib, task_units, units_of
 from scheduler.model import (
     ECU_PER_CORE,
@@ -31,6 +31,11 @@ def view_service(
     service = record.service
     live = [task for task in records.tasks_of(service.name) if task.is_live]
     grace_s = service.health_check_grace_period_s
+    healthy = [
+        task
+        for task in live
+        if fitness(task, known, grace_s, now_unix_s) is Fitness.HEALTHY
+    ]
     running = _running(live)
     primary = records.deployments[record.deployment_id]
     history = _deployments(record, records, live)
@@ -40,12 +45,11 @@ def view_service(
         desired=service.desired_count,
         running=running,
         pending=len(live) - running,
-        healthy=sum(
-            fitness(task, known, grace_s, now_unix_s) is Fitness.HEALTHY
-            for task in live
-        ),
+        healthy=len(healthy),
         deploying=primary.rollout_state is RolloutState.IN_PROGRESS,
         reached=record.steady,
+        fulfilled=_is_fulfilled(record, records, live, healthy),
+        serving=_serving(record, records, healthy),
         version=record.version,
         deployments=tuple(one for one in history if not one.deployment.inactive),
         history=history,
@@ -53,6 +57,39 @@ def view_service(
         production=record.production,
         test_id=record.test_id,
     )
+
+
+def _is_fulfilled(
+    record: ServiceRecord,
+    records: Records,
+    live: Sequence[Task],
+    healthy: Sequence[Task],
+) -> bool:
+    known = records.deployments
+    primary = known[record.deployment_id]
+    if not _takes_over(primary) or not record.production:
+        return record.steady
+    desired = record.service.desired_count
+    return all(
+        _of(live, one) == _of(healthy, one) == desired
+        for one in kept(primary, record.production, known)
+    )
+
+
+def _serving(record: ServiceRecord, records: Records, healthy: Sequence[Task]) -> int:
+    primary = records.deployments[record.deployment_id]
+    if not _takes_over(primary):
+        return len(healthy)
+    return _of(healthy, base_of(primary, records.deployments, record.production))
+
+
+def _takes_over(primary: Deployment) -> bool:
+    done = primary.rollout_state is RolloutState.COMPLETED
+    return primary.takeover is not None and not done
+
+
+def _of(tasks: Sequence[Task], deployment: Deployment) -> int:
+    return sum(task.deployment_id == deployment.id for task in tasks)
 
 
 def _deployments(

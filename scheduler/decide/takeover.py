@@ -100,6 +100,21 @@ def base_of(
     return known.get(holder, primary)
 
 
+def kept(
+    primary: Deployment, production: Shares, known: Mapping[str, Deployment]
+) -> list[Deployment]:
+    """Return the deployments that are kept whole, the PRIMARY one last."""
+    taking, names = primary.takeover, [name for name, _ in production]
+    if taking is not None and is_under_way(primary):
+        names.append(taking.source_id)
+    if taking is None or taking.stage not in _BEFORE_SCALE_UP:
+        names = [*(name for name in names if name != primary.id), primary.id]
+    return [known[name] for name in dict.fromkeys(names) if name in known]
+
+
+_BEFORE_SCALE_UP: Final = (S.RECONCILE_SERVICE, S.PRE_SCALE_UP)
+
+
 def begun(
     service: Service, base: Deployment | None, now_unix_s: float
 ) -> Takeover | None:

@@ -4,8 +4,8 @@
     payload --POST-->  webhook  --body of a 2xx-->       answer
 
 A command is started as it is written, without a shell, where the cluster file is, and
-sees little of our environment; what it started is ended with it. Source of the quarter of an hour that a call may
-take: the limit of an AWS Lambda function.
+sees little of our environment; what it started is ended with it. Source of the quarter
+of an hour that a call may take: the limit of an AWS Lambda function.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
@@ -44,9 +46,11 @@ from scheduler.model import (
     RuntimeKind,
     Service,
     ServiceRecord,
+    ServiceStatus,
     Task,
     TaskDefinition,
 )
+from scheduler.told import ServiceView
 from tests.support.scaling import TARGET, World, busy, out
 from tests.support.tasks import NOW, task
 
@@ -293,6 +297,29 @@ async def test_the_autoscaler_sets_what_the_scheduler_keeps() -> None:
 
     await scheduler.configure([host], [])
     assert {} == capacities.observe(), "a service that drains is not scaled"
+
+
+async def test_what_a_takeover_has_besides_does_not_count_as_capacity() -> None:
+    """Blue and green are whole and healthy: the service has what it wants, once."""
+    both = ServiceView(
+        service=Service("web", TaskDefinition("web", ()), 4),
+        status=ServiceStatus.ACTIVE,
+        desired=4,
+        running=8,
+        pending=0,
+        healthy=8,
+        deploying=True,
+        reached=False,
+        fulfilled=True,
+        serving=4,
+        version=1,
+        deployments=(),
+        history=(),
+        events=(),
+    )
+    told = cast("Scheduler", SimpleNamespace(observe_services=lambda: {"web": both}))
+    found = Capacities(told).observe()["web"]
+    assert (4, True, True) == (found.healthy, found.reached, found.deploying)
 
 
 async def test_a_deployment_may_watch_alarms_of_every_kind() -> None:

@@ -85,6 +85,8 @@ def view(*deployments: Deployment) -> ServiceView:
         healthy=4,
         deploying=True,
         reached=False,
+        fulfilled=False,
+        serving=2,
         version=1,
         deployments=told,
         history=told,

@@ -90,6 +90,8 @@ def test_the_counts_of_a_service() -> None:
         healthy=2,
         deploying=False,
         reached=False,
+        fulfilled=False,
+        serving=2,
         version=1,
         deployments=(),
         history=(),

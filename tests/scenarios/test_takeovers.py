@@ -115,6 +115,22 @@ async def test_the_next_deployment_goes_back_to_the_first_group() -> None:
 
 
 @in_virtual_time
+async def test_what_is_desired_is_there_also_while_two_deployments_run() -> None:
+    cluster = Cluster()
+    async with running(cluster, moved("web:1")) as scheduler:
+        assert cluster.view().fulfilled
+        await change(cluster, moved("web:2", bake_s=600))
+        await cluster.until(lambda: production(cluster)["green"] == 100, within_s=30)
+        assert cluster.view().serving == 3, "those that requests reach"
+        await scheduler.set_desired("web", 4, None, "", "out")
+        assert not cluster.view().fulfilled
+        await cluster.until(lambda: cluster.view().fulfilled, within_s=30)
+        view = cluster.view()
+        assert (view.healthy, view.serving, view.reached) == (8, 4, False)
+        assert stage(cluster) is LifecycleStage.BAKE_TIME
+
+
+@in_virtual_time
 async def test_an_alarm_in_the_bake_time_gives_blue_its_requests_back_at_once() -> None:
     cluster = Cluster()
     async with running(cluster, moved("web:1")):

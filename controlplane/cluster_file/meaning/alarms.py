@@ -188,10 +188,8 @@ def alarm_of(
 
 def actions_of(record: Record, findings: Findings) -> AlarmActions:
     """Return what an alarm of either kind calls."""
-    return AlarmActions(
-        *(_actions(record, name, findings) for name in ACTIONS),
-        enabled=record.flag("actionsEnabled"),
-    )
+    ok, alarm, insufficient = (_actions(record, name, findings) for name in ACTIONS)
+    return AlarmActions(ok, alarm, insufficient, record.flag("actionsEnabled"))
 
 
 def _actions(record: Record, name: str, findings: Findings) -> tuple[Action, ...]:

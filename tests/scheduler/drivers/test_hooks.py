@@ -146,9 +146,7 @@ async def test_a_url_that_nobody_can_ask_fails_the_hook(url: str) -> None:
 
 
 async def test_what_follows_a_webhooks_host_is_not_told() -> None:
-    async def mad(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def mad(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"no HTTP at all\r\n\r\n")
         writer.close()
