@@ -81,7 +81,9 @@ class Execution(Protocol):
         """Give it input; what it does not take any more is dropped."""
         ...
 
-    async def end_input(self) -> None: ...
+    async def end_input(self) -> None:
+        """Tell it that no more comes. Raises ContainerError where it cannot be told."""
+        ...
 
     async def resize(self, columns: int, rows: int) -> None:
         """Tell its terminal's size; without one it is nothing."""

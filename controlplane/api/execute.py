@@ -23,6 +23,8 @@ from scheduler.ports import Execution
 HEARTBEAT_S: Final = 20.0
 MESSAGE_MAX: Final = 1 << 20
 SIZE_MAX: Final = 10_000
+PATIENCE_S: Final = 2.0
+"""How long a command may take to end to which something could not be told."""
 
 
 async def execute(request: web.Request, tasks: Tasks) -> web.StreamResponse:
@@ -57,7 +59,13 @@ async def _converse(execution: Execution, socket: web.WebSocketResponse) -> None
     """Return when the command has ended, or who asked for it has gone."""
     async with asyncio.TaskGroup() as group:
         telling = group.create_task(_tell(execution, socket))
-        await _listen(execution, socket)
+        try:
+            await _listen(execution, socket)
+        except ContainerError as failed:
+            await asyncio.wait([telling], timeout=PATIENCE_S)
+            if not telling.done():
+                await socket.send_str(json.dumps({"error": str(failed)}))
+                await socket.close()
         telling.cancel()
 
 

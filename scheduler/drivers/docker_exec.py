@@ -10,6 +10,7 @@ Source: Engine API, ExecCreate, ExecStart, ExecInspect, ExecResize.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
@@ -20,7 +21,7 @@ from docker import APIClient
 from scheduler.drivers.docker_calls import ASK_TIMEOUT_S, EngineCalls
 from scheduler.drivers.docker_streams import FRAME_HEAD_BYTES
 from scheduler.drivers.docker_transport import Transport
-from scheduler.errors import CannotStart, HostNotReached
+from scheduler.errors import CannotStart, ContainerError, HostNotReached
 from scheduler.ports import STDOUT, OutputChunk
 
 READ_BYTES: Final = 64 << 10
@@ -29,6 +30,7 @@ TAKEN_OVER: Final = (b"101", b"200")
 END_S: Final = 5.0
 """How long the engine may take to tell how a command ended whose output has."""
 LOOK_S: Final = 0.05
+ENDLESS: Final = "the end of its input cannot be told to an engine over TLS"
 
 
 class DockerExecution:
@@ -47,6 +49,8 @@ class DockerExecution:
         self._name = name
         self._reader, self._writer = streams
         self._tty = tty
+        self._fed = False
+        """It was given input."""
 
     async def output(self) -> AsyncIterator[OutputChunk]:
         try:
@@ -65,12 +69,19 @@ class DockerExecution:
 
     async def write(self, chunk: bytes) -> None:
         if not self._writer.is_closing():
-            self._writer.write(chunk)
-            await self._writer.drain()
+            self._fed = True
+            with contextlib.suppress(ConnectionError):  # the command has ended
+                self._writer.write(chunk)
+                await self._writer.drain()
 
     async def end_input(self) -> None:
-        if self._writer.can_write_eof() and not self._writer.is_closing():
+        """A command that was given nothing is left to wait for more over TLS."""
+        if self._writer.is_closing():
+            return
+        if self._writer.can_write_eof():
             self._writer.write_eof()
+        elif self._fed:
+            raise ContainerError(self._calls.host, f"exec {self._name}", ENDLESS)
 
     async def resize(self, columns: int, rows: int) -> None:
         await self._ask("resize", lambda c: c.exec_resize(self._name, rows, columns))

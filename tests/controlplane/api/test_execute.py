@@ -11,6 +11,10 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from controlplane.api import execute
+from scheduler.drivers.memory import MemoryExecution
+from scheduler.errors import ContainerError
+
 Client = TestClient[web.Request, web.Application]
 Owner = Mapping[str, str]
 Cluster = Any  # the in-memory cluster of conftest.py, which tests cannot import
@@ -50,6 +54,22 @@ async def test_what_cannot_be_run_is_told_in_the_conversation(
 ) -> None:
     async with client.ws_connect(path, headers=owner) as socket:
         assert {"error": why} == await socket.receive_json()
+
+
+async def test_a_command_that_waits_for_an_end_nobody_can_tell_is_given_up(
+    client: Client, owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(execution: MemoryExecution) -> None:
+        raise ContainerError("a", "exec x1", "its end cannot be told")
+
+    monkeypatch.setattr(MemoryExecution, "end_input", refuse)
+    monkeypatch.setattr(execute, "PATIENCE_S", 0.05)
+    async with client.ws_connect(f"{EXEC}?command=cat", headers=owner) as socket:
+        assert b"\2cat" == await socket.receive_bytes()
+        await socket.send_str(json.dumps({"endOfInput": True}))
+        told = {"error": "exec x1 on a: its end cannot be told"}
+        assert told == await socket.receive_json(timeout=10)
+        assert aiohttp.WSMsgType.CLOSE == (await socket.receive()).type
 
 
 async def test_without_the_token_nothing_is_run(
