@@ -401,7 +401,7 @@ class Cluster:
         )
         self._parts.sources.configure(desired.sources)
         self._parts.ecs.cluster = desired.cluster
-        self._parts.elb.configure(wanted, instances)
+        self._parts.elb.configure(wanted, instances, desired.services)
         self._instances = instances
         self.configured.set()
         await self._close(self._parts.runtimes.settle())

@@ -10,18 +10,18 @@ next.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from alb.app.balancer import Balancer
 from alb.model import LoadBalancer, TargetId
 from autoscaler.app.autoscaler import Autoscaler
-from controlplane.elb_metrics import SeenTarget, Sighting, samples
+from controlplane.elb_metrics import Pair, SeenTarget, Sighting, samples
 from controlplane.routing import group_routing, states_of
 from foundation.clock import Clock
 from scheduler.app.scheduler import Scheduler
 from scheduler.decide.identity import target_ids
-from scheduler.model import ContainerInstance
+from scheduler.model import ContainerInstance, Service
 
 LOOK_EVERY_S: Final = 0.25
 
@@ -43,17 +43,30 @@ class ElbFeed:
         self._wanted: LoadBalancer | None = None
         self.zones: Mapping[str, str] = {}
         """Container instance -> its zone."""
+        self._pairs: set[Pair] = set()
         self._seen: Sighting | None = None
         self._reports: Mapping[int, int] = {}
 
     def configure(
-        self, wanted: LoadBalancer, instances: tuple[ContainerInstance, ...]
+        self,
+        wanted: LoadBalancer,
+        instances: tuple[ContainerInstance, ...],
+        services: Iterable[Service] = (),
     ) -> None:
-        """Name what is counted by this load balancer, and zones by these hosts."""
+        """Name what is counted by this load balancer, and zones by these hosts.
+
+        What `services` have pairs of groups for is told of both together, too.
+        """
         if self._wanted is None or self._wanted.name != wanted.name:
             self._seen = None
         self._wanted = wanted
         self.zones = {one.name: one.zone for one in instances}
+        self._pairs = {
+            (item.target_group, item.advanced.alternate_target_group)
+            for service in services
+            for item in service.load_balancers
+            if item.advanced is not None
+        }
 
     async def run(self) -> None:
         while True:
@@ -70,7 +83,8 @@ class ElbFeed:
         if before is None:
             return
         now_unix_s = self._clock.unix_s()
-        for metric, found, unit in samples(self._wanted.name, before, self._seen):
+        found_now = samples(self._wanted.name, before, self._seen, self._pairs)
+        for metric, found, unit in found_now:
             self._scaler.add(metric, now_unix_s, found, unit)
 
     def _sighting(self, wanted: LoadBalancer) -> Sighting:

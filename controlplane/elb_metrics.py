@@ -8,13 +8,18 @@ so that an alarm can tell an idle service from one that is not seen; all else is
 told of only when it happened, as ALB does. Names stand as they are in the
 cluster file. What AWS has no metric for has the namespace `alb`.
 
+Deployments move a service between the two groups of a pair. What both have together
+is told with the dimension AlternateTargetGroup, which is ours: it goes on wherever the
+tasks are.
+
 Source: Elastic Load Balancing user guide, "CloudWatch metrics for your
 Application Load Balancer".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter as Tally
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -31,6 +36,7 @@ MICROSECONDS: Final = 1e6
 BALANCER: Final = "LoadBalancer"
 GROUP: Final = "TargetGroup"
 ZONE: Final = "AvailabilityZone"
+ALTERNATE: Final = "AlternateTargetGroup"
 
 # fmt: off
 OF_LISTENERS: Final = {
@@ -94,6 +100,7 @@ BY_GROUP: Final = frozenset(
         UNHEALTHY_ROUTING,
     }
 )
+BY_PAIR: Final = BY_GROUP - {*ROUTING}
 BY_ZONE: Final = frozenset({*OF_GROUPS, *HOSTS, REQUESTS, RESPONSE_TIME, PER_TARGET})
 WITHOUT_BALANCER: Final = frozenset({PER_TARGET})
 """Also told with a TargetGroup alone."""
@@ -132,7 +139,13 @@ class Sample(NamedTuple):
     unit: str
 
 
-def samples(balancer: str, before: Sighting, after: Sighting) -> Iterator[Sample]:
+Pair = tuple[str, str]
+"""A service's target group and its alternate one, as the file has them."""
+
+
+def samples(
+    balancer: str, before: Sighting, after: Sighting, pairs: Collection[Pair] = ()
+) -> Iterator[Sample]:
     """Yield what happened from one sighting to the next. Never raises."""
     yield from _of_listeners(balancer, before, after)
     grown = {
@@ -143,10 +156,18 @@ def samples(balancer: str, before: Sighting, after: Sighting) -> Iterator[Sample
     for target in after.targets.values():
         by_group.setdefault(target.group, []).append(target)
     for group in {*grown, *by_group}:
-        place = ((BALANCER, balancer), (GROUP, group))
+        place: Place = ((BALANCER, balancer), (GROUP, group))
         targets, counted = by_group.get(group, []), grown.get(group, Counters())
         yield from _of_targets(place, counted, targets)
-        yield from _of_group(place, counted, after)
+        yield from _of_group(place, counted, after, (group,))
+    for pair in pairs:
+        if not {*pair} & {*grown, *by_group}:
+            continue
+        targets = [one for name in pair for one in by_group.get(name, ())]
+        counted = add_counters(grown.get(name, Counters()) for name in pair)
+        place = of_pair(balancer, pair)
+        yield from _of_targets(place, counted, targets)
+        yield from _of_group(place, counted, after, pair)
     whole = add_counters(grown.values())
     yield from _counted(((BALANCER, balancer),), whole, is_seen=bool(after.targets))
     yield from _of_zones(balancer, before, after)
@@ -170,6 +191,11 @@ def difference(before: Counters | None, after: Counters) -> Counters:
 
 
 Place = tuple[tuple[str, str], ...]
+
+
+def of_pair(balancer: str, pair: Pair) -> Place:
+    group, alternate = pair
+    return ((ALTERNATE, alternate), (BALANCER, balancer), (GROUP, group))
 
 
 def _one(name: str, place: Place, value: float, unit: str = "Count") -> Sample:
@@ -226,7 +252,7 @@ def response_times(grown: Counters) -> Distribution | None:
 def _of_targets(
     place: Place, grown: Counters, targets: Iterable[SeenTarget]
 ) -> Iterator[Sample]:
-    """Yield the counts and the levels of a group, or of its part in a zone."""
+    """Yield the counts and the levels of a group, of its part in a zone, or a pair."""
     targets = [*targets]
     yield from _counted(place, grown, is_seen=bool(targets))
     if not targets:
@@ -240,22 +266,35 @@ def _of_targets(
     )
     for name, level in zip(HOSTS, levels, strict=True):
         yield _one(name, place, level)
-    each = grown.totals.get("requests", 0) / (healthy or len(targets))
+    each = grown.totals.get("requests", 0) / _sharing(targets)
     yield _one(PER_TARGET, place, each)
-    alone = tuple(pair for pair in place if pair[0] != BALANCER)
-    yield _one(PER_TARGET, alone, each)
+    if ALTERNATE not in dict(place):
+        alone = tuple(pair for pair in place if pair[0] != BALANCER)
+        yield _one(PER_TARGET, alone, each)
 
 
-def _of_group(place: Place, grown: Counters, after: Sighting) -> Iterator[Sample]:
-    group = dict(place)[GROUP]
+def _sharing(targets: Sequence[SeenTarget]) -> int:
+    """Return how many share the requests: the healthy ones, or all where none is.
+
+    Of a pair, those of the group that has more: while both groups are whole each
+    could serve alone, and is all that stays.
+    """
+    healthy = Tally(one.group for one in targets if one.state is HealthState.HEALTHY)
+    return max((healthy or Tally(one.group for one in targets)).values())
+
+
+def _of_group(
+    place: Place, grown: Counters, after: Sighting, groups: Sequence[str]
+) -> Iterator[Sample]:
+    """Yield what is of a group as a whole, or of the two of a pair together."""
     if count := grown.totals.get("unhealthyRouting", 0):
         yield _one(UNHEALTHY_ROUTING, place, count)
-    if group in after.routing:
-        enough = after.routing[group]
+    if len(groups) == 1 and groups[0] in after.routing:
+        enough = after.routing[groups[0]]
         for name, so in zip(ROUTING, (enough, not enough), strict=True):
             yield _one(name, place, so)
-    in_flight = [one.in_flight for one in after.targets.values() if one.group == group]
-    levels = (sum(in_flight), after.waiting.get(group, 0))
+    in_flight = [one.in_flight for one in after.targets.values() if one.group in groups]
+    levels = (sum(in_flight), sum(after.waiting.get(group, 0) for group in groups))
     for name, level in zip(OUR_LEVELS, levels, strict=True):
         metric = Metric(OURS, name, place)
         yield Sample(metric, Distribution.of([float(level)]), "Count")

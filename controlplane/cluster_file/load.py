@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from alb.model import LoadBalancer
 from autoscaler.model import CompositeAlarm
 from autoscaler.policies import ScalableTarget
 from controlplane.cluster_file.decode import decode
@@ -48,7 +49,7 @@ from controlplane.cluster_file.model import ClusterFile
 from controlplane.cluster_file.record import Findings, Record
 from controlplane.cluster_file.source import Entries, Scalar, read
 from controlplane.problems import ConfigInvalid, Severity
-from scheduler.model import Service
+from scheduler.model import ContainerInstance, Service
 
 if TYPE_CHECKING:
     from controlplane.tls.disk import Disk
@@ -91,14 +92,7 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
     groups = balancer.groups if balancer else ()
     delays_s = {group.name: group.deregistration_delay_s for group in groups}
     around = Surroundings(definitions, delays_s, hosts, balancer)
-    balancers = [balancer.name] if balancer else []
-    names: Mapping[str, Sequence[str]] = {
-        "ClusterName": [root.text("cluster")],
-        "ServiceName": [one.text("serviceName") for one in root.records("services")],
-        "LoadBalancer": balancers,
-        "TargetGroup": [group.name for group in groups],
-        "AvailabilityZone": sorted({host.zone for host in hosts if host.zone}),
-    }
+    names = _names(root, balancer, hosts)
     alarms = named_alarms(root, names, findings)
     watching = Around(
         names,
@@ -143,6 +137,21 @@ def _cluster_file(root: Record, findings: Findings) -> ClusterFile:
         tags=_tags(root, findings),
         warnings=tuple(findings.sorted(Severity.WARNING)),
     )
+
+
+def _names(
+    root: Record, balancer: LoadBalancer | None, hosts: Sequence[ContainerInstance]
+) -> Mapping[str, Sequence[str]]:
+    """Return what dimensions may be about here, by dimension."""
+    groups = [group.name for group in balancer.groups] if balancer else []
+    return {
+        "ClusterName": [root.text("cluster")],
+        "ServiceName": [one.text("serviceName") for one in root.records("services")],
+        "LoadBalancer": [balancer.name] if balancer else [],
+        "TargetGroup": groups,
+        "AlternateTargetGroup": groups,
+        "AvailabilityZone": sorted({host.zone for host in hosts if host.zone}),
+    }
 
 
 def _tags(root: Record, findings: Findings) -> dict[str, str]:

@@ -13,11 +13,13 @@ from controlplane.elb_feed import are_all_new
 from controlplane.elb_metrics import (
     BY_BALANCER,
     BY_GROUP,
+    BY_PAIR,
     BY_ZONE,
     OF_LISTENERS,
     SeenTarget,
     Sighting,
     difference,
+    of_pair,
     samples,
 )
 
@@ -189,10 +191,49 @@ def test_the_mean_lies_between_the_least_and_the_most(times_us: list[int]) -> No
     assert mean <= times.maximum * (1 + 1e-9)
 
 
+BLUE_GREEN = ("blue", "green")
+GREEN = {f"g{n}": SeenTarget("green", "", HEALTHY, in_flight=1) for n in range(4)}
+BLUE = {f"b{n}": SeenTarget("blue", "", HEALTHY, in_flight=2) for n in range(2)}
+PAIR_ROWS = [
+    ({"blue": 8}, BLUE, (8, 4, 4, 0), "blue serves"),
+    ({"blue": 4, "green": 4}, {**BLUE, **GREEN}, (8, 2, 8, 3), "both do"),
+    ({"green": 8}, GREEN, (8, 2, 4, 3), "green is all there is"),
+]
+
+
+@pytest.mark.parametrize("row", PAIR_ROWS, ids=[row[-1] for row in PAIR_ROWS])
+def test_a_pair_of_groups_is_told_of_wherever_deployments_put_the_tasks(
+    row: tuple[dict[str, int], dict[str, SeenTarget], tuple[int, ...], str],
+) -> None:
+    requests, targets, expected, _ = row
+    now = Sighting(
+        groups={name: Counters({"requests": n}) for name, n in requests.items()},
+        targets=targets,
+        waiting={"green": 3} if "green" in requests else {},
+    )
+    found = {
+        one.metric.name: one.samples.total
+        for one in samples("demo", Sighting(), now, [BLUE_GREEN])
+        if one.metric.dimensions == of_pair("demo", BLUE_GREEN)
+    }
+    names = (
+        "RequestCount",
+        "RequestCountPerTarget",
+        "RequestsInFlight",
+        "RequestsQueued",
+    )
+    assert expected == tuple(found[name] for name in names)
+
+
+def test_a_pair_that_nobody_has_seen_is_not_told_of() -> None:
+    found = samples("demo", Sighting(), AFTER, [BLUE_GREEN])
+    assert not [one for one in found if "blue" in dict(one.metric.dimensions).values()]
+
+
 def test_every_metric_that_is_told_is_listed_where_it_is_told() -> None:
     """What the cluster file may name is what comes."""
     by_place: dict[frozenset[str], set[str]] = {}
-    for one in samples("demo", Sighting(), AFTER):
+    for one in samples("demo", Sighting(), AFTER, [("web", "other")]):
         if one.metric.namespace == "AWS/ApplicationELB":
             place = frozenset(name for name, _ in one.metric.dimensions)
             by_place.setdefault(place, set()).add(one.metric.name)
@@ -201,6 +242,8 @@ def test_every_metric_that_is_told_is_listed_where_it_is_told() -> None:
     assert by_place[frozenset({balancer})] == BY_BALANCER
     assert by_place[frozenset({balancer, group})] == BY_GROUP
     assert by_place[frozenset({balancer, group, zone})] <= BY_ZONE
+    pair = frozenset({balancer, group, "AlternateTargetGroup"})
+    assert by_place[pair] == BY_PAIR
     assert by_place[frozenset({group})] == {"RequestCountPerTarget"}
 
 

@@ -127,7 +127,7 @@ TRACKING: Final = Section(
         live(
             "ResourceLabel",
             f"{_FILE}::test_requests_are_of_the_target_group_that_the_label_names",
-            differs="a target group's name does, too",
+            differs="a target group's name does, too; of a blue/green pair, both count",
         ),
         live(
             "CustomizedMetricSpecification",

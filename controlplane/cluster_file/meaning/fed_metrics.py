@@ -26,6 +26,7 @@ CLUSTER: Final = frozenset({"ClusterName"})
 SERVICE: Final = CLUSTER | {"ServiceName"}
 BALANCER: Final = frozenset({elb.BALANCER})
 GROUP: Final = BALANCER | {elb.GROUP}
+PAIR: Final = GROUP | {elb.ALTERNATE}
 RESERVED: Final = "AWS/"
 
 Places = tuple[frozenset[str], ...]
@@ -33,7 +34,7 @@ Places = tuple[frozenset[str], ...]
 
 
 def _of_elb(name: str) -> Places:
-    found: list[frozenset[str]] = []
+    found: list[frozenset[str]] = [PAIR] if name in elb.BY_PAIR else []
     if name in elb.BY_GROUP:
         found.append(GROUP)
     if name in elb.BY_BALANCER:
@@ -56,7 +57,7 @@ FED: Final[Mapping[str, Mapping[str, Places]]] = {
     elb.NAMESPACE: {
         name: _of_elb(name) for name in sorted(elb.BY_BALANCER | elb.BY_GROUP)
     },
-    elb.OURS: dict.fromkeys(elb.OUR_LEVELS, (GROUP,)),
+    elb.OURS: dict.fromkeys(elb.OUR_LEVELS, (PAIR, GROUP)),
 }
 
 
@@ -71,7 +72,8 @@ def metric_of(record: Record, own: Mapping[str, str], findings: Findings) -> Met
     if record.absent("dimensions"):
         place = next((one for one in places if one <= own.keys()), frozenset())
         if places and not place:
-            absent = sorted(places[0] - own.keys())
+            usual = next(one for one in places if elb.ALTERNATE not in one)
+            absent = sorted(usual - own.keys())
             message = f"dimensions are missing: {' and '.join(absent)} of {name}"
             findings.error(record.node, record.path, message)
         return Metric(namespace, name, tuple((key, own[key]) for key in sorted(place)))
@@ -131,6 +133,7 @@ def _check_names(
 _UNKNOWN: Final = {
     "ServiceName": "no service named",
     elb.GROUP: "no target group named",
+    elb.ALTERNATE: "no target group named",
     elb.ZONE: "no container instance in zone",
 }
 

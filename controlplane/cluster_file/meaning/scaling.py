@@ -108,9 +108,11 @@ def _own_dimensions(
     own = {"ServiceName": service.name}
     for name in ("ClusterName", "LoadBalancer"):
         own.update((name, only) for only in around[name])
-    groups = {one.target_group for one in service.load_balancers}
+    groups = {one.target_group: one.advanced for one in service.load_balancers}
     if len(groups) == 1:
-        own["TargetGroup"] = groups.pop()
+        [(own["TargetGroup"], pair)] = groups.items()
+        if pair is not None:
+            own["AlternateTargetGroup"] = pair.alternate_target_group
     return own
 
 

@@ -80,8 +80,14 @@ class Tracker:
         return Metric(ECS, name, tuple((key, self.own[key]) for key in keys))
 
     def of_group(self, namespace: str, name: str, group: str) -> Metric:
-        balancer = (elb.BALANCER, self.own.get(elb.BALANCER, ""))
-        return Metric(namespace, name, (balancer, (elb.GROUP, group)))
+        """Return what is told of a group; of a pair that has it, of both together."""
+        balancer = self.own.get(elb.BALANCER, "")
+        place: elb.Place = ((elb.BALANCER, balancer), (elb.GROUP, group))
+        for one in self.service.load_balancers:
+            if one.target_group == group and one.advanced is not None:
+                pair = (group, one.advanced.alternate_target_group)
+                place = elb.of_pair(balancer, pair)
+        return Metric(namespace, name, place)
 
 
 # --- target tracking --------------------------------------------------------------

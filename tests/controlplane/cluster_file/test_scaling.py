@@ -187,6 +187,37 @@ def test_fast_tracking_follows_the_services_target_group() -> None:
     assert policy == FastTrackingPolicy("fast", in_flight, metric, 4.0)
 
 
+PAIR = (
+    "{targetGroup: web, advancedConfiguration: {alternateTargetGroupName: api,"
+    ' productionListenerRule: "80"}}'
+)
+PER_TARGET = TRACK.replace(
+    "ECSServiceAverageCPUUtilization", "ALBRequestCountPerTarget"
+)
+STEP = (
+    "{policyName: out, policyType: StepScaling, adjustmentType: ChangeInCapacity,"
+    " alarm: {namespace: AWS/ApplicationELB, metricName: RequestCountPerTarget,"
+    " period: 60, evaluationPeriods: 1, threshold: 9,"
+    " comparisonOperator: GreaterThanThreshold},"
+    " stepAdjustments: [{metricIntervalLowerBound: 0, scalingAdjustment: 1}]}"
+)
+
+
+@pytest.mark.parametrize("policy", [FAST, PER_TARGET, STEP])
+def test_a_service_that_deployments_move_is_followed_in_both_its_groups(
+    policy: str,
+) -> None:
+    place = (
+        ("AlternateTargetGroup", "api"),
+        ("LoadBalancer", "demo"),
+        ("TargetGroup", "web"),
+    )
+    found = target(f"policies: [{policy}]", PAIR)
+    fast = [one.metric for one in found.fast]
+    metrics = [*fast, *(alarm.metric for alarm in found.alarms)]
+    assert {place} == {metric.dimensions for metric in metrics}
+
+
 def test_scheduled_actions_and_what_is_suspended() -> None:
     once = (
         "{scheduledActionName: launch, schedule: 'at(2026-12-24T18:00:00)',"
