@@ -71,8 +71,10 @@ class Courier:
                 ) as answer,
             ):
                 status = answer.status
-        except aiohttp.InvalidURL:
+        except ValueError:  # aiohttp.InvalidURL, and what IDNA cannot encode
             return Ran("the URL cannot be read")
+        except aiohttp.ClientResponseError as error:  # as text it has the URL
+            return Ran(_short(error.message), again=True)
         except TimeoutError:
             return Ran(f"no answer within {self._deadline_s:g} s", again=True)
         except (aiohttp.ClientError, OSError) as error:
