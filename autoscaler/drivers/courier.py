@@ -79,8 +79,6 @@ class Courier:
             return Ran(f"no answer within {self._deadline_s:g} s", again=True)
         except (aiohttp.ClientError, OSError) as error:
             return Ran(_short(str(error) or type(error).__name__), again=True)
-        except ValueError as error:  # of a host that IDNA cannot encode
-            return Ran(_short(f"the URL cannot be read: {error}"))
         if status in SUCCESS:
             return Ran("", f"status {status}")
         return Ran(f"status {status}", again=status in WORTH_ANOTHER)
