@@ -86,6 +86,7 @@ async def until_measured(cluster: RunningCluster, name: str) -> dict[str, Any]:
             await asyncio.sleep(0.2)
 
 
+@pytest.mark.timeout(150)
 async def test_prometheus_finds_every_task_and_answers_for_alarms(
     tmp_path: Path, short_path: Path
 ) -> None:

@@ -110,6 +110,7 @@ def answer_next(world: World, answered: dict[Wire, int]) -> bool:
     return False
 
 
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("mode", MODES)
 @given(st.lists(requests(), min_size=1, max_size=3), st.data())
 @settings(max_examples=examples(240))

@@ -212,6 +212,7 @@ pieces = st.lists(
 )
 
 
+@pytest.mark.timeout(240)
 @given(
     method=st.sampled_from([b"GET", b"HEAD", b"POST"]),
     answer=pieces.map(b"".join),
