@@ -89,3 +89,36 @@ def test_what_is_asked_for_with_an_extra_is_locked_with_it(name: str) -> None:
     # An older pip takes the newest release of it otherwise, whose hash nobody locked.
     lock = (ROOT / "requirements-dev.lock").read_text()
     assert f"\n{name}==" in lock
+
+
+RUNS_IN_SHARES = [
+    (0, 0, 0, "all pass"),
+    (1, 0, 0, "what failed beside others passes by itself"),
+    (1, 1, 1, "what fails twice has failed"),
+    (1, 5, 1, "what ended without saying what failed has failed"),
+    (2, 0, 2, "what was interrupted is not tried again"),
+    (5, 0, 0, "nothing was selected"),
+]
+
+
+@pytest.mark.parametrize(
+    ("first", "again", "status"),
+    [row[:3] for row in RUNS_IN_SHARES],
+    ids=[row[3] for row in RUNS_IN_SHARES],
+)
+def test_what_fails_beside_others_is_tried_once_more(
+    tmp_path: Path, first: int, again: int, status: int
+) -> None:
+    """The script, with a program in Python's place that ends as it is told."""
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\ncase "$*" in *last-failed*) exit {again};;'
+        f" *waiting*) exit {first};; esac\n"
+    )
+    python.chmod(0o755)
+
+    done = subprocess.run(
+        ["sh", str(ROOT / "tools" / "test"), str(python)], check=False, cwd=tmp_path
+    )
+
+    assert status == done.returncode

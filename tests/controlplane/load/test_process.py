@@ -99,4 +99,4 @@ async def test_it_sustains_three_thousand_a_second_beside_what_it_measures(
     status, out, _ = await load(url, "--shape", "3000x1s", "--json", "--timeout", "15")
     report = json.loads(out[-1])
     assert (0, 3000) == (status, report["ok"])
-    assert report["lagMs"]["p99"] < 250
+    assert report["lagMs"]["p99"] < 500
