@@ -22,7 +22,7 @@ from tests.support.live import WORKERS, Host, LiveCluster, ends
 from tests.support.node import Origin, answer_ok, free_port
 from tests.support.tls_client import TlsClient
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.needs("time")]
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 LAST = b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"

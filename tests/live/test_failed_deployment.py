@@ -12,7 +12,7 @@ import pytest
 from tests.support.evidence import Note
 from tests.support.live import Document, Host, LiveCluster, live_cluster
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.needs("time")]
 
 BREAKER = {
     "enable": True,

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.live import Host, LiveCluster, live, live_cluster
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.needs("time")]
 
 TALK = "import sys; print('hello'); print('trouble', file=sys.stderr); sys.exit(3)"
 

@@ -30,7 +30,7 @@ from tests.support.crowd import (
 from tests.support.needs import FILES
 from tests.support.node import Node, Origin, answer_ok, read_body, run_node, to, until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.needs("time")]
 
 Property = Callable[[str, object], None]
 MIB = 1 << 20

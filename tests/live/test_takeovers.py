@@ -15,7 +15,7 @@ from tests.support.evidence import Note
 from tests.support.live import Document, Host, LiveCluster, live_cluster
 from tests.support.node import free_port
 
-pytestmark = pytest.mark.timeout(240)
+pytestmark = [pytest.mark.timeout(240), pytest.mark.needs("time")]
 
 BREAKER = {
     "enable": True,
