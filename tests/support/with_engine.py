@@ -8,6 +8,7 @@ Ours lives in a network of its own, as the command then does, and ends with it.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ def main(command: Sequence[str]) -> int:
     if answering_engine():
         return subprocess.call(command)
     own_network()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the engine ends with us
     with (
         tempfile.TemporaryDirectory(prefix="alb-engine-") as name,
         private_engine(Path(name)) as engine,
