@@ -20,6 +20,7 @@ Source: CloudWatch user guide, "Using math expressions with CloudWatch metrics".
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -195,7 +196,10 @@ class _Parser:
     def operand(self) -> Expression:
         token = self.tokens.take()
         if token.kind == "number":
-            return Number(float(token.text), token.column)
+            value = float(token.text)
+            if value == math.inf:
+                raise Unreadable(f"{token.text} is too large", token.column)
+            return Number(value, token.column)
         if token.kind == QUOTED:
             return Quoted(token.text[1:-1], token.column)
         if token.kind == "word" and token.text not in {"AND", "OR"}:

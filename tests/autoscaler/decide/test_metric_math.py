@@ -140,6 +140,7 @@ def test_an_array_reckons_series_by_series() -> None:
 # fmt: off
 MISTAKES = [
     ("m1 +",         5,  'expected a number, an id, a function or a parenthesis (got the end)'),
+    ("m1 > 1e999",   6,  '1e999 is too large'),
     ("m1 m2",        4,  'expected an operator or the end (got "m2")'),
     ("(m1 + m2",     9,  'expected ")" for the "(" at character 1 (got the end)'),
     ("[m1, m2",      8,  'expected "]" for the "[" at character 1 (got the end)'),
