@@ -7,7 +7,7 @@ tests.support.cluster.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -23,7 +23,8 @@ from scheduler.configuration import (
 from scheduler.container import HealthStatus
 from scheduler.errors import NothingToRollBackTo
 from scheduler.model import Deployment, RolloutState, Service
-from tests.support.cluster import Cluster, Crashed, web
+from tests.support.cluster import Cluster, web
+from tests.support.crash_points import Story
 from tests.support.examples import some
 from tests.support.virtual import run
 
@@ -443,13 +444,6 @@ async def bad_rollout(cluster: Cluster) -> None:
     await change(cluster, guarded("web:2"))
 
 
-STORIES = {
-    "rollout": (rollout, "web:2", 3),
-    "scale-in": (scale_in, "web:1", 1),
-    "failed, rolled back": (bad_rollout, "web:1", 3),
-}
-
-
 async def begun() -> Cluster:
     cluster = Cluster()
     async with running(cluster, guarded("web:1")):
@@ -458,60 +452,34 @@ async def begun() -> Cluster:
     return cluster
 
 
-async def to_its_end(cluster: Cluster, story: str) -> None:
-    """Run until all is as it will stay; the file is as the story left it."""
-    _, image, count = STORIES[story]
+def told(
+    begin: Callable[[Cluster], Awaitable[None]],
+    image: str,
+    tasks: int,
+    *,
+    fails: bool = False,
+) -> Story:
+    """It ends with so many tasks of `image`; the file is as the story left it."""
 
-    def ended() -> bool:
-        failed = story != "failed, rolled back" or newest(cluster).failure != ""
-        return cluster.steady(count) and images(cluster) == {image} and failed
+    def ended(cluster: Cluster) -> bool:
+        failed = not fails or newest(cluster).failure != ""
+        return cluster.steady(tasks) and images(cluster) == {image} and failed
 
-    await cluster.until(ended, within_s=200)
-
-
-async def told(cluster: Cluster, story: str) -> None:
-    async with cluster.running():
-        await STORIES[story][0](cluster)
-        await to_its_end(cluster, story)
-
-
-async def calls_of(story: str) -> int:
-    cluster = await begun()
-    before = cluster.calls.count
-    await told(cluster, story)
-    return cluster.calls.count - before
+    return Story(begun, begin, ended, tasks)
 
 
-POINTS = [
-    (story, half / 2)
-    for story in STORIES
-    for half in range(1, 2 * run(calls_of(story)) + 1)
-]
+STORIES = {
+    "rollout": told(rollout, "web:2", 3),
+    "scale-in": told(scale_in, "web:1", 1),
+    "failed, rolled back": told(bad_rollout, "web:1", 3, fails=True),
+}
+POINTS = [(name, point) for name, each in STORIES.items() for point in each.points()]
 
 
-@pytest.mark.parametrize(("story", "point"), some(POINTS))
-def test_control_may_die_at_any_call_of_a(story: str, point: float) -> None:
-    """n.5: the call was never made; n: it took effect, and nobody heard of it."""
+@pytest.mark.parametrize(("name", "point"), some(POINTS))
+def test_control_may_die_at_any_call_of_a(name: str, point: float) -> None:
+    def see(cluster: Cluster) -> None:
+        states = {one.deployment.rollout_state for one in cluster.view().deployments}
+        assert {RolloutState.COMPLETED} == states
 
-    async def scenario() -> None:
-        cluster = await begun()
-        begin, image, count = STORIES[story]
-        cluster.calls.crash_at = cluster.calls.count + point
-        with pytest.raises(ExceptionGroup) as death:
-            await told(cluster, story)
-        assert death.value.subgroup(Crashed)
-
-        cluster.restart()
-        async with cluster.running():
-            await begin(cluster)
-            await to_its_end(cluster, story)
-            assert len(cluster.balancer.targets) == count
-            left = [name for one in cluster.hosts.values() for name in one.containers]
-            assert len(left) == count
-            assert {image} == images(cluster)
-            states = {
-                one.deployment.rollout_state for one in cluster.view().deployments
-            }
-            assert {RolloutState.COMPLETED} == states
-
-    run(scenario())
+    run(STORIES[name].dies_at(point, see))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 
 from scheduler.configuration import HookStage, Strategy
 from tests.scenarios.test_deployments import change, image_at, newest, running
 from tests.scenarios.test_hooks import hooked, webhook
 from tests.scenarios.test_takeovers import moved, production, settled
-from tests.support.cluster import PRODUCTION, Cluster, Crashed
+from tests.support.cluster import PRODUCTION, Cluster
+from tests.support.crash_points import Story
 from tests.support.examples import some
 from tests.support.virtual import run
 
@@ -43,15 +46,6 @@ async def begin_alarm(cluster: Cluster) -> None:
     await change(cluster, moved("web:2", bake_s=30))
 
 
-STORIES = {
-    "blue/green": (begin_green, "web:2"),
-    "canary": (begin_canary, "web:2"),
-    "blue/green with hooks": (begin_asked, "web:2"),
-    "failed, rolled back": (begin_bad, "web:1"),
-    "alarm, shifted back": (begin_alarm, "web:1"),
-}
-
-
 async def begun() -> Cluster:
     cluster = Cluster()
     async with running(cluster, moved("web:1")):
@@ -60,56 +54,30 @@ async def begun() -> Cluster:
     return cluster
 
 
-async def to_its_end(cluster: Cluster, story: str) -> None:
-    image = STORIES[story][1]
+def story(begin: Callable[[Cluster], Awaitable[None]], image: str) -> Story:
+    """It ends with three tasks of `image`: of the old one when the new has failed."""
 
-    def ended() -> bool:
+    def ended(cluster: Cluster) -> bool:
         failed = image != "web:1" or newest(cluster).failure != ""
         return settled(cluster, image) and failed
 
-    await cluster.until(ended, within_s=300)
+    return Story(begun, begin, ended, 3)
 
 
-async def told(cluster: Cluster, story: str) -> None:
-    async with cluster.running():
-        await STORIES[story][0](cluster)
-        await to_its_end(cluster, story)
+STORIES = {
+    "blue/green": story(begin_green, "web:2"),
+    "canary": story(begin_canary, "web:2"),
+    "blue/green with hooks": story(begin_asked, "web:2"),
+    "failed, rolled back": story(begin_bad, "web:1"),
+    "alarm, shifted back": story(begin_alarm, "web:1"),
+}
+POINTS = [(name, point) for name, each in STORIES.items() for point in each.points()]
 
 
-async def calls_of(story: str) -> int:
-    cluster = await begun()
-    before = cluster.calls.count
-    await told(cluster, story)
-    return cluster.calls.count - before
+@pytest.mark.parametrize(("name", "point"), some(POINTS))
+def test_control_may_die_at_any_call_of_a(name: str, point: float) -> None:
+    def see(cluster: Cluster) -> None:
+        [group] = {one.group for one in cluster.balancer.targets.values()}
+        assert production(cluster)[group] == 100
 
-
-POINTS = [
-    (story, half / 2)
-    for story in STORIES
-    for half in range(1, 2 * run(calls_of(story)) + 1)
-]
-
-
-@pytest.mark.parametrize(("story", "point"), some(POINTS))
-def test_control_may_die_at_any_call_of_a(story: str, point: float) -> None:
-    """n.5: the call was never made; n: it took effect, and nobody heard of it."""
-
-    async def scenario() -> None:
-        cluster = await begun()
-        begin, _ = STORIES[story]
-        cluster.calls.crash_at = cluster.calls.count + point
-        with pytest.raises(ExceptionGroup) as death:
-            await told(cluster, story)
-        assert death.value.subgroup(Crashed)
-
-        cluster.restart()
-        async with cluster.running():
-            await begin(cluster)
-            await to_its_end(cluster, story)
-            assert len(cluster.balancer.targets) == 3
-            left = [name for one in cluster.hosts.values() for name in one.containers]
-            assert len(left) == 3
-            [group] = {one.group for one in cluster.balancer.targets.values()}
-            assert production(cluster)[group] == 100
-
-    run(scenario())
+    run(STORIES[name].dies_at(point, see))
